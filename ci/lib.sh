@@ -1,0 +1,61 @@
+# Shared by the scripts of this folder: `source "$(dirname "$0")/lib.sh"`.
+# Nothing here has side effects when sourced, apart from the variables below.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# Everything that is fetched or built for the tests lies below one folder, which CI may cache.
+PARTS=${FLOODMARK_PARTS:-$ROOT/target/parts}
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+    say "error: $*"
+    exit 1
+}
+
+need() { # need COMMAND HOW_TO_GET_IT
+    command -v "$1" >/dev/null 2>&1 || die "\`$1\` is not installed; $2"
+}
+
+# A port of the loopback interface that nothing listens on. Taken from below the ephemeral range, so that
+# no outgoing connection of a test running beside us grabs it between this answer and the bind.
+free_port() {
+    local port _
+    for _ in $(seq 200); do
+        port=$((10000 + (RANDOM * 32768 + RANDOM) % 20000))
+        if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+            printf '%s\n' "$port"
+            return 0
+        fi
+    done
+    die "no free port between 10000 and 30000 on 127.0.0.1"
+}
+
+# wait_until SECONDS PID LOG COMMAND...: polls COMMAND until it succeeds. Fails at once, with the end of LOG,
+# when PID has ended, and after SECONDS otherwise.
+wait_until() {
+    local limit=$1 pid=$2 log=$3 deadline
+    shift 3
+    deadline=$((SECONDS + limit))
+    until "$@" >/dev/null 2>&1; do
+        if ! kill -0 "$pid" 2>/dev/null; then
+            tail -n 20 "$log" >&2
+            die "process $pid ended before it answered; its log: $log"
+        fi
+        if ((SECONDS >= deadline)); then
+            tail -n 20 "$log" >&2
+            die "process $pid did not answer within ${limit} s; its log: $log"
+        fi
+        sleep 0.1
+    done
+}
+
+# stop_pid PID: asks, waits up to 15 s, then insists.
+stop_pid() {
+    local pid=$1 _
+    kill "$pid" 2>/dev/null || return 0
+    for _ in $(seq 150); do
+        kill -0 "$pid" 2>/dev/null || return 0
+        sleep 0.1
+    done
+    kill -9 "$pid" 2>/dev/null || true
+}
