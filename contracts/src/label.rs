@@ -1,0 +1,41 @@
+//! Ground truth: one record per injected incident.
+//!
+//! All times are event time, or microseconds since the start of the run, so that the file depends on
+//! plan and seed alone.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::{EventTime, RunMicros},
+    key::TypedKey,
+    kind::Kind,
+    stream::Stream,
+};
+
+/// An injected incident: one line of `labels.ndjson`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Label {
+    /// Unique within the run, stable for plan and seed.
+    pub id: String,
+    /// The stream into which the incident was injected.
+    pub stream: Stream,
+    /// The kind of anomaly.
+    pub kind: Kind,
+    /// Every key that identifies the incident.
+    pub keys: Vec<TypedKey>,
+    /// Event time of the incident's start.
+    pub start: EventTime,
+    /// Event time of the incident's end, inclusive.
+    pub end: EventTime,
+    /// Ids of the affected events, in order of event time. Empty for an incident that consists of
+    /// missing events.
+    pub event_ids: Vec<String>,
+    /// Intended send time of the first affected event (of the start, if there is none).
+    pub first_sent: RunMicros,
+    /// Intended send time of the last affected event (of the end, if there is none).
+    pub last_sent: RunMicros,
+    /// The first instant of event time at which a detector could know.
+    pub detectable_at: EventTime,
+}

@@ -1,0 +1,155 @@
+//! The profile as users write it: raw sections that mirror the file.
+//!
+//! Every crate validates its own section into types that cannot hold nonsense, and reports every
+//! problem at once (see [`crate::problem`]). Durations are texts with a unit; whether a duration is
+//! wall time or event time is said at each field.
+
+pub mod anomalies;
+pub mod detector;
+pub mod scoring;
+pub mod streams;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    anomalies::RawAnomaly,
+    detector::DetectorSection,
+    scoring::{GateSection, ScoringSection},
+    streams::{RawDelay, StreamSection, StreamsSection},
+};
+
+/// A profile: one workload, the detector under test and what is asked of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Name of the workload: a noun for what the data does, such as `seasonal-spike`.
+    pub name: String,
+    /// What the workload is for, in a sentence.
+    #[serde(default)]
+    pub description: String,
+    /// Seed of everything that is drawn. Same plan and seed, same bytes.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// Wall time during which events are due, such as `20s`.
+    pub duration: String,
+    /// Wall time at the start whose labels and alerts are not scored, such as `2s`.
+    #[serde(default = "default_warm_up")]
+    pub warm_up: String,
+    /// Wall time after the last event within which alerts may still arrive, such as `10s`. The run
+    /// goes on as soon as the subject has read everything and no alert has come for a while.
+    #[serde(default = "default_drain")]
+    pub drain: String,
+    /// The clock of the events.
+    #[serde(default)]
+    pub event_time: EventTimeSection,
+    /// `embedded`, `kafka-home:DIR`, `testcontainers` or `HOST:PORT,…`.
+    #[serde(default = "default_broker")]
+    pub broker: String,
+    /// URL of a schema registry; by default the embedded broker's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<String>,
+    /// Put in front of every topic and group name; required to run beside others on one cluster.
+    #[serde(default)]
+    pub topic_prefix: String,
+    /// Settings of the client library, as `key: value`, for every client of the run.
+    #[serde(default)]
+    pub client: BTreeMap<String, String>,
+    /// The streams to generate; at least one.
+    pub streams: StreamsSection,
+    /// Where the run's other topics are.
+    #[serde(default)]
+    pub topics: TopicsSection,
+    /// The detector under test.
+    #[serde(default)]
+    pub subject: SubjectSection,
+    /// Settings of the bundled detector.
+    #[serde(default)]
+    pub detector: DetectorSection,
+    /// How alerts are matched with labels.
+    #[serde(default)]
+    pub scoring: ScoringSection,
+    /// Conditions that the run must meet, such as `detection.recall >= 0.8`.
+    #[serde(default)]
+    pub gates: Vec<GateSection>,
+}
+
+fn default_seed() -> u64 {
+    1
+}
+
+fn default_warm_up() -> String {
+    "0s".to_owned()
+}
+
+fn default_drain() -> String {
+    "10s".to_owned()
+}
+
+fn default_broker() -> String {
+    "embedded".to_owned()
+}
+
+/// The clock of the events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EventTimeSection {
+    /// Seconds of event time per second of wall time; above 0, at most 3600.
+    pub speed: f64,
+    /// Event time at the start of the run: RFC 3339, such as `2025-06-10T05:00:00Z`.
+    pub origin: String,
+}
+
+impl Default for EventTimeSection {
+    fn default() -> Self {
+        Self {
+            speed: 1.0,
+            origin: "2025-06-10T05:00:00Z".to_owned(),
+        }
+    }
+}
+
+/// Names of the run's output topics.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TopicsSection {
+    /// Alerts, as JSON.
+    pub anomalies: String,
+    /// Lines `sessionId,score`.
+    pub fraud_flags: String,
+    /// Records that could not be decoded, with the reason in a header.
+    pub dead_letters: String,
+    /// Partitions of the topic of alerts, 1 to 1000.
+    pub anomalies_partitions: u32,
+    /// Set to a name to have the labels written to a topic as well, after the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ground_truth: Option<String>,
+}
+
+impl Default for TopicsSection {
+    fn default() -> Self {
+        Self {
+            anomalies: "anomalies".to_owned(),
+            fraud_flags: "fraud-flags".to_owned(),
+            dead_letters: "dead-letters".to_owned(),
+            anomalies_partitions: 1,
+            ground_truth: None,
+        }
+    }
+}
+
+/// The detector under test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SubjectSection {
+    /// floodmark's own detector, as a child process.
+    #[default]
+    Bundled,
+    /// Nothing: recall must be 0. Checks the checker.
+    None,
+    /// Alerts on every key in every window: scores must be near the random baseline. Checks the
+    /// checker.
+    Always,
+}

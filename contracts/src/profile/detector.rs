@@ -1,0 +1,58 @@
+//! Settings of the bundled detector.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Settings of the bundled detector. Defaults are those of the pipelines that people run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DetectorSection {
+    /// How far an event may lag behind the newest of its partition without being late, in event
+    /// time; at least 50 ms of wall time, that is `speed` times `50ms`.
+    pub watermark_bound: String,
+    /// Wall time without a record after which a partition no longer holds the watermark back.
+    pub idleness: String,
+    /// Event time for which a closed window still takes late events and corrects its result.
+    pub allowed_lateness: String,
+    /// Wall time between commits of offsets and output.
+    pub commit_interval: String,
+    /// Also print sensor anomalies as `ANOMALY → sensor_1: value=150.0, avg=59.21` on standard output.
+    pub print_anomalies: bool,
+    /// The sensor rule of the field's demos.
+    pub sensor_window: SensorWindowSection,
+}
+
+impl Default for DetectorSection {
+    fn default() -> Self {
+        Self {
+            watermark_bound: "5s".to_owned(),
+            idleness: "1s".to_owned(),
+            allowed_lateness: "0s".to_owned(),
+            commit_interval: "100ms".to_owned(),
+            print_anomalies: false,
+            sensor_window: SensorWindowSection::default(),
+        }
+    }
+}
+
+/// A reading that lies more than `deviation` from the average of its window, which includes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SensorWindowSection {
+    /// Length of the sliding window, in event time.
+    pub size: String,
+    /// Distance between the starts of two windows, in event time.
+    pub slide: String,
+    /// The distance from the average above which a reading is an anomaly, in the sensor's unit.
+    pub deviation: f64,
+}
+
+impl Default for SensorWindowSection {
+    fn default() -> Self {
+        Self {
+            size: "10s".to_owned(),
+            slide: "5s".to_owned(),
+            deviation: 50.0,
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Sections of the streams: rate, arrivals, population, disorder, anomalies.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::anomalies::RawAnomaly;
+use crate::stream::Stream;
+
+/// The streams to generate. A stream that is left out is not generated.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StreamsSection {
+    /// Page views and clicks of a web site.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clickstream: Option<StreamSection>,
+    /// User-interface events of a bank.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub banking: Option<StreamSection>,
+    /// Sensor readings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sensors: Option<StreamSection>,
+}
+
+impl StreamsSection {
+    /// The section of `stream`, if the profile has it.
+    #[must_use]
+    pub fn get(&self, stream: Stream) -> Option<&StreamSection> {
+        match stream {
+            Stream::Clickstream => self.clickstream.as_ref(),
+            Stream::Banking => self.banking.as_ref(),
+            Stream::Sensors => self.sensors.as_ref(),
+        }
+    }
+
+    /// The streams that the profile has, with their sections.
+    pub fn iter(&self) -> impl Iterator<Item = (Stream, &StreamSection)> {
+        Stream::ALL
+            .into_iter()
+            .filter_map(|stream| Some((stream, self.get(stream)?)))
+    }
+}
+
+/// One stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StreamSection {
+    /// Events per second of wall time, such as `2k/s`.
+    pub rate: String,
+    /// How due times are spaced.
+    #[serde(default)]
+    pub arrivals: RawArrivals,
+    /// The topic, before the prefix; by default `clickstream-events`, `banking-ui-events` or
+    /// `sensor-data_2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// Partitions of the topic, 1 to 1000.
+    #[serde(default = "default_partitions")]
+    pub partitions: u32,
+    /// Who makes the events.
+    #[serde(default)]
+    pub population: RawPopulation,
+    /// Out-of-orderness within the bound: delay of an event's arrival behind its event time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disorder: Option<RawDelay>,
+    /// Lateness: a further, longer delay, for a small share of events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lateness: Option<RawDelay>,
+    /// Anomalies to inject.
+    #[serde(default)]
+    pub anomalies: Vec<RawAnomaly>,
+}
+
+fn default_partitions() -> u32 {
+    4
+}
+
+/// How due times are spaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RawArrivals {
+    /// Evenly.
+    #[default]
+    Constant,
+    /// With exponential gaps, at the same mean rate.
+    Poisson,
+}
+
+/// Who makes the events. Each stream uses the fields that it has a use for: users and pages for
+/// `clickstream`, users (accounts) for `banking`, sensors for `sensors`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawPopulation {
+    /// Number of users, accounts or sensors, 1 to 1,000,000.
+    pub entities: u32,
+    /// Exponent of the Zipf law of their activity: 0 makes all alike, 1 is common; 0 to 3. Sensors
+    /// report at equal rates, whatever stands here.
+    pub skew: f64,
+}
+
+impl Default for RawPopulation {
+    fn default() -> Self {
+        Self {
+            entities: 1000,
+            skew: 0.8,
+        }
+    }
+}
+
+/// A delay of arrival behind event time, in event time, for a share of the events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawDelay {
+    /// Share of the events that are delayed, 0 to 1.
+    pub share: f64,
+    /// How long, in event time.
+    pub delay: RawDistribution,
+}
+
+/// A distribution of durations in event time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RawDistribution {
+    /// Evenly between two bounds.
+    Uniform(RawUniform),
+    /// Exponential with a mean, cut at a maximum.
+    Exponential(RawExponential),
+}
+
+/// Bounds of a uniform distribution.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawUniform {
+    /// The shortest, such as `0s`.
+    pub min: String,
+    /// The longest, such as `2s`.
+    pub max: String,
+}
+
+/// Parameters of an exponential distribution.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawExponential {
+    /// The mean before the cut, such as `500ms`.
+    pub mean: String,
+    /// Nothing is longer than this, such as `2s`.
+    pub max: String,
+}

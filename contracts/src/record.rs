@@ -1,0 +1,192 @@
+//! The run record: facts first, opinions later.
+//!
+//! `record.json`, `labels.ndjson` and `alerts.ndjson` suffice to score a run again.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::{EventTime, RunMicros, Timeline, WallTime},
+    histogram::EncodedHistogram,
+    job::GeneratorSection,
+    profile::{GateSection, ScoringSection},
+    result::Validity,
+    stream::Stream,
+};
+
+/// Everything about a run that was observed, but the labels, alerts and time series.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunRecord {
+    /// Version of this file's shape.
+    pub schema_version: u32,
+    /// Version of floodmark that made the run.
+    pub floodmark_version: String,
+    /// What was generated, resolved.
+    pub plan: GeneratorSection,
+    /// How it is to be scored.
+    pub scoring: ScoringSection,
+    /// The gates of the run.
+    pub gates: Vec<GateSection>,
+    /// The command that makes the run again.
+    pub reproduce: String,
+    /// The broker: `embedded`, `kafka-home`, `testcontainers` or `external`.
+    pub broker: String,
+    /// The subject: `bundled`, `none`, `always`.
+    pub subject: String,
+    /// Effective client settings, secrets redacted.
+    pub client: BTreeMap<String, String>,
+    /// Wall time of the run's start: microsecond 0 of every [`RunMicros`].
+    pub started_at: WallTime,
+    /// Wall time from `bench` to the first event's due time, and so on: ends of the phases.
+    pub phases: Vec<Phase>,
+    /// Event time against wall time.
+    pub timeline: Timeline,
+    /// Event time before which labels and alerts are not scored.
+    pub warm_up_until: EventTime,
+    /// Event time of the end of the run: labels whose tolerance passes it are `truncated`.
+    pub event_time_end: EventTime,
+    /// What the generator saw, per stream.
+    pub generator: BTreeMap<Stream, StreamFacts>,
+    /// What the subject saw.
+    pub subject_facts: SubjectFacts,
+    /// What the collector saw.
+    pub collector: CollectorFacts,
+    /// Resources of the run's processes.
+    pub processes: Vec<ProcessFacts>,
+    /// The machine.
+    pub environment: Environment,
+    /// Whether the figures can be trusted.
+    pub validity: Validity,
+    /// True if the run was cut short by a signal.
+    pub interrupted: bool,
+}
+
+/// A phase of the run with its wall times.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Phase {
+    /// `setup`, `generate`, `drain`.
+    pub name: String,
+    /// Start, from the start of the run; negative before the first due time.
+    pub from: RunMicros,
+    /// End, from the start of the run.
+    pub to: RunMicros,
+}
+
+/// `generator.json`: what the generator leaves behind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GeneratorFacts {
+    /// Wall time of the run's start: due time 0.
+    pub started_at: WallTime,
+    /// Per stream.
+    pub streams: BTreeMap<Stream, StreamFacts>,
+    /// True if a signal cut it short.
+    pub interrupted: bool,
+}
+
+/// What the generator saw of one stream.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct StreamFacts {
+    /// Full name of the topic.
+    pub topic: String,
+    /// Events that were due (of the plan, or until the signal).
+    pub due: u64,
+    /// Events handed to the client.
+    pub sent: u64,
+    /// Events acknowledged by the broker.
+    pub acknowledged: u64,
+    /// Events that the client gave up on.
+    pub failed: u64,
+    /// Times that the client's queue was full and the event was offered again.
+    pub queue_full: u64,
+    /// Bytes of keys and values handed to the client.
+    pub bytes: u64,
+    /// Events that only close the last windows; counted in none of the other figures.
+    pub closing: u64,
+    /// Due time to hand-over, microseconds.
+    pub send_lateness: EncodedHistogram,
+    /// Hand-over to acknowledgement, microseconds.
+    pub acknowledge_latency: EncodedHistogram,
+    /// Delay of arrival behind event time, milliseconds of event time, over delayed events.
+    pub disorder: DisorderFacts,
+    /// Digest of the keys and values of all events, independent of their order: the sum, modulo
+    /// 2^128, of a 128-bit hash of each; in hexadecimal.
+    pub fingerprint: String,
+}
+
+/// Disorder as it came out.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct DisorderFacts {
+    /// Events that were delayed within the bound.
+    pub disordered: u64,
+    /// Events that were delayed by the lateness distribution.
+    pub late: u64,
+    /// The longest delay, milliseconds of event time.
+    pub max_delay_ms: i64,
+}
+
+/// What the subject told of itself.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct SubjectFacts {
+    /// Records consumed per stream, where the subject tells or its committed offsets do.
+    pub consumed: BTreeMap<Stream, u64>,
+    /// Events that were later than the watermark and the allowed lateness, per stream.
+    pub late: BTreeMap<Stream, u64>,
+    /// Records sent to the dead-letter topic.
+    pub dead_letters: u64,
+    /// Alerts written.
+    pub alerts: u64,
+}
+
+/// What the collector saw.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct CollectorFacts {
+    /// Alerts read and understood.
+    pub alerts: u64,
+    /// Records on the alert topics that are no alerts.
+    pub garbage: u64,
+    /// The first few reasons why.
+    pub garbage_examples: Vec<String>,
+    /// Wall time from the last alert to the end of the drain, milliseconds; absent without alerts.
+    pub quiet_ms: Option<i64>,
+}
+
+/// Resources of one process of the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProcessFacts {
+    /// `generator`, `subject`, `broker`, `harness`.
+    pub role: String,
+    /// User and system CPU time, seconds.
+    pub cpu_seconds: f64,
+    /// Peak resident set, bytes.
+    pub peak_rss_bytes: u64,
+}
+
+/// The machine on which the run was made.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Environment {
+    /// Operating system and kernel release.
+    pub os: String,
+    /// Processor model.
+    pub cpu: String,
+    /// Processors that the run could use.
+    pub cpus: u32,
+    /// Memory, bytes.
+    pub memory_bytes: u64,
+}
+
+/// One value of a time series: a line of `timeseries.ndjson`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SeriesRow {
+    /// Seconds of wall time since the start of the run, at the end of the interval of one second.
+    pub t: i64,
+    /// What is counted: `due`, `sent`, `acknowledged`, `consumed`, `alerts`, `lag` (records), or
+    /// `send_lateness_max_us`.
+    pub metric: String,
+    /// The stream, where the metric is per stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<Stream>,
+    /// The value in this interval.
+    pub value: f64,
+}

@@ -1,0 +1,269 @@
+//! `result.json`: what a run is worth.
+//!
+//! Undefined is `null`, never 0 and never NaN.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::WallTime,
+    kind::Kind,
+    profile::GateSection,
+    record::{Environment, Phase, ProcessFacts},
+    stream::Stream,
+};
+
+/// Version of the shape of `result.json`.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// A scored run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunResult {
+    /// Version of this file's shape.
+    pub schema_version: u32,
+    /// Version of floodmark that scored it.
+    pub floodmark_version: String,
+    /// Name of the profile.
+    pub profile: String,
+    /// Seed of the run.
+    pub seed: u64,
+    /// The command that makes the run again.
+    pub reproduce: String,
+    /// The broker.
+    pub broker: String,
+    /// The detector under test.
+    pub subject: String,
+    /// Wall time of the run's start, microseconds since the Unix epoch.
+    pub started_at: WallTime,
+    /// Event time per wall time. Waits for windows are divided by it.
+    pub speed: f64,
+    /// The phases of the run.
+    pub phases: Vec<Phase>,
+    /// What the run comes to.
+    pub outcome: Outcome,
+    /// Whether the figures can be trusted.
+    pub validity: Validity,
+    /// Every figure by name: what gates and comparisons refer to.
+    pub metrics: BTreeMap<String, Metric>,
+    /// Detection, over all labels and per kind.
+    pub detection: Detection,
+    /// Rates, per stream.
+    pub throughput: BTreeMap<Stream, Throughput>,
+    /// Latencies by name: `send_lateness`, `acknowledge`, `alert`, `detect`.
+    pub latency: BTreeMap<String, LatencySummary>,
+    /// The gates with what was found.
+    pub gates: Vec<GateResult>,
+    /// Resources of the run's processes.
+    pub processes: Vec<ProcessFacts>,
+    /// The machine.
+    pub environment: Environment,
+    /// Things that a reader should know.
+    pub warnings: Vec<String>,
+}
+
+/// What a run comes to, in the order in which the first that applies is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// A signal cut the run short.
+    Interrupted,
+    /// The measurement cannot be trusted.
+    Invalid,
+    /// A gate failed.
+    GateFailed,
+    /// All gates hold.
+    Passed,
+}
+
+/// Whether the figures can be trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Validity {
+    /// The verdict.
+    pub status: ValidityStatus,
+    /// Why it is not `valid`.
+    pub reasons: Vec<ValidityReason>,
+}
+
+/// Verdict on a measurement.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum ValidityStatus {
+    /// The figures can be trusted.
+    Valid,
+    /// The figures can be trusted less than usual.
+    Degraded,
+    /// The figures cannot be trusted.
+    Invalid,
+}
+
+/// A reason for which a measurement is not valid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ValidityReason {
+    /// A stable code, such as `generator-late`.
+    pub code: String,
+    /// How much it weighs.
+    pub status: ValidityStatus,
+    /// What was found and what would work.
+    pub message: String,
+    /// The seconds of the run in which it happened, where that is known.
+    pub seconds: Vec<i64>,
+}
+
+/// One figure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Metric {
+    /// The value; `null` if undefined.
+    pub value: Option<f64>,
+    /// 95 % interval, where one can be given.
+    pub interval: Option<[f64; 2]>,
+    /// `ratio`, `events/s`, `us`, `count`, `bytes`, `cpu-s/M`.
+    pub unit: String,
+    /// Which way is better.
+    pub direction: Direction,
+}
+
+/// Which way a metric is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// Higher is better.
+    Higher,
+    /// Lower is better.
+    Lower,
+    /// Neither: it describes the run.
+    Neutral,
+}
+
+/// Detection at the incident level.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Detection {
+    /// Over all labels.
+    pub overall: Scores,
+    /// Per kind; precision over the alerts that say this kind.
+    pub per_kind: BTreeMap<Kind, Scores>,
+    /// Labels left out because their tolerance passes the end of the run.
+    pub truncated: u64,
+    /// Labels and alerts left out because they lie in the warm-up.
+    pub warm_up: Excluded,
+    /// Alerts left out because they end after the end of the run, as truncated labels are.
+    pub after_end: u64,
+    /// Alerts with an id that was seen before.
+    pub duplicates: u64,
+    /// Alerts that match a label in time and kind but not in key.
+    pub key_mismatch: u64,
+    /// Alerts that are candidates for more than one label.
+    pub shared_alerts: u64,
+    /// What alerts at the same rate, placed at random, would score.
+    pub random_baseline: Baseline,
+    /// The tolerances that were used.
+    pub tolerances: Tolerances,
+    /// Labels that no alert matched, with their ids.
+    pub missed: Vec<String>,
+    /// Ids of alerts that matched no label (the first 1000).
+    pub false_alerts: Vec<String>,
+}
+
+/// What was left out with the warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Excluded {
+    /// Labels.
+    pub labels: u64,
+    /// Alerts.
+    pub alerts: u64,
+}
+
+/// Incident-level scores. `recall = detected / labels`;
+/// `precision = detected / (detected + false_merged)`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Scores {
+    /// Labels.
+    pub labels: u64,
+    /// Labels with at least one candidate alert.
+    pub detected: u64,
+    /// Alerts.
+    pub alerts: u64,
+    /// Alerts that are a candidate for a label.
+    pub true_alerts: u64,
+    /// False alerts, merged per key and kind where they are close.
+    pub false_merged: u64,
+    /// Share of the labels that were detected.
+    pub recall: Option<f64>,
+    /// Wilson interval of the recall, 95 %.
+    pub recall_interval: Option<[f64; 2]>,
+    /// Deduplicated precision: the one in headlines, F1 and gates.
+    pub precision: Option<f64>,
+    /// Wilson interval of the precision, 95 %.
+    pub precision_interval: Option<[f64; 2]>,
+    /// `true_alerts / alerts`: shown beside, as repeated true alerts raise it.
+    pub alert_precision: Option<f64>,
+    /// Harmonic mean of precision and recall.
+    pub f1: Option<f64>,
+    /// Median of first alert's event time less the label's start, found incidents only, milliseconds.
+    pub delay_median_ms: Option<f64>,
+}
+
+/// Score expected of alerts placed uniformly over (key, event time) at the same rate.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Baseline {
+    /// Share of the space inside the labels' matching windows.
+    pub precision: Option<f64>,
+    /// Expected share of labels hit.
+    pub recall: Option<f64>,
+}
+
+/// The tolerances that a score was computed with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Tolerances {
+    /// Before a label's start, milliseconds of event time.
+    pub early_ms: i64,
+    /// After a label's end, per kind, milliseconds of event time.
+    pub late_ms: BTreeMap<Kind, i64>,
+    /// An alert's interval is cut to its last part of this length, milliseconds of event time.
+    pub max_span_ms: i64,
+    /// False alerts closer than this are one, milliseconds of event time.
+    pub merge_gap_ms: i64,
+}
+
+/// Rates of a stream, events per second of wall time over the time in which events were due.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Throughput {
+    /// Due.
+    pub offered: f64,
+    /// Handed to the client.
+    pub sent: f64,
+    /// Acknowledged by the broker.
+    pub acknowledged: f64,
+    /// Consumed by the subject; `null` where it does not tell.
+    pub consumed: Option<f64>,
+}
+
+/// A latency distribution in microseconds.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct LatencySummary {
+    /// Number of values.
+    pub count: u64,
+    /// Smallest.
+    pub min_us: Option<u64>,
+    /// Arithmetic mean.
+    pub mean_us: Option<f64>,
+    /// Percentiles by name: `p50`, `p90`, `p99`, `p99.9`, `max`. A tail percentile without enough
+    /// values behind it is left out.
+    pub percentiles: BTreeMap<String, u64>,
+    /// What is measured, from when to when.
+    pub meaning: String,
+}
+
+/// A gate with what was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GateResult {
+    /// The gate.
+    pub gate: GateSection,
+    /// The value of its metric; `null` if undefined, which fails the gate.
+    pub found: Option<f64>,
+    /// Whether it holds.
+    pub passed: bool,
+}

@@ -1,0 +1,39 @@
+//! JSON Schemas of everything that others read or write.
+
+use schemars::{JsonSchema, Schema, schema_for};
+
+use crate::{
+    alert::{Alert, CollectedAlert},
+    enrichment::Enrichment,
+    event::{banking::BankingUiEvent, clickstream::ClickEvent, sensor::SensorReading},
+    job::{DetectorJob, GeneratorJob},
+    label::Label,
+    profile::Profile,
+    record::{GeneratorFacts, RunRecord, SeriesRow},
+    result::RunResult,
+};
+
+/// Every published schema with its file name under `docs/schema/`.
+#[must_use]
+pub fn all() -> Vec<(&'static str, Schema)> {
+    vec![
+        ("click-event.json", of::<ClickEvent<'static>>()),
+        ("banking-ui-event.json", of::<BankingUiEvent<'static>>()),
+        ("sensor-reading.json", of::<SensorReading<'static>>()),
+        ("alert.json", of::<Alert>()),
+        ("collected-alert.json", of::<CollectedAlert>()),
+        ("label.json", of::<Label>()),
+        ("enrichment.json", of::<Enrichment>()),
+        ("profile.json", of::<Profile>()),
+        ("generator-job.json", of::<GeneratorJob>()),
+        ("detector-job.json", of::<DetectorJob>()),
+        ("generator-facts.json", of::<GeneratorFacts>()),
+        ("record.json", of::<RunRecord>()),
+        ("series-row.json", of::<SeriesRow>()),
+        ("result.json", of::<RunResult>()),
+    ]
+}
+
+fn of<T: JsonSchema>() -> Schema {
+    schema_for!(T)
+}
