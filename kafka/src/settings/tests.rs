@@ -1,0 +1,246 @@
+use super::*;
+
+fn build(file: &str, pairs: &[&str]) -> Result<ClientSettings, SettingsError> {
+    ClientSettings::builder("127.0.0.1:9092")
+        .file_text("client.properties", file)?
+        .overrides(pairs)?
+        .build()
+}
+
+/// One line of a properties file and what it becomes.
+fn check(file: &str, expected: &[(&str, &str)]) {
+    let settings = build(file, &[]).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let found: Vec<(&str, &str)> = settings
+        .properties
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    assert_eq!(found, expected, "{file}");
+}
+
+fn check_refused(file: &str, pairs: &[&str], parts: &[&str]) {
+    let error = build(file, pairs).expect_err(file).to_string();
+    for part in parts {
+        assert!(error.contains(part), "`{error}` lacks `{part}`");
+    }
+}
+
+#[test]
+fn java_names_become_librdkafkas() {
+    check(
+        "security.protocol=SASL_SSL",
+        &[("security.protocol", "sasl_ssl")],
+    );
+    check(
+        "sasl.mechanism=SCRAM-SHA-512",
+        &[("sasl.mechanisms", "SCRAM-SHA-512")],
+    );
+    check(
+        "sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \\\n  \
+         username=\"u\" password=\"p\";",
+        &[("sasl.password", "p"), ("sasl.username", "u")],
+    );
+    check(
+        "buffer.memory=33554432",
+        &[("queue.buffering.max.kbytes", "32768")],
+    );
+    check(
+        "max.request.size=2000000",
+        &[("message.max.bytes", "2000000")],
+    );
+    check("fetch.max.wait.ms=100", &[("fetch.wait.max.ms", "100")]);
+    check(
+        "receive.buffer.bytes=-1",
+        &[("socket.receive.buffer.bytes", "0")],
+    );
+    check(
+        "partition.assignment.strategy=org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
+        &[("partition.assignment.strategy", "cooperative-sticky")],
+    );
+    check(
+        "ssl.endpoint.identification.algorithm=",
+        &[("ssl.endpoint.identification.algorithm", "none")],
+    );
+    check(
+        "delivery.timeout.ms=30000",
+        &[("delivery.timeout.ms", "30000")],
+    );
+    check(
+        "message.timeout.ms=30000",
+        &[("delivery.timeout.ms", "30000")],
+    );
+}
+
+#[test]
+fn certificate_stores_are_translated_by_their_type() {
+    check(
+        "ssl.truststore.location=/etc/ca.pem",
+        &[("ssl.ca.location", "/etc/ca.pem")],
+    );
+    check(
+        "ssl.truststore.location=/etc/ca\nssl.truststore.type=PEM",
+        &[("ssl.ca.location", "/etc/ca")],
+    );
+    check(
+        "ssl.keystore.location=/etc/me.p12\nssl.keystore.password=p",
+        &[
+            ("ssl.keystore.location", "/etc/me.p12"),
+            ("ssl.keystore.password", "p"),
+        ],
+    );
+    check(
+        "ssl.keystore.location=/etc/me.pem",
+        &[
+            ("ssl.certificate.location", "/etc/me.pem"),
+            ("ssl.key.location", "/etc/me.pem"),
+        ],
+    );
+    check_refused(
+        "ssl.truststore.location=/etc/ca.jks",
+        &[],
+        &["PEM", "keytool"],
+    );
+    check_refused(
+        "ssl.keystore.location=/etc/me.jks",
+        &[],
+        &["`JKS`", "PKCS12"],
+    );
+    check_refused(
+        "ssl.truststore.type=PEM",
+        &[],
+        &["without `ssl.truststore.location`"],
+    );
+    check_refused("ssl.truststore.password=hunter2", &[], &["has no password"]);
+}
+
+#[test]
+fn what_has_no_counterpart_is_refused_by_name() {
+    check_refused(
+        "max.poll.records=500",
+        &[],
+        &["`max.poll.records`", "leave it out"],
+    );
+    check_refused("key.serializer=org.Foo", &[], &["`key.serializer`"]);
+    check_refused(
+        "sasl.jaas.config=com.sun.security.auth.module.Krb5LoginModule required useKeyTab=true;",
+        &[],
+        &["`Krb5LoginModule`", "SCRAM"],
+    );
+    check_refused(
+        "partition.assignment.strategy=org.apache.kafka.clients.consumer.StickyAssignor",
+        &[],
+        &["`StickyAssignor`", "`cooperative-sticky`"],
+    );
+}
+
+#[test]
+fn the_command_line_wins_over_the_file() {
+    let settings = build("linger.ms=1", &["linger.ms=9"]).unwrap();
+    assert_eq!(settings.properties["linger.ms"], "9");
+}
+
+#[test]
+fn an_option_set_twice_in_one_place_is_refused_by_name() {
+    check_refused(
+        "linger.ms=1\nlinger.ms=2",
+        &[],
+        &["`linger.ms`", "`client.properties`"],
+    );
+    check_refused(
+        "",
+        &["linger.ms=1", "queue.buffering.max.ms=2"],
+        &["`linger.ms`", "command line"],
+    );
+    check_refused(
+        "max.request.size=1000\nmessage.max.bytes=2000",
+        &[],
+        &["`message.max.bytes`"],
+    );
+}
+
+#[test]
+fn options_of_ours_are_refused_with_the_reason() {
+    check_refused(
+        "",
+        &["enable.auto.commit=true"],
+        &["`enable.auto.commit`", "committed with"],
+    );
+    check_refused(
+        "bootstrap.servers=a:1",
+        &[],
+        &["`bootstrap.servers`", "its own option"],
+    );
+    check_refused("metadata.broker.list=a:1", &[], &["`bootstrap.servers`"]);
+    check_refused(
+        "isolation.level=read_uncommitted",
+        &[],
+        &["`isolation.level`"],
+    );
+}
+
+#[test]
+fn librdkafka_judges_names_and_values() {
+    check_refused("linger.millis=1", &[], &["`linger.millis` is not known"]);
+    check_refused("acks=maybe", &[], &["`acks`"]);
+    check_refused("compression.type=brotli", &[], &["`compression.type`"]);
+}
+
+#[test]
+fn a_pair_needs_an_equals_sign_and_a_key() {
+    check_refused("", &["linger.ms"], &["`linger.ms`", "`key=value`"]);
+    check_refused("", &["=5"], &["`key=value`"]);
+}
+
+#[test]
+fn bootstrap_servers_need_a_port() {
+    for (bootstrap, fine) in [
+        ("localhost:9092", true),
+        ("a:1,b:2", true),
+        ("[::1]:9092", true),
+        ("localhost", false),
+        ("a:1,b", false),
+        (":9092", false),
+        ("a:0", false),
+        ("a:99999", false),
+        ("", false),
+    ] {
+        let built = ClientSettings::builder(bootstrap).build();
+        assert_eq!(built.is_ok(), fine, "{bootstrap}: {built:?}");
+    }
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let secrets = "sasl.password=hunter2\nssl.key.password=hunter2\nssl.keystore.password=hunter2\n\
+                   sasl.username=alice";
+    let settings = build(secrets, &["sasl.oauthbearer.client.secret=hunter2"]).unwrap();
+    let shown = format!("{settings:?} {:?}", settings.redacted());
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert!(shown.contains("alice"), "{shown}");
+    assert_eq!(settings.redacted()["sasl.password"], REDACTED);
+    assert_eq!(settings.properties["sasl.password"], "hunter2");
+}
+
+#[test]
+fn serialised_settings_come_back_whole_for_a_child() {
+    let settings = build("sasl.password=hunter2", &["linger.ms=3"]).unwrap();
+    let text = serde_json::to_string(&settings).unwrap();
+    assert_eq!(
+        serde_json::from_str::<ClientSettings>(&text).unwrap(),
+        settings
+    );
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = ClientSettings::builder("a:1")
+        .file(Path::new("/nonexistent/client.properties"))
+        .err()
+        .expect("the file does not exist");
+    assert!(
+        error
+            .to_string()
+            .contains("`/nonexistent/client.properties`"),
+        "{error}"
+    );
+}
