@@ -1,0 +1,224 @@
+//! Checks of what belongs to the run as a whole; streams, detector and gates are checked by the crates
+//! that use them.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use floodmark_contracts::{
+    clock::{EventTime, Timeline},
+    problem::{Problem, Problems},
+    profile::Profile,
+    stream::Stream,
+    units::parse_duration,
+};
+
+use crate::broker::BrokerChoice;
+
+/// The longest run, a stated limit: a day of wall time.
+const LONGEST_RUN: Duration = Duration::from_secs(86_400);
+
+/// The watermark bound in wall time below which ordinary jitter of a machine makes events late.
+const LEAST_BOUND: Duration = Duration::from_millis(50);
+
+/// The parts of a profile that the harness itself works with, known to be sound.
+#[derive(Debug, Clone)]
+pub struct Sound {
+    /// Event time against wall time.
+    pub timeline: Timeline,
+    /// Wall time during which events are due.
+    pub duration: Duration,
+    /// Wall time at the start that is not scored.
+    pub warm_up: Duration,
+    /// Wall time that alerts may take after the last event.
+    pub drain: Duration,
+    /// Where the events go through.
+    pub broker: BrokerChoice,
+    /// Full names of the streams' topics.
+    pub inputs: BTreeMap<Stream, String>,
+    /// Full names of the output topics.
+    pub outputs: Outputs,
+}
+
+/// Full names of the output topics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outputs {
+    /// Alerts.
+    pub anomalies: String,
+    /// Lines `sessionId,score`.
+    pub fraud_flags: String,
+    /// Records that could not be decoded.
+    pub dead_letters: String,
+    /// Labels, on request.
+    pub ground_truth: Option<String>,
+}
+
+/// Checks the run's own part of `profile`.
+///
+/// # Errors
+/// All problems that were found.
+pub fn check(profile: &Profile) -> Result<Sound, Vec<Problem>> {
+    let mut problems = Problems::new();
+    let duration = problems.check("duration", parse_duration(&profile.duration));
+    let warm_up = problems.check("warm_up", parse_duration(&profile.warm_up));
+    let drain = problems.check("drain", parse_duration(&profile.drain));
+    let broker = problems.check("broker", profile.broker.parse::<BrokerChoice>());
+    check_durations(duration, warm_up, &mut problems);
+    let timeline = check_event_time(profile, &mut problems);
+    check_topics(profile, &mut problems);
+    if profile.streams.iter().next().is_none() {
+        problems.add(
+            "streams",
+            "no stream is set; name `clickstream`, `banking` or `sensors`",
+        );
+    }
+    if profile.name.is_empty() || profile.name.contains(['/', '\0']) {
+        let message = format!(
+            "`{}` is not a name; use a word such as `quickstart`",
+            profile.name
+        );
+        problems.add("name", message);
+    }
+    match (
+        problems.is_empty(),
+        duration,
+        warm_up,
+        drain,
+        broker,
+        timeline,
+    ) {
+        (true, Some(duration), Some(warm_up), Some(drain), Some(broker), Some(timeline)) => {
+            let (inputs, outputs) = topic_names(profile);
+            Ok(Sound {
+                timeline,
+                duration,
+                warm_up,
+                drain,
+                broker,
+                inputs,
+                outputs,
+            })
+        }
+        _ => Err(problems.into_vec()),
+    }
+}
+
+fn check_durations(duration: Option<Duration>, warm_up: Option<Duration>, out: &mut Problems) {
+    let Some(duration) = duration else { return };
+    if duration.is_zero() || duration > LONGEST_RUN {
+        out.add(
+            "duration",
+            format!("{duration:?} is not between `1ms` and `24h`"),
+        );
+    }
+    if let Some(warm_up) = warm_up
+        && warm_up >= duration
+    {
+        let message = format!("{warm_up:?} leaves nothing of the run of {duration:?} to score");
+        out.add("warm_up", message);
+    }
+}
+
+fn check_event_time(profile: &Profile, problems: &mut Problems) -> Option<Timeline> {
+    let section = &profile.event_time;
+    let speed = section.speed;
+    if !(speed > 0.0 && speed <= 3600.0) {
+        problems.add(
+            "event_time.speed",
+            format!("`{speed}` is not above 0 and at most 3600"),
+        );
+        return None;
+    }
+    // A bound that cannot be read is the detector's to report.
+    if let Ok(bound) = parse_duration(&profile.detector.watermark_bound) {
+        let least = LEAST_BOUND.mul_f64(speed);
+        if bound < least {
+            let message = format!(
+                "{bound:?} of event time is under 50 ms of wall time at speed {speed}, so ordinary \
+                 jitter would make events late; use {least:?} or more"
+            );
+            problems.add("detector.watermark_bound", message);
+        }
+    }
+    match section.origin.parse::<jiff::Timestamp>() {
+        Ok(origin) => Some(Timeline {
+            origin: EventTime(origin.as_millisecond()),
+            speed,
+        }),
+        Err(_) => {
+            let message = format!(
+                "`{}` is not an instant; write one such as `2025-06-10T05:00:00Z`",
+                section.origin
+            );
+            problems.add("event_time.origin", message);
+            None
+        }
+    }
+}
+
+fn check_topics(profile: &Profile, problems: &mut Problems) {
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    let topics = &profile.topics;
+    let mut named: Vec<(String, &str)> = vec![
+        ("topics.anomalies".to_owned(), &topics.anomalies),
+        ("topics.fraud_flags".to_owned(), &topics.fraud_flags),
+        ("topics.dead_letters".to_owned(), &topics.dead_letters),
+    ];
+    if let Some(name) = &topics.ground_truth {
+        named.push(("topics.ground_truth".to_owned(), name));
+    }
+    for (stream, section) in profile.streams.iter() {
+        let name = section.topic.as_deref().unwrap_or(stream.default_topic());
+        named.push((format!("streams.{stream}.topic"), name));
+        check_partitions(
+            &format!("streams.{stream}.partitions"),
+            section.partitions,
+            problems,
+        );
+    }
+    check_partitions(
+        "topics.anomalies_partitions",
+        topics.anomalies_partitions,
+        problems,
+    );
+    for (path, name) in named {
+        let full = format!("{}{name}", profile.topic_prefix);
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if name.is_empty() || full.len() > 249 || !full.chars().all(legal) {
+            let message = format!(
+                "`{full}` is not a topic name; use up to 249 letters, digits, `.`, `_` and `-`"
+            );
+            problems.add(path, message);
+        } else if let Some(other) = seen.insert(full.clone(), path.clone()) {
+            problems.add(
+                path,
+                format!("`{full}` is also the topic of `{other}`; use another name"),
+            );
+        }
+    }
+}
+
+fn check_partitions(path: &str, partitions: u32, problems: &mut Problems) {
+    if !(1..=1000).contains(&partitions) {
+        problems.add(path, format!("`{partitions}` is not between 1 and 1000"));
+    }
+}
+
+fn topic_names(profile: &Profile) -> (BTreeMap<Stream, String>, Outputs) {
+    let full = |name: &str| format!("{}{name}", profile.topic_prefix);
+    let inputs = profile
+        .streams
+        .iter()
+        .map(|(stream, section)| {
+            (
+                stream,
+                full(section.topic.as_deref().unwrap_or(stream.default_topic())),
+            )
+        })
+        .collect();
+    let outputs = Outputs {
+        anomalies: full(&profile.topics.anomalies),
+        fraud_flags: full(&profile.topics.fraud_flags),
+        dead_letters: full(&profile.topics.dead_letters),
+        ground_truth: profile.topics.ground_truth.as_deref().map(full),
+    };
+    (inputs, outputs)
+}
