@@ -15,17 +15,21 @@
 //! Time-outs are wall time and belong to the calls that take them; nothing here stamps a record
 //! with a time of its own.
 
+pub mod admin;
 pub mod consumer;
 pub mod error;
 mod native;
 pub mod partition;
 pub mod producer;
+pub mod registry;
 pub mod settings;
 
+pub use admin::Admin;
 pub use consumer::{Batch, BatchConsumer, ConsumerSettings};
 pub use error::{Error, ErrorCode};
 pub use partition::{PartitionOffset, TopicPartition};
 pub use producer::{Delivery, Producer, ProducerSettings, Record, SendError};
+pub use registry::Registry;
 pub use settings::ClientSettings;
 
 /// The version of the bundled librdkafka, as in `2.12.1`.

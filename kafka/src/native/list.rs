@@ -108,18 +108,6 @@ impl PartitionList {
         }
     }
 
-    /// The elements, to be changed.
-    pub(crate) fn elements_mut(&mut self) -> &mut [sys::rd_kafka_topic_partition_t] {
-        // SAFETY: as in `elements`.
-        unsafe {
-            let list = self.0.as_ref();
-            match usize::try_from(list.cnt) {
-                Ok(count) if count > 0 => std::slice::from_raw_parts_mut(list.elems, count),
-                _ => &mut [],
-            }
-        }
-    }
-
     /// The partitions.
     pub(crate) fn to_partitions(&self) -> Vec<TopicPartition> {
         self.elements()

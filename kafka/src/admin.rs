@@ -1,0 +1,169 @@
+//! Topics, watermarks, groups and lag, each call waiting for its answer.
+
+mod event;
+mod groups;
+mod offsets;
+mod topics;
+
+use std::time::Duration;
+
+use rdkafka_sys as sys;
+
+use crate::error::{Error, is_transport};
+use crate::native::{Client, Deadline, Kind, code_of, code_text, lossy, millis};
+use crate::settings::{ClientSettings, Options};
+
+pub use groups::{GroupDescription, GroupMember};
+pub use offsets::{Lag, Watermarks};
+pub use topics::{NewTopic, TopicDescription};
+
+/// An admin client.
+pub struct Admin {
+    client: Client,
+    timeout: Duration,
+}
+
+/// The cluster as the broker that answered sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    /// The brokers' addresses as they advertise them.
+    pub brokers: Vec<String>,
+    /// The topics, internal ones included, in the order of their names.
+    pub topics: Vec<TopicDescription>,
+}
+
+impl Admin {
+    /// Makes an admin client whose calls wait up to `timeout` each. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// If options are unknown or belong to us.
+    pub fn new(client: &ClientSettings, timeout: Duration) -> Result<Self, Error> {
+        let mut options = Options::new(client);
+        options.value("allow.auto.create.topics", None, "false")?;
+        // Waiting for a broker that is just starting should not take longer than the broker.
+        options.value("reconnect.backoff.max.ms", None, "250")?;
+        options.value("socket.nagle.disable", None, "true")?;
+        Ok(Self {
+            client: Client::new(Kind::Admin, &options.finish())?,
+            timeout,
+        })
+    }
+
+    /// How long each call may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Waits until a broker answers, for as long as `patience`, and returns what it said.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] with the addresses and the last connection error if none does.
+    pub fn wait_until_reachable(&self, patience: Duration) -> Result<Cluster, Error> {
+        let deadline = Deadline::after(patience);
+        loop {
+            // Short calls: one that began before the broker did may sit out its time.
+            let slice = deadline
+                .left()
+                .clamp(Duration::from_millis(1), Duration::from_millis(500));
+            match self.metadata(None, slice) {
+                Ok(cluster) => return Ok(cluster),
+                Err((code, detail)) if deadline.is_over() => {
+                    let attempt = "connect";
+                    let error = self.client.error_with(attempt, code, detail, patience);
+                    // However it was cut off: nobody answered in all that time.
+                    return Err(match error {
+                        Error::TimedOut {
+                            attempt,
+                            waited,
+                            detail,
+                        } => Error::Unreachable {
+                            attempt,
+                            waited,
+                            detail,
+                            bootstrap: self.client.bootstrap().to_owned(),
+                        },
+                        other => other,
+                    });
+                }
+                // Some failures come back at once; serving callbacks is what the pause is for.
+                Err((code, _)) if is_transport(code) => {
+                    self.pause(deadline.left().min(Duration::from_millis(20)));
+                }
+                Err(_) => self.pause(deadline.left().min(Duration::from_millis(20))),
+            }
+        }
+    }
+
+    /// The cluster with all its topics.
+    ///
+    /// # Errors
+    /// If no broker answers in time.
+    pub fn cluster(&self) -> Result<Cluster, Error> {
+        self.metadata(None, self.timeout).map_err(|(code, detail)| {
+            self.client
+                .error_with("read the cluster's metadata", code, detail, self.timeout)
+        })
+    }
+
+    /// A wait that keeps callbacks served, so that connection errors are known when it is over.
+    fn pause(&self, time: Duration) {
+        let deadline = Deadline::after(time);
+        while !deadline.is_over() {
+            self.client.serve(deadline.left());
+        }
+    }
+
+    /// Metadata of one topic or all of them.
+    fn metadata(
+        &self,
+        topic: Option<*mut sys::rd_kafka_topic_t>,
+        timeout: Duration,
+    ) -> Result<Cluster, (crate::ErrorCode, String)> {
+        let mut metadata = std::ptr::null();
+        // SAFETY: a live client; on success the object is ours, and freed below.
+        unsafe {
+            let code = sys::rd_kafka_metadata(
+                self.client.ptr(),
+                i32::from(topic.is_none()),
+                topic.unwrap_or(std::ptr::null_mut()),
+                &raw mut metadata,
+                millis(timeout),
+            );
+            if code != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                return Err((code_of(code), code_text(code)));
+            }
+            let cluster = cluster_of(&*metadata);
+            sys::rd_kafka_metadata_destroy(metadata);
+            Ok(cluster)
+        }
+    }
+}
+
+/// # Safety
+/// `metadata` must come from librdkafka.
+unsafe fn cluster_of(metadata: &sys::rd_kafka_metadata_t) -> Cluster {
+    // SAFETY: arrays with their lengths, and terminated strings.
+    unsafe {
+        let brokers = event::slice(metadata.brokers, metadata.broker_cnt)
+            .iter()
+            .map(|broker| format!("{}:{}", lossy(broker.host), broker.port))
+            .collect();
+        let mut topics: Vec<TopicDescription> = event::slice(metadata.topics, metadata.topic_cnt)
+            .iter()
+            .map(|topic| {
+                let partitions = event::slice(topic.partitions, topic.partition_cnt);
+                let failure = (topic.err != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR)
+                    .then(|| code_of(topic.err));
+                TopicDescription {
+                    name: lossy(topic.topic),
+                    partitions: topic.partition_cnt,
+                    leaderless: partitions.iter().filter(|one| one.leader < 0).count(),
+                    failure,
+                }
+            })
+            .collect();
+        topics.sort_by(|a, b| a.name.cmp(&b.name));
+        Cluster { brokers, topics }
+    }
+}

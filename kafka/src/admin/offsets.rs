@@ -1,0 +1,227 @@
+//! Watermarks, deleted records, and how far groups are.
+
+use rdkafka_sys as sys;
+
+use super::{Admin, event};
+use crate::error::Error;
+use crate::native::{PartitionList, cstring, lossy, millis};
+use crate::partition::{PartitionOffset, TopicPartition};
+
+/// The bounds of a partition's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watermarks {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// The offset of the oldest record.
+    pub low: i64,
+    /// The offset that the next record will get.
+    pub high: i64,
+}
+
+/// How far a group is behind in one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lag {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// The group's committed offset, if it has one.
+    pub committed: Option<i64>,
+    /// The offset that the next record will get.
+    pub end: i64,
+    /// Records not yet committed; without a committed offset, all that are there.
+    pub records: u64,
+}
+
+impl Admin {
+    /// The bounds of all partitions of these topics, topic by topic.
+    ///
+    /// # Errors
+    /// If a topic does not exist or no broker answers in time.
+    pub fn watermarks(&self, topics: &[&str]) -> Result<Vec<Watermarks>, Error> {
+        let partitions = self.partitions(topics)?;
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let lows = self.list_offsets(&partitions, i64::from(sys::RD_KAFKA_OFFSET_BEGINNING))?;
+        let highs = self.list_offsets(&partitions, i64::from(sys::RD_KAFKA_OFFSET_END))?;
+        let bounds = partitions.into_iter().zip(lows.into_iter().zip(highs));
+        Ok(bounds
+            .map(|(partition, (low, high))| Watermarks {
+                partition,
+                low,
+                high,
+            })
+            .collect())
+    }
+
+    /// True if no partition of the topic holds a record.
+    ///
+    /// # Errors
+    /// As for [`Admin::watermarks`].
+    pub fn is_empty(&self, topic: &str) -> Result<bool, Error> {
+        Ok(self
+            .watermarks(&[topic])?
+            .iter()
+            .all(|bounds| bounds.low == bounds.high))
+    }
+
+    /// Deletes the records before these offsets and returns each partition's new low watermark.
+    ///
+    /// # Errors
+    /// For the first partition whose records cannot be deleted.
+    pub fn delete_records(
+        &self,
+        before: &[PartitionOffset],
+    ) -> Result<Vec<PartitionOffset>, Error> {
+        if before.is_empty() {
+            return Ok(Vec::new());
+        }
+        let list = PartitionList::from_offsets(before)?;
+        let attempt = format!("delete records of {} partitions", before.len());
+        let op = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DELETERECORDS;
+        let event = self.request(op, &attempt, |rk, options, queue| {
+            // SAFETY: live objects; the request is copied, and freed at once.
+            unsafe {
+                let mut request = sys::rd_kafka_DeleteRecords_new(list.ptr());
+                sys::rd_kafka_DeleteRecords(rk, &raw mut request, 1, options, queue);
+                sys::rd_kafka_DeleteRecords_destroy(request);
+            }
+        })?;
+        // SAFETY: the result belongs to the live event, and is copied.
+        let result = unsafe {
+            let result = sys::rd_kafka_event_DeleteRecords_result(event.ptr());
+            PartitionList::copy_of(sys::rd_kafka_DeleteRecords_result_offsets(result))
+        };
+        self.parts(&attempt, &result)?;
+        Ok(result.to_offsets())
+    }
+
+    /// The committed offsets of a group, its own or a foreign one; partitions without one are left
+    /// out.
+    ///
+    /// # Errors
+    /// If no broker answers in time.
+    pub fn committed(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<PartitionOffset>, Error> {
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let name = cstring("group", group)?;
+        let list = PartitionList::at(partitions, i64::from(sys::RD_KAFKA_OFFSET_INVALID))?;
+        let attempt = format!("read the offsets of group `{group}`");
+        let op = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;
+        let event = self.request(op, &attempt, |rk, options, queue| {
+            // SAFETY: live objects; the request is copied, and freed at once.
+            unsafe {
+                let mut request =
+                    sys::rd_kafka_ListConsumerGroupOffsets_new(name.as_ptr(), list.ptr());
+                sys::rd_kafka_ListConsumerGroupOffsets(rk, &raw mut request, 1, options, queue);
+                sys::rd_kafka_ListConsumerGroupOffsets_destroy(request);
+            }
+        })?;
+        let mut offsets = Vec::with_capacity(partitions.len());
+        // SAFETY: everything belongs to the live event, and is copied.
+        unsafe {
+            let result = sys::rd_kafka_event_ListConsumerGroupOffsets_result(event.ptr());
+            let mut count = 0;
+            let first =
+                sys::rd_kafka_ListConsumerGroupOffsets_result_groups(result, &raw mut count);
+            for group in event::slice(first, i32::try_from(count).unwrap_or(0)) {
+                let error = sys::rd_kafka_group_result_error(*group);
+                if !error.is_null() {
+                    let text = lossy(sys::rd_kafka_error_string(error));
+                    self.part_error(attempt.clone(), sys::rd_kafka_error_code(error), text)?;
+                }
+                let list = PartitionList::copy_of(sys::rd_kafka_group_result_partitions(*group));
+                self.parts(&attempt, &list)?;
+                offsets.extend(list.to_offsets().into_iter().filter(|at| at.offset >= 0));
+            }
+        }
+        Ok(offsets)
+    }
+
+    /// How far a group is behind in all partitions of these topics.
+    ///
+    /// # Errors
+    /// If a topic does not exist or no broker answers in time.
+    pub fn lag(&self, group: &str, topics: &[&str]) -> Result<Vec<Lag>, Error> {
+        // Committed offsets first: read the other way round, a quick group would seem to be ahead.
+        let partitions = self.partitions(topics)?;
+        let committed = self.committed(group, &partitions)?;
+        let bounds = self.watermarks(topics)?;
+        Ok(bounds
+            .into_iter()
+            .map(
+                |Watermarks {
+                     partition,
+                     low,
+                     high,
+                 }| {
+                    let offset = committed
+                        .iter()
+                        .find(|at| {
+                            at.topic == partition.topic && at.partition == partition.partition
+                        })
+                        .map(|at| at.offset);
+                    let behind = high - offset.unwrap_or(low).max(low);
+                    let records = u64::try_from(behind).unwrap_or(0);
+                    Lag {
+                        partition,
+                        committed: offset,
+                        end: high,
+                        records,
+                    }
+                },
+            )
+            .collect())
+    }
+
+    /// All partitions of these topics.
+    ///
+    /// # Errors
+    /// If a topic does not exist or no broker answers in time.
+    pub fn partitions(&self, topics: &[&str]) -> Result<Vec<TopicPartition>, Error> {
+        let seen = self.cluster()?.topics;
+        let mut partitions = Vec::new();
+        for name in topics {
+            let Some(topic) = seen.iter().find(|topic| topic.name == *name) else {
+                return Err(Error::Refused {
+                    attempt: format!("look up topic `{name}`"),
+                    code: crate::ErrorCode::UnknownTopicOrPartition,
+                    detail: "there is no such topic".to_owned(),
+                });
+            };
+            partitions.extend((0..topic.partitions).map(|i| TopicPartition::new(*name, i)));
+        }
+        Ok(partitions)
+    }
+
+    /// One offset per partition, in their order; `mark` asks for the first or the last.
+    fn list_offsets(&self, partitions: &[TopicPartition], mark: i64) -> Result<Vec<i64>, Error> {
+        let list = PartitionList::at(partitions, mark)?;
+        let attempt = format!("read watermarks of {} partitions", partitions.len());
+        // One request per leader, whereas `rd_kafka_query_watermark_offsets` makes two for each
+        // partition. The special offsets are the protocol's special times.
+        // SAFETY: live client and list, in which the marks are replaced by offsets.
+        let code = unsafe {
+            sys::rd_kafka_offsets_for_times(self.client.ptr(), list.ptr(), millis(self.timeout))
+        };
+        self.client.check(code, self.timeout, || attempt.clone())?;
+        self.parts(&attempt, &list)?;
+        Ok(list
+            .elements()
+            .iter()
+            .map(|element| element.offset)
+            .collect())
+    }
+
+    /// The first error of a list of results.
+    fn parts(&self, attempt: &str, list: &PartitionList) -> Result<(), Error> {
+        match list.first_failure() {
+            Some(code) => Err(self.client.error(attempt, code, self.timeout)),
+            None => Ok(()),
+        }
+    }
+}
