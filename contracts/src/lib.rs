@@ -22,4 +22,5 @@ pub mod result;
 pub mod schema;
 pub mod site;
 pub mod stream;
+pub mod subject;
 pub mod units;

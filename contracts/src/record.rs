@@ -16,6 +16,8 @@ use crate::{
     stream::Stream,
 };
 
+pub use crate::subject::SubjectFacts;
+
 /// Everything about a run that was observed, but the labels, alerts and time series.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunRecord {
@@ -124,19 +126,6 @@ pub struct DisorderFacts {
     pub late: u64,
     /// The longest delay, milliseconds of event time.
     pub max_delay_ms: i64,
-}
-
-/// What the subject told of itself.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct SubjectFacts {
-    /// Records consumed per stream, where the subject tells or its committed offsets do.
-    pub consumed: BTreeMap<Stream, u64>,
-    /// Events that were later than the watermark and the allowed lateness, per stream.
-    pub late: BTreeMap<Stream, u64>,
-    /// Records sent to the dead-letter topic.
-    pub dead_letters: u64,
-    /// Alerts written.
-    pub alerts: u64,
 }
 
 /// What the collector saw.
