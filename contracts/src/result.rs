@@ -151,6 +151,9 @@ pub struct Detection {
     pub warm_up: Excluded,
     /// Alerts left out because they end after the end of the run, as truncated labels are.
     pub after_end: u64,
+    /// Alerts that match only labels which are left out: neither true nor false.
+    #[serde(default)]
+    pub ignored: u64,
     /// Alerts with an id that was seen before.
     pub duplicates: u64,
     /// Alerts that match a label in time and kind but not in key.
@@ -159,6 +162,9 @@ pub struct Detection {
     pub shared_alerts: u64,
     /// What alerts at the same rate, placed at random, would score.
     pub random_baseline: Baseline,
+    /// The same per kind, over the alerts that say this kind.
+    #[serde(default)]
+    pub random_baseline_per_kind: BTreeMap<Kind, Baseline>,
     /// The tolerances that were used.
     pub tolerances: Tolerances,
     /// Labels that no alert matched, with their ids.
@@ -209,10 +215,13 @@ pub struct Scores {
 /// Score expected of alerts placed uniformly over (key, event time) at the same rate.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Baseline {
-    /// Share of the space inside the labels' matching windows.
+    /// Share of the space inside the labels' matching windows: what to hold `alert_precision` against.
     pub precision: Option<f64>,
     /// Expected share of labels hit.
     pub recall: Option<f64>,
+    /// Expected deduplicated precision: what to hold `precision` against.
+    #[serde(default)]
+    pub deduplicated_precision: Option<f64>,
 }
 
 /// The tolerances that a score was computed with.
@@ -253,6 +262,10 @@ pub struct LatencySummary {
     /// Percentiles by name: `p50`, `p90`, `p99`, `p99.9`, `max`. A tail percentile without enough
     /// values behind it is left out.
     pub percentiles: BTreeMap<String, u64>,
+    /// Points of the percentile curve, as pairs of a percentile (0 to 100) and microseconds, up to
+    /// the highest percentile that has enough values behind it.
+    #[serde(default)]
+    pub curve: Vec<[f64; 2]>,
     /// What is measured, from when to when.
     pub meaning: String,
 }
