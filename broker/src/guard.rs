@@ -195,4 +195,4 @@ fn length(n: i32) -> Result<Option<usize>, GuardError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -25,6 +25,7 @@ mod guard;
 mod log;
 mod memory;
 mod peers;
+pub mod registry;
 mod server;
 mod shared;
 mod topics;

@@ -11,13 +11,14 @@ use crate::clock::SystemClock;
 use crate::config::BrokerConfig;
 use crate::connection;
 use crate::peers::Peers;
+use crate::registry::{self, RegistryServer, RegistryStartError};
 use crate::shared::Shared;
 
 /// A running broker; dropping it stops it.
 pub struct Broker {
     shared: Arc<Shared>,
     address: SocketAddr,
-    registry_url: Option<String>,
+    registry: Mutex<Option<RegistryServer>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     stopped: Arc<Stopped>,
 }
@@ -45,6 +46,9 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// The schema registry that was asked for did not start.
+    #[error("the broker's schema registry did not start")]
+    Registry(#[from] RegistryStartError),
     /// A setting makes no sense.
     #[error("setting `{setting}` is `{found}`; use {works}")]
     Setting {
@@ -89,10 +93,13 @@ impl Broker {
         let broker = Self {
             shared: Arc::new(Shared::new(&config, &host, port, clock)),
             address,
-            registry_url: None,
+            registry: Mutex::default(),
             threads: Mutex::default(),
             stopped: Arc::default(),
         };
+        if let Some(listen) = config.registry_listen {
+            *broker.registry.lock() = Some(registry::start(listen)?);
+        }
         let shared = Arc::clone(&broker.shared);
         broker.spawn("broker-accept", move || accept(&shared, &listener))?;
         let shared = Arc::clone(&broker.shared);
@@ -113,7 +120,7 @@ impl Broker {
 
     /// Where the schema registry answers, if one was asked for.
     pub fn registry_url(&self) -> Option<String> {
-        self.registry_url.clone()
+        self.registry.lock().as_ref().map(RegistryServer::url)
     }
 
     /// Stops the broker: cuts all connections, and with that its data is gone. Harmless if it has
@@ -129,6 +136,7 @@ impl Broker {
                 warn!("a thread of the broker had failed");
             }
         }
+        drop(self.registry.lock().take());
         *self.stopped.flag.lock() = true;
         self.stopped.told.notify_all();
     }

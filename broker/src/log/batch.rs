@@ -62,9 +62,9 @@ impl Header {
         })
     }
 
-    /// Whether the records are compressed.
-    pub(crate) fn is_compressed(&self) -> bool {
-        self.attributes & COMPRESSION_MASK != 0
+    /// How the records are compressed: 0 not at all, then gzip, snappy, lz4 and zstd.
+    pub(crate) fn codec(&self) -> i16 {
+        self.attributes & COMPRESSION_MASK
     }
 
     /// Whether the batch belongs to a transaction.
@@ -192,7 +192,7 @@ fn sound_header(bytes: &[u8]) -> Result<Header, ResponseError> {
     if crc != crc32c::crc32c(&bytes[ATTRIBUTES..]) {
         return Err(ResponseError::CorruptMessage);
     }
-    if header.attributes & COMPRESSION_MASK > LAST_CODEC
+    if header.codec() > LAST_CODEC
         || header.attributes & CONTROL != 0
         || header.n_records < 1
         || header.last_offset_delta != header.n_records - 1
@@ -258,6 +258,15 @@ pub(crate) mod tests {
             varint(&mut bytes, record.len() as i64);
             bytes.extend_from_slice(&record);
         }
+        let length = (bytes.len() - 12) as i32;
+        bytes[8..12].copy_from_slice(&length.to_be_bytes());
+        write_crc(&mut bytes);
+        Bytes::from(bytes)
+    }
+
+    /// A batch with other bytes in place of its records.
+    pub(crate) fn repacked(batch: &[u8], records: &[u8]) -> Bytes {
+        let mut bytes = [&batch[..HEADER_BYTES], records].concat();
         let length = (bytes.len() - 12) as i32;
         bytes[8..12].copy_from_slice(&length.to_be_bytes());
         write_crc(&mut bytes);
