@@ -1,1 +1,37 @@
-//! scoring
+//! Matching alerts to labels, accuracy and latency figures, statistics: pure functions of a run's
+//! record, labels and alerts.
+//!
+//! [`score`] gives what `result.json` holds; [`score_run`] gives the fate of every alert and the
+//! histograms as well. Nothing here reads a clock or a file, and nothing depends on the order in
+//! which alerts arrived.
+//!
+//! Undefined is `None`, never 0 and never NaN.
+
+pub mod any_overlap;
+mod baseline;
+pub mod confusion;
+pub mod delays;
+pub mod gates;
+pub mod hlog;
+mod incident;
+pub mod intervals;
+pub mod latency;
+pub mod matching;
+pub mod metrics;
+pub mod one_to_one;
+mod scope;
+mod score;
+mod settings;
+mod special;
+#[cfg(test)]
+#[path = "../tests/support.rs"]
+mod support;
+pub mod thresholds;
+mod throughput;
+mod tree;
+mod warnings;
+
+pub use self::{
+    score::{ScoreError, Scored, score, score_run},
+    settings::validate,
+};

@@ -1,0 +1,285 @@
+//! The random baseline: what alerts at the same rate, placed uniformly over (key, event time), score.
+//!
+//! For each type `T` of key, the space is `K_T` keys times the event time that is scored, less the
+//! matching windows of labels that were left out. With `W_T` the part of it inside the matching
+//! windows `[s - early, e + late]` of the labels that count (the union per key), and `M_T` alerts:
+//! ```text
+//! precision = sum of M_T W_T / space_T, over M
+//! recall    = mean over labels of 1 - prod over its keys of (1 - window / space_T)^M_T
+//! deduplicated precision = D / (D + F), D = N * recall, F = sum over (T, kind) of C (1 - (1 - 1/C)^m)
+//! ```
+//! `F` is the expected number of cells of one merge gap on one key that `m` false alerts fall in, out
+//! of `C` outside the windows: few alerts pay once each, very many pay for all the time there is.
+//!
+//! How many keys there are is estimated from the plan: users, sessions, addresses and devices as many
+//! as the entities of the streams that carry them, sensors as many as there are, pages and groups as
+//! many as labels and alerts name, which is also the least for every type. Fewer keys than there are
+//! make the baseline better than it should be, never the detector.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use floodmark_contracts::{
+    key::{KeyType, TypedKey},
+    kind::Kind,
+    profile::StreamsSection,
+    result::Baseline,
+    stream::Stream,
+};
+
+use crate::{
+    matching::Found,
+    scope::{Bounds, Claim, Scope, Standing},
+    settings::Settings,
+};
+
+/// The space in which alerts are placed.
+pub(crate) struct Space<'a> {
+    scope: &'a Scope<'a>,
+    bounds: Bounds,
+    settings: Settings,
+    keys: BTreeMap<KeyType, u64>,
+    /// Alerts that are neither excluded nor ignored, by type of key and claimed kind.
+    alerts: BTreeMap<(KeyType, Claim), u64>,
+}
+
+impl<'a> Space<'a> {
+    pub(crate) fn new(
+        scope: &'a Scope<'a>,
+        found: &Found,
+        streams: &StreamsSection,
+        bounds: Bounds,
+        settings: Settings,
+    ) -> Self {
+        let mut is_true = vec![false; scope.alerts.len()];
+        for (alert, _) in &found.pairs {
+            is_true[*alert as usize] = true;
+        }
+        let mut alerts = BTreeMap::new();
+        for (i, alert) in scope.alerts.iter().enumerate() {
+            if is_true[i] || !found.touches_left_out[i] {
+                *alerts.entry((alert.key_type, alert.claim)).or_insert(0) += 1;
+            }
+        }
+        Self {
+            scope,
+            bounds,
+            settings,
+            keys: estimate_keys(scope, streams),
+            alerts,
+        }
+    }
+
+    /// The baseline over all labels and alerts.
+    pub(crate) fn overall(&self) -> Baseline {
+        self.baseline(None)
+    }
+
+    /// The baseline of one kind: its labels, the alerts that say it. Alerts that say no kind place
+    /// themselves for its recall, as they do in its score.
+    pub(crate) fn of_kind(&self, kind: Kind) -> Baseline {
+        self.baseline(Some(kind))
+    }
+
+    fn baseline(&self, kind: Option<Kind>) -> Baseline {
+        let says = |claim: Claim| kind.is_none_or(|kind| claim == Claim::Known(kind));
+        let places = |claim: Claim| says(claim) || claim == Claim::Silent;
+        let regions = self.regions(kind);
+        let mut per_type: BTreeMap<KeyType, u64> = BTreeMap::new();
+        let (mut n_alerts, mut inside, mut false_cells) = (0.0, 0.0, 0.0);
+        for (&(key_type, claim), &n) in &self.alerts {
+            if places(claim) {
+                *per_type.entry(key_type).or_insert(0) += n;
+            }
+            let Some(region) = regions.get(&key_type).filter(|_| says(claim)) else {
+                continue;
+            };
+            n_alerts += n as f64;
+            inside += n as f64 * region.share();
+            false_cells += occupied(
+                (region.space - region.covered) / self.settings.merge_gap_ms as f64,
+                n as f64 * (1.0 - region.share()),
+            );
+        }
+        let (n_labels, hits) = self.expected_hits(kind, &regions, &per_type);
+        let recall = (n_labels > 0.0).then(|| hits / n_labels);
+        Baseline {
+            precision: (n_alerts > 0.0).then(|| inside / n_alerts),
+            recall,
+            deduplicated_precision: (n_alerts > 0.0 && hits + false_cells > 0.0)
+                .then(|| hits / (hits + false_cells)),
+        }
+    }
+
+    /// Number of labels and how many of them uniformly placed alerts hit.
+    fn expected_hits(
+        &self,
+        kind: Option<Kind>,
+        regions: &BTreeMap<KeyType, Region>,
+        alerts: &BTreeMap<KeyType, u64>,
+    ) -> (f64, f64) {
+        let (mut n_labels, mut hits) = (0.0, 0.0);
+        for (i, label) in self.scope.kept_labels() {
+            if kind.is_some_and(|kind| kind != label.kind) {
+                continue;
+            }
+            let window = self
+                .window(i)
+                .map_or(0.0, |(from, until)| (until - from) as f64);
+            let keys: BTreeSet<&TypedKey> = label.keys.iter().collect();
+            let missed: f64 = keys
+                .iter()
+                .map(|key| {
+                    let n = alerts.get(&key.key_type).copied().unwrap_or(0);
+                    let space = regions
+                        .get(&key.key_type)
+                        .map_or(0.0, |region| region.space);
+                    let share = if space > 0.0 {
+                        (window / space).min(1.0)
+                    } else {
+                        0.0
+                    };
+                    (1.0 - share).powf(n as f64)
+                })
+                .product();
+            n_labels += 1.0;
+            hits += 1.0 - missed;
+        }
+        (n_labels, hits)
+    }
+
+    /// The space of each type of key and how much of it the labels' windows cover.
+    fn regions(&self, kind: Option<Kind>) -> BTreeMap<KeyType, Region> {
+        let span = self.bounds.until.since(self.bounds.from).max(0);
+        let mut wanted: BTreeMap<&TypedKey, Vec<(i64, i64)>> = BTreeMap::new();
+        let mut every: BTreeMap<&TypedKey, Vec<(i64, i64)>> = BTreeMap::new();
+        for (i, label) in self.scope.labels.iter().enumerate() {
+            let kept = self.scope.standings[i] == Standing::Kept;
+            let is_wanted = kept && kind.is_none_or(|kind| kind == label.kind);
+            let Some(window) = self.window(i).filter(|_| is_wanted || !kept) else {
+                continue;
+            };
+            for key in &label.keys {
+                every.entry(key).or_default().push(window);
+                if is_wanted {
+                    wanted.entry(key).or_default().push(window);
+                }
+            }
+        }
+        let mut regions: BTreeMap<KeyType, Region> = self
+            .keys
+            .iter()
+            .map(|(key_type, n)| (*key_type, Region::of(*n as f64 * span as f64)))
+            .collect();
+        for (key, windows) in every {
+            let covered = wanted.remove(key).map_or(0, union_length);
+            if let Some(region) = regions.get_mut(&key.key_type) {
+                region.covered += covered as f64;
+                region.space -= (union_length(windows) - covered) as f64;
+            }
+        }
+        regions
+    }
+
+    /// The part of a label's matching window that is scored.
+    fn window(&self, label: usize) -> Option<(i64, i64)> {
+        let label = &self.scope.labels[label];
+        let from = label
+            .start
+            .0
+            .saturating_sub(self.settings.early_ms)
+            .max(self.bounds.from.0);
+        let until = label
+            .end
+            .0
+            .saturating_add(label.kind.late_ms())
+            .min(self.bounds.until.0);
+        (from < until).then_some((from, until))
+    }
+}
+
+/// Keys of one type times the event time that is scored, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+struct Region {
+    space: f64,
+    covered: f64,
+}
+
+impl Region {
+    fn of(space: f64) -> Self {
+        Self {
+            space,
+            covered: 0.0,
+        }
+    }
+
+    fn share(&self) -> f64 {
+        if self.space > 0.0 {
+            (self.covered / self.space).clamp(0.0, 1.0)
+        } else {
+            0.0
+        }
+    }
+}
+
+/// Expected number of `cells` in which at least one of `n` uniformly placed alerts falls.
+fn occupied(cells: f64, n: f64) -> f64 {
+    if cells <= 1.0 {
+        return n.min(1.0);
+    }
+    cells * -(n * (-1.0 / cells).ln_1p()).exp_m1()
+}
+
+fn union_length(mut spans: Vec<(i64, i64)>) -> i64 {
+    spans.sort_unstable();
+    let mut total = 0;
+    let mut reached = i64::MIN;
+    for (from, until) in spans {
+        total += (until - from.max(reached)).max(0);
+        reached = reached.max(until);
+    }
+    total
+}
+
+fn estimate_keys(scope: &Scope<'_>, streams: &StreamsSection) -> BTreeMap<KeyType, u64> {
+    let mut named: BTreeMap<KeyType, BTreeSet<&str>> = BTreeMap::new();
+    let label_keys = scope.labels.iter().flat_map(|label| &label.keys);
+    for key in label_keys.chain(scope.keys.keys().copied()) {
+        named.entry(key.key_type).or_default().insert(&key.id);
+    }
+    let entities = |stream: Stream| -> u64 {
+        streams
+            .get(stream)
+            .map_or(0, |section| u64::from(section.population.entities))
+    };
+    let planned = |key_type: KeyType| match key_type {
+        KeyType::User | KeyType::Session | KeyType::Ip => {
+            entities(Stream::Clickstream) + entities(Stream::Banking)
+        }
+        KeyType::Device => entities(Stream::Banking),
+        KeyType::Sensor => entities(Stream::Sensors),
+        KeyType::Page | KeyType::Group => 0,
+    };
+    named
+        .into_iter()
+        .map(|(key_type, ids)| (key_type, planned(key_type).max(ids.len() as u64)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overlapping_windows_count_once() {
+        assert_eq!(union_length(vec![(5, 10), (0, 6), (20, 21)]), 11);
+        assert_eq!(union_length(vec![]), 0);
+    }
+
+    #[test]
+    fn few_alerts_pay_each_and_many_pay_for_every_cell() {
+        assert!((occupied(1e6, 3.0) - 3.0).abs() < 1e-4);
+        assert!((occupied(10.0, 1e6) - 10.0).abs() < 1e-9);
+        assert_eq!(occupied(0.5, 7.0), 1.0);
+        assert_eq!(occupied(10.0, 0.0), 0.0);
+    }
+}

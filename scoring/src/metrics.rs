@@ -1,0 +1,306 @@
+//! The figures of a run by stable names: what gates, comparisons and exports refer to.
+//!
+//! [`FAMILIES`] is the one list of them; `docs/metrics.md` describes each.
+
+use std::collections::BTreeMap;
+
+use floodmark_contracts::{
+    kind::Kind,
+    record::RunRecord,
+    result::{Detection, Direction, LatencySummary, Metric, Scores, Throughput},
+    stream::Stream,
+};
+
+use crate::{
+    latency::{LATENCIES, PERCENTILES},
+    throughput::{consumed, total},
+};
+
+/// Metrics that differ only in what stands for `<stream>`, `<kind>`, `<role>`, `<latency>` or
+/// `<percentile>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Family {
+    /// The name, with placeholders.
+    pub pattern: &'static str,
+    /// The unit of the value.
+    pub unit: &'static str,
+    /// Which way is better.
+    pub direction: Direction,
+}
+
+const fn family(pattern: &'static str, unit: &'static str, direction: Direction) -> Family {
+    Family {
+        pattern,
+        unit,
+        direction,
+    }
+}
+
+/// Every metric that there is.
+pub const FAMILIES: [Family; 29] = [
+    family("detection.recall", "ratio", Direction::Higher),
+    family("detection.recall.<kind>", "ratio", Direction::Higher),
+    family("detection.precision", "ratio", Direction::Higher),
+    family("detection.precision.<kind>", "ratio", Direction::Higher),
+    family("detection.f1", "ratio", Direction::Higher),
+    family("detection.f1.<kind>", "ratio", Direction::Higher),
+    family("detection.alert_precision", "ratio", Direction::Higher),
+    family(
+        "detection.alert_precision.<kind>",
+        "ratio",
+        Direction::Higher,
+    ),
+    family("detection.delay", "ms", Direction::Lower),
+    family("detection.delay.<kind>", "ms", Direction::Lower),
+    family("detection.labels", "count", Direction::Neutral),
+    family("detection.alerts", "count", Direction::Neutral),
+    family("detection.false_alerts", "count", Direction::Lower),
+    family("throughput.offered", "events/s", Direction::Neutral),
+    family(
+        "throughput.offered.<stream>",
+        "events/s",
+        Direction::Neutral,
+    ),
+    family("throughput.sent", "events/s", Direction::Higher),
+    family("throughput.sent.<stream>", "events/s", Direction::Higher),
+    family("throughput.acknowledged", "events/s", Direction::Higher),
+    family(
+        "throughput.acknowledged.<stream>",
+        "events/s",
+        Direction::Higher,
+    ),
+    family("throughput.consumed", "events/s", Direction::Higher),
+    family(
+        "throughput.consumed.<stream>",
+        "events/s",
+        Direction::Higher,
+    ),
+    family("latency.<latency>.mean", "us", Direction::Lower),
+    family("latency.<latency>.<percentile>", "us", Direction::Lower),
+    family("cpu.<role>.per_million_events", "cpu-s/M", Direction::Lower),
+    family("memory.<role>.peak", "bytes", Direction::Lower),
+    family("errors.send_failed", "count", Direction::Lower),
+    family("errors.dead_letters", "count", Direction::Lower),
+    family("errors.garbage_alerts", "count", Direction::Lower),
+    family("events.late", "count", Direction::Neutral),
+];
+
+/// The processes of a run.
+const ROLES: [&str; 4] = ["generator", "subject", "broker", "harness"];
+
+/// Every name of a metric, with its family.
+pub fn names() -> impl Iterator<Item = (String, Family)> {
+    FAMILIES.into_iter().flat_map(|family| {
+        expand(family.pattern)
+            .into_iter()
+            .map(move |name| (name, family))
+    })
+}
+
+/// The family of the metric `name`, if there is such a metric.
+#[must_use]
+pub fn find(name: &str) -> Option<Family> {
+    names()
+        .find(|(known, _)| known == name)
+        .map(|(_, family)| family)
+}
+
+/// Every figure of a run, undefined ones included.
+pub(crate) fn collect(
+    record: &RunRecord,
+    detection: &Detection,
+    throughput: &BTreeMap<Stream, Throughput>,
+    latency: &BTreeMap<String, LatencySummary>,
+) -> BTreeMap<String, Metric> {
+    let mut sheet = Sheet {
+        families: names().collect(),
+        metrics: BTreeMap::new(),
+    };
+    sheet.scores("", &detection.overall);
+    for (kind, scores) in &detection.per_kind {
+        sheet.scores(&format!(".{kind}"), scores);
+    }
+    let overall = &detection.overall;
+    sheet.put("detection.labels", Some(overall.labels as f64));
+    sheet.put("detection.alerts", Some(overall.alerts as f64));
+    sheet.put("detection.false_alerts", Some(overall.false_merged as f64));
+    sheet.throughput("", &total(throughput));
+    for (stream, rates) in throughput {
+        sheet.throughput(&format!(".{stream}"), rates);
+    }
+    for (name, summary) in latency {
+        sheet.put(&format!("latency.{name}.mean"), summary.mean_us);
+        for percentile in percentile_names() {
+            let value = summary.percentiles.get(percentile).map(|us| *us as f64);
+            sheet.put(&format!("latency.{name}.{percentile}"), value);
+        }
+    }
+    sheet.resources(record);
+    let facts = record.generator.values();
+    sheet.put(
+        "errors.send_failed",
+        Some(facts.map(|f| f.failed).sum::<u64>() as f64),
+    );
+    sheet.put(
+        "errors.dead_letters",
+        Some(record.subject_facts.dead_letters as f64),
+    );
+    sheet.put(
+        "errors.garbage_alerts",
+        Some(record.collector.garbage as f64),
+    );
+    let late = &record.subject_facts.late;
+    let late = (!late.is_empty()).then(|| late.values().sum::<u64>() as f64);
+    sheet.put("events.late", late);
+    sheet.metrics
+}
+
+/// Metrics with units and directions from the families, so that no figure can go without.
+struct Sheet {
+    families: BTreeMap<String, Family>,
+    metrics: BTreeMap<String, Metric>,
+}
+
+impl Sheet {
+    fn put(&mut self, name: &str, value: Option<f64>) {
+        self.put_with(name, value, None);
+    }
+
+    fn put_with(&mut self, name: &str, value: Option<f64>, interval: Option<[f64; 2]>) {
+        debug_assert!(self.families.contains_key(name), "`{name}` is in no family");
+        let Some(family) = self.families.get(name) else {
+            return;
+        };
+        let metric = Metric {
+            value: value.filter(|value| value.is_finite()),
+            interval,
+            unit: family.unit.to_owned(),
+            direction: family.direction,
+        };
+        self.metrics.insert(name.to_owned(), metric);
+    }
+
+    fn scores(&mut self, suffix: &str, scores: &Scores) {
+        let name = |figure: &str| format!("detection.{figure}{suffix}");
+        self.put_with(&name("recall"), scores.recall, scores.recall_interval);
+        self.put_with(
+            &name("precision"),
+            scores.precision,
+            scores.precision_interval,
+        );
+        self.put(&name("f1"), scores.f1);
+        self.put(&name("alert_precision"), scores.alert_precision);
+        self.put(&name("delay"), scores.delay_median_ms);
+    }
+
+    fn throughput(&mut self, suffix: &str, rates: &Throughput) {
+        self.put(&format!("throughput.offered{suffix}"), Some(rates.offered));
+        self.put(&format!("throughput.sent{suffix}"), Some(rates.sent));
+        self.put(
+            &format!("throughput.acknowledged{suffix}"),
+            Some(rates.acknowledged),
+        );
+        self.put(&format!("throughput.consumed{suffix}"), rates.consumed);
+    }
+
+    /// CPU and memory per role. CPU time is set against what the role works on: events sent, or
+    /// consumed for the subject.
+    fn resources(&mut self, record: &RunRecord) {
+        let sent: u64 = record.generator.values().map(|facts| facts.sent).sum();
+        let told: Option<Vec<u64>> = record
+            .generator
+            .keys()
+            .map(|stream| consumed(record, *stream))
+            .collect();
+        let consumed = told.map_or(sent, |told| told.iter().sum());
+        for role in ROLES {
+            let events = if role == "subject" { consumed } else { sent };
+            let processes = || {
+                record
+                    .processes
+                    .iter()
+                    .filter(|process| process.role == role)
+            };
+            if processes().next().is_none() {
+                continue;
+            }
+            let cpu: f64 = processes().map(|process| process.cpu_seconds).sum();
+            let per_million = (events > 0).then(|| cpu / (events as f64 / 1e6));
+            self.put(&format!("cpu.{role}.per_million_events"), per_million);
+            let peak = processes()
+                .map(|process| process.peak_rss_bytes)
+                .sum::<u64>();
+            self.put(&format!("memory.{role}.peak"), Some(peak as f64));
+        }
+    }
+}
+
+fn percentile_names() -> impl Iterator<Item = &'static str> {
+    PERCENTILES
+        .into_iter()
+        .map(|(name, _, _)| name)
+        .chain(["max"])
+}
+
+fn expand(pattern: &str) -> Vec<String> {
+    let fill = |placeholder: &str, values: Vec<&str>| -> Vec<String> {
+        let filled = values
+            .into_iter()
+            .map(|value| pattern.replacen(placeholder, value, 1));
+        filled.flat_map(|name| expand(&name)).collect()
+    };
+    if pattern.contains("<stream>") {
+        fill("<stream>", Stream::ALL.map(Stream::name).to_vec())
+    } else if pattern.contains("<kind>") {
+        fill("<kind>", Kind::ALL.map(Kind::name).to_vec())
+    } else if pattern.contains("<role>") {
+        fill("<role>", ROLES.to_vec())
+    } else if pattern.contains("<latency>") {
+        fill("<latency>", LATENCIES.map(|(name, _)| name).to_vec())
+    } else if pattern.contains("<percentile>") {
+        fill("<percentile>", percentile_names().collect())
+    } else {
+        vec![pattern.to_owned()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_have_no_placeholder_left() {
+        let all: Vec<String> = names().map(|(name, _)| name).collect();
+        let unique: BTreeSet<&String> = all.iter().collect();
+        assert_eq!(all.len(), unique.len());
+        assert!(all.iter().all(|name| !name.contains('<')), "{all:?}");
+        assert!(unique.contains(&"latency.send_lateness.p99.9".to_owned()));
+        assert!(unique.contains(&"detection.recall.drop-out".to_owned()));
+    }
+
+    #[test]
+    fn a_metric_is_found_by_its_whole_name_only() {
+        assert_eq!(find("latency.alert.p99").unwrap().unit, "us");
+        assert_eq!(find("latency.alert"), None);
+        assert_eq!(find("detection.recall.spike"), None);
+    }
+
+    #[test]
+    fn the_reference_lists_every_family_with_its_unit_and_direction() {
+        let reference = include_str!("../../docs/metrics.md");
+        for family in FAMILIES {
+            let direction = match family.direction {
+                Direction::Higher => "higher",
+                Direction::Lower => "lower",
+                Direction::Neutral => "neutral",
+            };
+            let row = format!("| `{}` | {} | {direction} |", family.pattern, family.unit);
+            assert!(
+                reference.contains(&row),
+                "docs/metrics.md has no row `{row}`"
+            );
+        }
+    }
+}

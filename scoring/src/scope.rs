@@ -1,0 +1,273 @@
+//! What is scored: the first two steps, before any matching.
+//!
+//! 1. Transport duplicates (an alert id that was seen before) are dropped; the copy that the broker
+//!    appended first stays.
+//! 2. Labels and alerts of the warm-up are left out; so are labels whose tolerance passes the end of
+//!    the run (`truncated`) and alerts that end after it.
+
+use std::collections::{HashMap, hash_map::Entry};
+
+use floodmark_contracts::{
+    alert::{Alert, CollectedAlert},
+    clock::EventTime,
+    key::{KeyType, TypedKey},
+    kind::Kind,
+    label::Label,
+};
+
+use crate::settings::Settings;
+
+/// Why a label counts or does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Kept,
+    WarmUp,
+    Truncated,
+}
+
+/// What an alert says about its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Claim {
+    /// It does not tell kinds apart.
+    Silent,
+    Known(Kind),
+    /// A name that the catalogue does not have, by the order of first sight.
+    Foreign(u32),
+}
+
+/// Why an alert is not matched at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exclusion {
+    Duplicate,
+    WarmUp,
+    AfterEnd,
+}
+
+/// An alert that is to be matched.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Candidate<'a> {
+    /// Position in the run's alerts.
+    pub(crate) source: u32,
+    /// The key, as a number that is equal for equal keys.
+    pub(crate) key: u32,
+    pub(crate) key_type: KeyType,
+    pub(crate) claim: Claim,
+    /// Start of the interval after the cut to the last `max_span`.
+    pub(crate) start: i64,
+    /// End of the interval: the instant at which the alert stands.
+    pub(crate) end: i64,
+    pub(crate) event_ids: &'a [String],
+}
+
+/// Event time that is scored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    pub(crate) from: EventTime,
+    pub(crate) until: EventTime,
+}
+
+/// Labels with their standing and alerts that are to be matched.
+pub(crate) struct Scope<'a> {
+    pub(crate) labels: &'a [Label],
+    pub(crate) standings: Vec<Standing>,
+    pub(crate) alerts: Vec<Candidate<'a>>,
+    /// By position in the run's alerts; `None` for those in `alerts`.
+    pub(crate) exclusions: Vec<Option<Exclusion>>,
+    pub(crate) keys: HashMap<&'a TypedKey, u32>,
+    /// Alerts that end before they start; taken as points at their end.
+    pub(crate) reversed: u64,
+}
+
+impl<'a> Scope<'a> {
+    pub(crate) fn new(
+        labels: &'a [Label],
+        alerts: &'a [CollectedAlert],
+        bounds: Bounds,
+        settings: Settings,
+    ) -> Self {
+        let standings = labels.iter().map(|l| standing(l, bounds)).collect();
+        let mut scope = Self {
+            labels,
+            standings,
+            alerts: Vec::with_capacity(alerts.len()),
+            exclusions: exclusions(alerts, bounds),
+            keys: HashMap::new(),
+            reversed: 0,
+        };
+        let mut foreign = HashMap::new();
+        for (source, collected) in (0u32..).zip(alerts) {
+            if scope.exclusions[source as usize].is_some() {
+                continue;
+            }
+            let alert = &collected.alert;
+            if alert.end < alert.start {
+                scope.reversed += 1;
+            }
+            let end = alert.end.0;
+            let next_key = u32::try_from(scope.keys.len()).unwrap_or(u32::MAX);
+            scope.alerts.push(Candidate {
+                source,
+                key: *scope.keys.entry(&alert.key).or_insert(next_key),
+                key_type: alert.key.key_type,
+                claim: claim(alert, &mut foreign),
+                start: alert
+                    .start
+                    .0
+                    .min(end)
+                    .max(end.saturating_sub(settings.max_span_ms)),
+                end,
+                event_ids: &alert.event_ids,
+            });
+        }
+        scope
+    }
+
+    /// Number of alerts excluded for `reason`.
+    pub(crate) fn excluded(&self, reason: Exclusion) -> u64 {
+        self.exclusions
+            .iter()
+            .filter(|e| **e == Some(reason))
+            .count() as u64
+    }
+
+    /// Number of labels with `standing`.
+    pub(crate) fn standing_count(&self, standing: Standing) -> u64 {
+        self.standings.iter().filter(|s| **s == standing).count() as u64
+    }
+
+    /// Labels that count, with their positions.
+    pub(crate) fn kept_labels(&self) -> impl Iterator<Item = (usize, &'a Label)> + '_ {
+        let kept = |(i, _): &(usize, _)| self.standings[*i] == Standing::Kept;
+        self.labels.iter().enumerate().filter(kept)
+    }
+}
+
+fn standing(label: &Label, bounds: Bounds) -> Standing {
+    if label.start < bounds.from {
+        Standing::WarmUp
+    } else if label.end.plus_ms(label.kind.late_ms()) > bounds.until {
+        Standing::Truncated
+    } else {
+        Standing::Kept
+    }
+}
+
+fn exclusions(alerts: &[CollectedAlert], bounds: Bounds) -> Vec<Option<Exclusion>> {
+    // Which copy stays must not depend on the order of reading, so it is the one appended first.
+    let rank = |a: &'_ CollectedAlert| (a.appended_at, a.partition, a.offset, a.alert.end);
+    let mut first: HashMap<&str, usize> = HashMap::with_capacity(alerts.len());
+    for (i, collected) in alerts.iter().enumerate() {
+        match first.entry(&collected.alert.id) {
+            Entry::Vacant(slot) => {
+                slot.insert(i);
+            }
+            Entry::Occupied(mut slot) => {
+                let standing = &alerts[*slot.get()];
+                if (rank(collected), &collected.topic) < (rank(standing), &standing.topic) {
+                    slot.insert(i);
+                }
+            }
+        }
+    }
+    let exclusion = |(i, collected): (usize, &CollectedAlert)| {
+        let alert = &collected.alert;
+        if first.get(alert.id.as_str()) != Some(&i) {
+            Some(Exclusion::Duplicate)
+        } else if alert.end < bounds.from {
+            Some(Exclusion::WarmUp)
+        } else if alert.end > bounds.until {
+            Some(Exclusion::AfterEnd)
+        } else {
+            None
+        }
+    };
+    alerts.iter().enumerate().map(exclusion).collect()
+}
+
+fn claim<'a>(alert: &'a Alert, foreign: &mut HashMap<&'a str, u32>) -> Claim {
+    let Some(name) = alert.kind.as_deref() else {
+        return Claim::Silent;
+    };
+    Kind::from_name(name).map_or_else(
+        || {
+            let next = u32::try_from(foreign.len()).unwrap_or(u32::MAX);
+            Claim::Foreign(*foreign.entry(name).or_insert(next))
+        },
+        Claim::Known,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use floodmark_contracts::clock::WallTime;
+
+    use super::*;
+    use crate::support::{alert, label};
+
+    const BOUNDS: Bounds = Bounds {
+        from: EventTime(100_000),
+        until: EventTime(1_000_000),
+    };
+    const SETTINGS: Settings = Settings {
+        early_ms: 0,
+        max_span_ms: 300_000,
+        merge_gap_ms: 60_000,
+    };
+
+    #[test]
+    fn labels_of_the_warm_up_and_at_the_end_are_left_out() {
+        let late = Kind::SensorSpike.late_ms();
+        let labels = [
+            label("warm", Kind::SensorSpike, "a", 99_999, 150_000),
+            label("kept", Kind::SensorSpike, "a", 100_000, 1_000_000 - late),
+            label("cut", Kind::SensorSpike, "a", 100_000, 1_000_001 - late),
+        ];
+        let scope = Scope::new(&labels, &[], BOUNDS, SETTINGS);
+        let expected = [Standing::WarmUp, Standing::Kept, Standing::Truncated];
+        assert_eq!(scope.standings, expected);
+    }
+
+    #[test]
+    fn of_two_copies_the_one_appended_first_stays_whatever_the_order() {
+        let mut early = alert("same", "a", 200_000, 200_000);
+        let mut later = early.clone();
+        early.appended_at = WallTime(5);
+        later.appended_at = WallTime(9);
+        for copies in [[early.clone(), later.clone()], [later, early]] {
+            let scope = Scope::new(&[], &copies, BOUNDS, SETTINGS);
+            assert_eq!(scope.excluded(Exclusion::Duplicate), 1);
+            let kept = scope.alerts[0].source as usize;
+            assert_eq!(copies[kept].appended_at, WallTime(5));
+        }
+    }
+
+    #[test]
+    fn an_alert_is_cut_to_its_last_part_and_a_reversed_one_is_a_point() {
+        let alerts = [
+            alert("long", "a", 100_000, 900_000),
+            alert("reversed", "a", 600_000, 500_000),
+        ];
+        let scope = Scope::new(&[], &alerts, BOUNDS, SETTINGS);
+        assert_eq!(
+            (scope.alerts[0].start, scope.alerts[0].end),
+            (600_000, 900_000)
+        );
+        assert_eq!(
+            (scope.alerts[1].start, scope.alerts[1].end),
+            (500_000, 500_000)
+        );
+        assert_eq!(scope.reversed, 1);
+    }
+
+    #[test]
+    fn alerts_outside_the_run_are_counted_apart() {
+        let alerts = [
+            alert("before", "a", 0, 99_999),
+            alert("across", "a", 0, 100_000),
+            alert("after", "a", 990_000, 1_000_001),
+        ];
+        let scope = Scope::new(&[], &alerts, BOUNDS, SETTINGS);
+        let expected = [Some(Exclusion::WarmUp), None, Some(Exclusion::AfterEnd)];
+        assert_eq!(scope.exclusions, expected);
+    }
+}

@@ -1,0 +1,146 @@
+//! A static tree of intervals: all that overlap a query, in `O(log n + found)`.
+
+/// One interval with what it stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) low: i64,
+    pub(crate) high: i64,
+    pub(crate) item: u32,
+}
+
+/// Intervals sorted by `low`; the middle of every range is the root of its subtree, as in a binary
+/// search, and knows the highest `high` in its subtree. So one long interval among many short ones
+/// does not turn a query into a scan.
+#[derive(Debug, Default)]
+pub(crate) struct Tree {
+    entries: Vec<Entry>,
+    highest: Vec<i64>,
+}
+
+impl Tree {
+    pub(crate) fn new(mut entries: Vec<Entry>) -> Self {
+        entries.sort_unstable_by_key(|e| (e.low, e.high, e.item));
+        let mut highest = vec![i64::MIN; entries.len()];
+        fill(&entries, &mut highest);
+        Self { entries, highest }
+    }
+
+    /// Calls `visit` for every interval that shares a point with `[low, high]`, both inclusive, by
+    /// ascending `low`, until it returns `false`. Returns `false` if it did.
+    pub(crate) fn overlapping(
+        &self,
+        low: i64,
+        high: i64,
+        visit: &mut impl FnMut(Entry) -> bool,
+    ) -> bool {
+        search(&self.entries, &self.highest, low, high, visit)
+    }
+}
+
+fn fill(entries: &[Entry], highest: &mut [i64]) -> i64 {
+    if entries.is_empty() {
+        return i64::MIN;
+    }
+    let middle = entries.len() / 2;
+    let (left, rest) = highest.split_at_mut(middle);
+    let Some((own, right)) = rest.split_first_mut() else {
+        return i64::MIN;
+    };
+    *own = entries[middle]
+        .high
+        .max(fill(&entries[..middle], left))
+        .max(fill(&entries[middle + 1..], right));
+    *own
+}
+
+fn search(
+    entries: &[Entry],
+    highest: &[i64],
+    low: i64,
+    high: i64,
+    visit: &mut impl FnMut(Entry) -> bool,
+) -> bool {
+    let middle = entries.len() / 2;
+    let Some(entry) = entries.get(middle) else {
+        return true;
+    };
+    if highest[middle] < low {
+        return true;
+    }
+    if !search(&entries[..middle], &highest[..middle], low, high, visit) {
+        return false;
+    }
+    if entry.low > high {
+        return true;
+    }
+    if entry.high >= low && !visit(*entry) {
+        return false;
+    }
+    search(
+        &entries[middle + 1..],
+        &highest[middle + 1..],
+        low,
+        high,
+        visit,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tree(spans: &[(i64, i64)]) -> Tree {
+        let entries = spans.iter().zip(0..).map(|(&(low, length), item)| Entry {
+            low,
+            high: low + length,
+            item,
+        });
+        Tree::new(entries.collect())
+    }
+
+    fn found(tree: &Tree, low: i64, high: i64) -> Vec<u32> {
+        let mut items = Vec::new();
+        tree.overlapping(low, high, &mut |entry| {
+            items.push(entry.item);
+            true
+        });
+        items.sort_unstable();
+        items
+    }
+
+    #[test]
+    fn both_ends_are_inclusive() {
+        let tree = tree(&[(10, 10)]);
+        assert_eq!(found(&tree, 20, 30), [0]);
+        assert_eq!(found(&tree, 0, 10), [0]);
+        assert!(found(&tree, 21, 30).is_empty());
+        assert!(found(&Tree::default(), 0, 100).is_empty());
+    }
+
+    #[test]
+    fn a_visit_can_stop_the_search() {
+        let tree = tree(&[(0, 5), (1, 5), (2, 5)]);
+        let mut visits = 0;
+        let went_through = tree.overlapping(0, 10, &mut |_| {
+            visits += 1;
+            false
+        });
+        assert!(!went_through);
+        assert_eq!(visits, 1);
+    }
+
+    proptest! {
+        /// forall intervals and query: the tree finds what a scan finds.
+        #[test]
+        fn equals_a_scan(spans in prop::collection::vec((0i64..50, 0i64..30), 0..40), low in 0i64..60, length in 0i64..20) {
+            let high = low + length;
+            let scan: Vec<u32> = spans.iter().zip(0..)
+                .filter(|((start, span), _)| *start <= high && start + span >= low)
+                .map(|(_, item)| item)
+                .collect();
+            prop_assert_eq!(found(&tree(&spans), low, high), scan);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Integration tests of scoring.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests say what went wrong by panicking"
+)]
+
+mod brute_force;
+mod properties;
+mod scale;
+mod scores;
+mod support;
+mod vectors;

@@ -1,0 +1,171 @@
+//! Laws that hold for every run.
+
+use floodmark_contracts::{
+    alert::CollectedAlert,
+    clock::{EventTime, WallTime},
+    key::{KeyType, TypedKey},
+    kind::Kind,
+    label::Label,
+};
+use floodmark_scoring::{score, score_run};
+use proptest::prelude::*;
+
+use crate::{
+    brute_force::{Counts, count},
+    support::{Run, STARTED_AT, alert, alert_of, label},
+};
+
+const END: i64 = 1_000_000;
+const KINDS: [Kind; 3] = [Kind::SensorSpike, Kind::LevelShift, Kind::DropOut];
+
+prop_compose! {
+    fn a_label()(kind in 0usize..3, key in 0u8..4, second in 0u8..4, start in 0..END, length in 0i64..200_000, events in prop::collection::vec(0u8..12, 0..4)) -> (Kind, u8, u8, i64, i64, Vec<u8>) {
+        (KINDS[kind], key, second, start, start + length, events)
+    }
+}
+
+fn labels() -> impl Strategy<Value = Vec<Label>> {
+    prop::collection::vec(a_label(), 0..12).prop_map(|raw| {
+        let made = raw.into_iter().enumerate();
+        made.map(|(i, (kind, key, second, start, end, events))| {
+            let mut made = label(&format!("L{i}"), kind, &format!("s{key}"), start, end);
+            made.keys
+                .push(TypedKey::new(KeyType::Sensor, format!("s{second}")));
+            made.event_ids = events.iter().map(|e| format!("e{e}")).collect();
+            made
+        })
+        .collect()
+    })
+}
+
+prop_compose! {
+    fn an_alert()(kind in 0usize..5, key in 0u8..5, end in -50_000..END + 50_000, length in 0i64..400_000, events in prop::collection::vec(0u8..12, 0..4), latency in 0i64..5_000) -> (usize, u8, i64, i64, Vec<u8>, i64) {
+        (kind, key, end - length, end, events, latency)
+    }
+}
+
+fn alerts() -> impl Strategy<Value = Vec<CollectedAlert>> {
+    prop::collection::vec(an_alert(), 0..20).prop_map(|raw| {
+        let made = raw.into_iter().zip(0i64..);
+        made.map(|((kind, key, start, end, events, latency), i)| {
+            let mut made = alert(&format!("A{i}"), &format!("s{key}"), start, end);
+            made.alert.kind = KINDS.get(kind).map(|kind| kind.name().to_owned());
+            if kind == 3 {
+                made.alert.kind = Some("of-its-own".to_owned());
+            }
+            made.alert.event_ids = events.iter().map(|e| format!("e{e}")).collect();
+            made.appended_at = WallTime(STARTED_AT.0 + (end + latency) * 1000);
+            made.offset = i;
+            made
+        })
+        .collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// forall runs: the order in which alerts arrive changes nothing.
+    #[test]
+    fn permuting_alerts_changes_nothing(
+        labels in labels(),
+        (alerts, shuffled) in alerts().prop_flat_map(|a| (Just(a.clone()), Just(a).prop_shuffle())),
+        copies in 0usize..3,
+    ) {
+        let mut run = Run::new().labels(labels);
+        // Redelivered alerts have the id of the first and a later append time.
+        let again: Vec<CollectedAlert> = alerts.iter().take(copies).cloned().map(|mut copy| {
+            copy.appended_at.0 += 7_000;
+            copy.offset += 1000;
+            copy
+        }).collect();
+        run.alerts = alerts.into_iter().chain(again.clone()).collect();
+        let before = score(&run.record, &run.labels, &run.alerts).unwrap();
+        run.alerts = again.into_iter().chain(shuffled).collect();
+        let after = score(&run.record, &run.labels, &run.alerts).unwrap();
+        prop_assert_eq!(before, after);
+    }
+
+    /// forall runs: the matching finds what trying every alert with every label finds.
+    #[test]
+    fn matching_equals_brute_force(labels in labels(), alerts in alerts()) {
+        let run = Run::new().labels(labels).alerts(alerts);
+        let detection = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
+        let overall = &detection.overall;
+        prop_assert_eq!(
+            Counts {
+                labels: overall.labels,
+                detected: overall.detected,
+                true_alerts: overall.true_alerts,
+                false_alerts: overall.alerts - overall.true_alerts,
+                ignored: detection.ignored,
+                shared: detection.shared_alerts,
+            },
+            count(&run.labels, &run.alerts, END)
+        );
+    }
+
+    /// forall runs: one more false alert raises neither precision, over all or of its kind.
+    #[test]
+    fn a_false_alert_never_raises_precision(labels in labels(), alerts in alerts(), at in 0..END, kind in 0usize..3) {
+        let mut run = Run::new().labels(labels).alerts(alerts);
+        let before = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
+        run.alerts.push(alert_of(KINDS[kind], "extra", "quiet-sensor", at, at));
+        let after = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
+        // Undefined before is taken as perfect: there was nothing to be wrong about.
+        prop_assert!(after.overall.precision.unwrap() <= before.overall.precision.unwrap_or(1.0));
+        let of_kind = |d: &floodmark_contracts::result::Detection| d.per_kind.get(&KINDS[kind]).and_then(|s| s.precision);
+        prop_assert!(of_kind(&after).unwrap() <= of_kind(&before).unwrap_or(1.0));
+    }
+
+    /// forall labels: a detector that alerts on each, with its kind, scores 1 on everything.
+    #[test]
+    fn a_perfect_detector_scores_one(labels in labels()) {
+        let mut run = Run::new().labels(labels);
+        run.alerts = run.labels.iter().map(|l| {
+            let mut made = alert_of(l.kind, &format!("of-{}", l.id), &l.keys[0].id, l.start.0, l.start.0);
+            made.alert.end = EventTime(l.start.0);
+            made
+        }).collect();
+        let detection = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
+        for scores in detection.per_kind.values().chain([&detection.overall]) {
+            if scores.labels > 0 {
+                prop_assert_eq!(scores.recall, Some(1.0));
+                prop_assert_eq!(scores.precision, Some(1.0));
+                prop_assert_eq!(scores.f1, Some(1.0));
+            }
+        }
+        prop_assert!(detection.missed.is_empty());
+    }
+
+    /// forall runs: every share lies in its interval, every interval in [0, 1], and the fates of the
+    /// labels add up.
+    #[test]
+    fn figures_are_proportions(labels in labels(), alerts in alerts()) {
+        let run = Run::new().labels(labels).alerts(alerts);
+        let scored = score_run(&run.record, &run.labels, &run.alerts).unwrap();
+        let detection = &scored.result.detection;
+        for scores in detection.per_kind.values().chain([&detection.overall]) {
+            for (value, interval) in [
+                (scores.recall, scores.recall_interval),
+                (scores.precision, scores.precision_interval),
+            ] {
+                prop_assert_eq!(value.is_some(), interval.is_some());
+                if let (Some(value), Some([low, high])) = (value, interval) {
+                    prop_assert!(0.0 <= low && low <= value && value <= high && high <= 1.0);
+                }
+            }
+        }
+        for baseline in detection.random_baseline_per_kind.values().chain([&detection.random_baseline]) {
+            for share in [baseline.precision, baseline.recall, baseline.deduplicated_precision].into_iter().flatten() {
+                prop_assert!((0.0..=1.0).contains(&share), "{baseline:?}");
+            }
+        }
+        let left_out = detection.truncated + detection.warm_up.labels;
+        prop_assert_eq!(detection.overall.labels + left_out, run.labels.len() as u64);
+        prop_assert_eq!(
+            detection.missed.len() as u64,
+            detection.overall.labels - detection.overall.detected
+        );
+    }
+}
