@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    clock::WallTime,
+    clock::{EventTime, WallTime},
     kind::Kind,
     profile::GateSection,
     record::{Environment, Phase, ProcessFacts},
@@ -141,6 +141,12 @@ pub enum Direction {
 /// Detection at the incident level.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Detection {
+    /// Event time from which labels and alerts are scored.
+    #[serde(default)]
+    pub from: EventTime,
+    /// Event time until which they are.
+    #[serde(default)]
+    pub until: EventTime,
     /// Over all labels.
     pub overall: Scores,
     /// Per kind; precision over the alerts that say this kind.

@@ -6,7 +6,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use floodmark_contracts::clock::WallTime;
+use floodmark_contracts::{
+    alert::CollectedAlert, clock::WallTime, label::Label, record::RunRecord,
+};
 use hdrhistogram::{
     Histogram,
     serialization::{
@@ -15,12 +17,50 @@ use hdrhistogram::{
     },
 };
 
-/// Writes one interval per distribution over the whole run, tagged with its name. Values are
-/// microseconds; the column of maxima is in milliseconds, as the format has it by default.
+use crate::score::{ScoreError, histograms};
+
+/// Why the log could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum HlogError {
+    /// The latencies could not be measured.
+    #[error("latencies of the run cannot be measured")]
+    Score {
+        /// Why.
+        #[from]
+        source: ScoreError,
+    },
+    /// The writer failed.
+    #[error("the log of latencies cannot be written")]
+    Write {
+        /// Why.
+        #[from]
+        source: io::Error,
+    },
+}
+
+/// Writes one interval per latency over the whole run, tagged with its name. Values are microseconds;
+/// the column of maxima is in milliseconds, as the format has it by default.
 ///
 /// # Errors
-/// What the writer returns, or that a name holds a character which tags may not.
+/// [`HlogError`] if the run cannot be scored or the writer fails.
 pub fn write(
+    record: &RunRecord,
+    labels: &[Label],
+    alerts: &[CollectedAlert],
+    out: &mut dyn Write,
+) -> Result<(), HlogError> {
+    let histograms = histograms(record, labels, alerts)?;
+    let end = record
+        .phases
+        .iter()
+        .map(|phase| phase.to.0)
+        .max()
+        .unwrap_or(0);
+    let duration = Duration::from_micros(u64::try_from(end).unwrap_or(0));
+    Ok(write_log(&histograms, record.started_at, duration, out)?)
+}
+
+fn write_log(
     histograms: &BTreeMap<String, Histogram<u64>>,
     started_at: WallTime,
     duration: Duration,
@@ -35,11 +75,7 @@ pub fn write(
         .with_max_value_divisor(1000.0)
         .begin_log_with(&mut out, &mut serializer)?;
     for (name, histogram) in histograms {
-        let tag = Tag::new(name).ok_or_else(|| {
-            let message = format!("latency `{name}` cannot be a tag; use no space and no comma");
-            io::Error::new(io::ErrorKind::InvalidInput, message)
-        })?;
-        log.write_histogram(histogram, Duration::ZERO, duration, Some(tag))
+        log.write_histogram(histogram, Duration::ZERO, duration, Tag::new(name))
             .map_err(|error| match error {
                 IntervalLogWriterError::IoError(error) => error,
                 IntervalLogWriterError::SerializeError(error) => io::Error::other(error),
@@ -57,41 +93,49 @@ mod tests {
     };
 
     use super::*;
-    use crate::latency::empty;
+    use crate::support::{Run, STARTED_AT, alert};
 
     #[test]
     fn the_log_is_read_back_with_tags_and_values() {
-        let mut histogram = empty().unwrap();
-        histogram.record(1_500).unwrap();
-        let histograms = BTreeMap::from([("alert".to_owned(), histogram.clone())]);
+        let run = Run::new().alerts([alert("a", "s1", 5_000, 5_000)]);
         let mut out = Vec::new();
-        let started_at = WallTime(1_700_000_000_000_000);
-        write(&histograms, started_at, Duration::from_secs(20), &mut out).unwrap();
-
-        let mut seen = 0;
+        write(&run.record, &run.labels, &run.alerts, &mut out).unwrap();
+        let mut seen = BTreeMap::new();
         for entry in IntervalLogIterator::new(&out) {
             match entry.unwrap() {
-                LogEntry::StartTime(time) => assert_eq!(time.as_secs(), 1_700_000_000),
+                LogEntry::StartTime(time) | LogEntry::BaseTime(time) => {
+                    assert_eq!(i64::try_from(time.as_micros()).unwrap(), STARTED_AT.0);
+                }
                 LogEntry::Interval(interval) => {
-                    seen += 1;
-                    assert_eq!(interval.tag().unwrap().as_str(), "alert");
-                    assert_eq!(interval.duration(), Duration::from_secs(20));
+                    assert_eq!(interval.duration(), Duration::from_secs(24));
                     let bytes = STANDARD.decode(interval.encoded_histogram()).unwrap();
-                    let back: Histogram<u64> = Deserializer::new()
+                    let histogram: Histogram<u64> = Deserializer::new()
                         .deserialize(&mut bytes.as_slice())
                         .unwrap();
-                    assert_eq!(back, histogram);
+                    seen.insert(interval.tag().unwrap().as_str().to_owned(), histogram);
                 }
-                LogEntry::BaseTime(_) => {}
             }
         }
-        assert_eq!(seen, 1);
+        let counts: Vec<(&str, u64)> = seen
+            .iter()
+            .map(|(tag, h)| (tag.as_str(), h.len()))
+            .collect();
+        let expected = [
+            ("acknowledge", 200),
+            ("alert", 1),
+            ("detect", 0),
+            ("send_lateness", 200),
+        ];
+        assert_eq!(counts, expected);
+        assert_eq!(seen["send_lateness"].max(), 200);
     }
 
     #[test]
-    fn a_name_that_is_no_tag_is_refused() {
-        let histograms = BTreeMap::from([("a, b".to_owned(), empty().unwrap())]);
-        let result = write(&histograms, WallTime(0), Duration::ZERO, &mut Vec::new());
-        assert_eq!(result.unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    fn a_run_that_cannot_be_scored_leaves_no_log() {
+        let mut run = Run::new();
+        run.record.timeline.speed = f64::NAN;
+        let mut out = Vec::new();
+        let error = write(&run.record, &run.labels, &run.alerts, &mut out).unwrap_err();
+        assert!(matches!(error, HlogError::Score { .. }) && out.is_empty());
     }
 }

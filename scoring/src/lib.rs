@@ -1,9 +1,9 @@
 //! Matching alerts to labels, accuracy and latency figures, statistics: pure functions of a run's
 //! record, labels and alerts.
 //!
-//! [`score`] gives what `result.json` holds; [`score_run`] gives the fate of every alert and the
-//! histograms as well. Nothing here reads a clock or a file, and nothing depends on the order in
-//! which alerts arrived.
+//! [`score`] gives what `result.json` holds, [`matching::of`] the fate of every label and alert again,
+//! [`hlog::write`] the latency distributions. Nothing here reads a clock or a file, and nothing
+//! depends on the order in which alerts arrived.
 //!
 //! Undefined is `None`, never 0 and never NaN.
 
@@ -32,6 +32,6 @@ mod tree;
 mod warnings;
 
 pub use self::{
-    score::{ScoreError, Scored, score, score_run},
+    score::{ScoreError, score, score_files},
     settings::validate,
 };

@@ -12,10 +12,10 @@
 
 use std::collections::HashMap;
 
-use floodmark_contracts::{kind::Kind, label::Label};
+use floodmark_contracts::{alert::CollectedAlert, kind::Kind, label::Label, result::Detection};
 
 use crate::{
-    scope::{Candidate, Claim, Exclusion, Scope, Standing},
+    scope::{Bounds, Candidate, Claim, Exclusion, Scope, Standing},
     settings::Settings,
     tree::{Entry, Tree},
 };
@@ -68,6 +68,18 @@ pub struct Matching {
     pub labels: Vec<LabelFate>,
     /// Every alert that is a candidate of a label that counts, by label, then by alert.
     pub pairs: Vec<Pair>,
+}
+
+/// The matching behind a result's figures: what became of every label and alert of the run.
+#[must_use]
+pub fn of(detection: &Detection, labels: &[Label], alerts: &[CollectedAlert]) -> Matching {
+    let settings = Settings::from(&detection.tolerances);
+    let bounds = Bounds {
+        from: detection.from,
+        until: detection.until,
+    };
+    let scope = Scope::new(labels, alerts, bounds, settings);
+    fates(&scope, &find(&scope, settings))
 }
 
 /// Candidates found for the alerts of a scope, by position in `scope.alerts`.

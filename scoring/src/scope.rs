@@ -154,7 +154,15 @@ fn standing(label: &Label, bounds: Bounds) -> Standing {
 
 fn exclusions(alerts: &[CollectedAlert], bounds: Bounds) -> Vec<Option<Exclusion>> {
     // Which copy stays must not depend on the order of reading, so it is the one appended first.
-    let rank = |a: &'_ CollectedAlert| (a.appended_at, a.partition, a.offset, a.alert.end);
+    let rank = |a: &'_ CollectedAlert| {
+        (
+            a.appended_at,
+            a.partition,
+            a.offset,
+            a.alert.end,
+            a.alert.start,
+        )
+    };
     let mut first: HashMap<&str, usize> = HashMap::with_capacity(alerts.len());
     for (i, collected) in alerts.iter().enumerate() {
         match first.entry(&collected.alert.id) {

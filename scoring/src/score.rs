@@ -1,13 +1,14 @@
 //! From a run's record, labels and alerts to its result.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use floodmark_contracts::{
-    alert::CollectedAlert,
-    clock::EventTime,
+    alert::{Alert, CollectedAlert},
+    clock::{EventTime, WallTime},
+    kind::Kind,
     label::Label,
     problem::Problem,
-    profile::scoring::GateFailure,
+    profile::{ScoringSection, StreamsSection, scoring::GateFailure},
     record::RunRecord,
     result::{
         Detection, Excluded, GateResult, LatencySummary, Outcome, RunResult, SCHEMA_VERSION,
@@ -21,7 +22,7 @@ use crate::{
     gates::{self, GateError},
     incident,
     latency::{self, HistogramError, LATENCIES},
-    matching::{self, Fate, Found, LabelFate, Matching},
+    matching::{self, Fate, LabelFate, Matching},
     metrics,
     scope::{Bounds, Exclusion, Scope, Standing},
     settings::Settings,
@@ -72,32 +73,6 @@ pub enum ScoreError {
     },
 }
 
-/// A scored run with what its reports and `latency.hlog` need besides.
-#[derive(Debug, Clone)]
-pub struct Scored {
-    /// What `result.json` holds.
-    pub result: RunResult,
-    /// What became of every label and alert.
-    pub matching: Matching,
-    /// Latency distributions in microseconds, by the names of [`latency::LATENCIES`].
-    pub histograms: BTreeMap<String, Histogram<u64>>,
-}
-
-impl Scored {
-    /// Wall time from the start of the run to the end of its last phase.
-    #[must_use]
-    pub fn duration(&self) -> Duration {
-        let end = self
-            .result
-            .phases
-            .iter()
-            .map(|phase| phase.to.0)
-            .max()
-            .unwrap_or(0);
-        Duration::from_micros(u64::try_from(end).unwrap_or(0))
-    }
-}
-
 /// Scores a run.
 ///
 /// # Errors
@@ -107,36 +82,14 @@ pub fn score(
     labels: &[Label],
     alerts: &[CollectedAlert],
 ) -> Result<RunResult, ScoreError> {
-    score_run(record, labels, alerts).map(|scored| scored.result)
-}
-
-/// Scores a run and keeps the matching and the histograms.
-///
-/// # Errors
-/// [`ScoreError`] if the record or a label is not one that a run leaves behind.
-pub fn score_run(
-    record: &RunRecord,
-    labels: &[Label],
-    alerts: &[CollectedAlert],
-) -> Result<Scored, ScoreError> {
-    let settings =
-        Settings::read(&record.scoring).map_err(|problems| ScoreError::Settings { problems })?;
-    let seconds = check(record, labels)?;
-    let bounds = Bounds {
-        from: record.warm_up_until,
-        until: record.event_time_end,
-    };
-    let scope = Scope::new(labels, alerts, bounds, settings);
-    let found = matching::find(&scope, settings);
-    let matching = matching::fates(&scope, &found);
-    let detection = detect(record, &scope, &found, &matching, alerts, bounds, settings);
-
-    let histograms = latency::measure(record, labels, alerts, &matching)?;
+    let seconds = check_record(record)?;
+    let judged = judge(record, labels, alerts)?;
+    let histograms = latency::measure(record, labels, alerts, &judged.matching)?;
     let latency = summaries(&histograms);
     let throughput = throughput::per_stream(record, seconds);
-    let metrics = metrics::collect(record, &detection, &throughput, &latency);
+    let metrics = metrics::collect(record, &judged.detection, &throughput, &latency);
     let gates = gates::evaluate(&record.gates, &metrics, record.timeline.speed)?;
-    let result = RunResult {
+    Ok(RunResult {
         schema_version: SCHEMA_VERSION,
         floodmark_version: env!("CARGO_PKG_VERSION").to_owned(),
         profile: record.plan.name.clone(),
@@ -149,72 +102,98 @@ pub fn score_run(
         phases: record.phases.clone(),
         outcome: outcome(record, &gates),
         validity: record.validity.clone(),
-        warnings: warnings::collect(record, &scope, &detection, &gates),
+        warnings: warnings::collect(record, &judged.scope, &judged.detection, &gates),
         metrics,
-        detection,
+        detection: judged.detection,
         throughput,
         latency,
         gates,
         processes: record.processes.clone(),
         environment: record.environment.clone(),
-    };
-    Ok(Scored {
-        result,
-        matching,
-        histograms,
     })
 }
 
-/// Refuses what would make nonsense of the figures; gives the seconds in which events were due.
-fn check(record: &RunRecord, labels: &[Label]) -> Result<f64, ScoreError> {
-    let speed = record.timeline.speed;
-    if !(speed.is_finite() && speed > 0.0) {
-        return Err(ScoreError::Record {
-            what: "speed of event time",
-            found: speed.to_string(),
-        });
-    }
-    let mut ids: Vec<&str> = labels.iter().map(|label| label.id.as_str()).collect();
-    ids.sort_unstable();
-    let bad = |id: &str, problem| ScoreError::Label {
-        id: id.to_owned(),
-        problem,
+/// Scores alerts against labels without a run around them: all of event time counts, and the random
+/// baseline knows only the keys that are named.
+///
+/// # Errors
+/// [`ScoreError`] if a label or the section makes no sense.
+pub fn score_files(
+    labels: &[Label],
+    alerts: &[Alert],
+    section: &ScoringSection,
+) -> Result<Detection, ScoreError> {
+    let settings = read_settings(section)?;
+    let collected: Vec<CollectedAlert> = alerts.iter().map(bare).collect();
+    let starts = labels.iter().map(|l| l.start.plus_ms(-settings.early_ms));
+    let ends = labels.iter().map(|l| l.end.plus_ms(l.kind.late_ms()));
+    let bounds = Bounds {
+        from: starts
+            .chain(alerts.iter().map(|a| a.end))
+            .min()
+            .unwrap_or_default(),
+        until: ends
+            .chain(alerts.iter().map(|a| a.end))
+            .max()
+            .unwrap_or_default(),
     };
-    if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(bad(twice[0], "is there twice"));
-    }
-    for label in labels {
-        if label.end < label.start {
-            return Err(bad(&label.id, "ends before it starts"));
-        }
-        if label.keys.is_empty() {
-            return Err(bad(&label.id, "has no key"));
-        }
-    }
-    throughput::due_seconds(record).ok_or_else(|| ScoreError::Record {
-        what: "duration of the plan",
-        found: record.plan.duration.clone(),
-    })
+    let streams = StreamsSection::default();
+    Ok(judge_within(labels, &collected, bounds, settings, &streams)?.detection)
 }
 
-fn detect(
+/// The latency distributions of a run in microseconds, by the names of [`LATENCIES`].
+///
+/// # Errors
+/// [`ScoreError`] if the record or a label is not one that a run leaves behind.
+pub(crate) fn histograms(
     record: &RunRecord,
-    scope: &Scope<'_>,
-    found: &Found,
-    matching: &Matching,
+    labels: &[Label],
     alerts: &[CollectedAlert],
+) -> Result<BTreeMap<String, Histogram<u64>>, ScoreError> {
+    check_record(record)?;
+    let judged = judge(record, labels, alerts)?;
+    Ok(latency::measure(record, labels, alerts, &judged.matching)?)
+}
+
+/// Alerts held against labels.
+struct Judged<'a> {
+    scope: Scope<'a>,
+    matching: Matching,
+    detection: Detection,
+}
+
+fn judge<'a>(
+    record: &RunRecord,
+    labels: &'a [Label],
+    alerts: &'a [CollectedAlert],
+) -> Result<Judged<'a>, ScoreError> {
+    let bounds = Bounds {
+        from: record.warm_up_until,
+        until: record.event_time_end,
+    };
+    let settings = read_settings(&record.scoring)?;
+    judge_within(labels, alerts, bounds, settings, &record.plan.streams)
+}
+
+fn judge_within<'a>(
+    labels: &'a [Label],
+    alerts: &'a [CollectedAlert],
     bounds: Bounds,
     settings: Settings,
-) -> Detection {
-    let incident = incident::score(scope, found, settings.merge_gap_ms);
-    let space = Space::new(scope, found, &record.plan.streams, bounds, settings);
-    Detection {
+    streams: &StreamsSection,
+) -> Result<Judged<'a>, ScoreError> {
+    check_labels(labels)?;
+    let scope = Scope::new(labels, alerts, bounds, settings);
+    let found = matching::find(&scope, settings);
+    let matching = matching::fates(&scope, &found);
+    let incident = incident::score(&scope, &found, settings.merge_gap_ms);
+    let space = Space::new(&scope, &found, streams, bounds, settings);
+    let of_kind = |kind: &Kind| (*kind, space.of_kind(*kind));
+    let detection = Detection {
+        from: bounds.from,
+        until: bounds.until,
         random_baseline: space.overall(),
-        random_baseline_per_kind: incident
-            .per_kind
-            .keys()
-            .map(|kind| (*kind, space.of_kind(*kind)))
-            .collect(),
+        random_baseline_per_kind: incident.per_kind.keys().map(of_kind).collect(),
         overall: incident.overall,
         per_kind: incident.per_kind,
         truncated: scope.standing_count(Standing::Truncated),
@@ -228,9 +207,68 @@ fn detect(
         key_mismatch: found.key_mismatch,
         shared_alerts: incident.shared_alerts,
         tolerances: settings.tolerances(),
-        missed: missed(scope.labels, matching),
-        false_alerts: false_alerts(alerts, matching),
+        missed: missed(labels, &matching),
+        false_alerts: false_alerts(alerts, &matching),
+    };
+    Ok(Judged {
+        scope,
+        matching,
+        detection,
+    })
+}
+
+/// An alert that nobody collected, as one that somebody did.
+fn bare(alert: &Alert) -> CollectedAlert {
+    CollectedAlert {
+        alert: alert.clone(),
+        topic: String::new(),
+        partition: 0,
+        offset: 0,
+        appended_at: WallTime(0),
+        seen_at: WallTime(0),
     }
+}
+
+fn read_settings(section: &ScoringSection) -> Result<Settings, ScoreError> {
+    Settings::read(section).map_err(|problems| ScoreError::Settings { problems })
+}
+
+/// Refuses a record that would make nonsense of the figures; gives the seconds in which events were
+/// due.
+fn check_record(record: &RunRecord) -> Result<f64, ScoreError> {
+    let speed = record.timeline.speed;
+    if !(speed.is_finite() && speed > 0.0) {
+        return Err(ScoreError::Record {
+            what: "speed of event time",
+            found: speed.to_string(),
+        });
+    }
+    throughput::due_seconds(record).ok_or_else(|| ScoreError::Record {
+        what: "duration of the plan",
+        found: record.plan.duration.clone(),
+    })
+}
+
+/// Refuses labels that cannot be matched.
+fn check_labels(labels: &[Label]) -> Result<(), ScoreError> {
+    let bad = |id: &str, problem| ScoreError::Label {
+        id: id.to_owned(),
+        problem,
+    };
+    let mut ids: Vec<&str> = labels.iter().map(|label| label.id.as_str()).collect();
+    ids.sort_unstable();
+    if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(bad(twice[0], "is there twice"));
+    }
+    for label in labels {
+        if label.end < label.start {
+            return Err(bad(&label.id, "ends before it starts"));
+        }
+        if label.keys.is_empty() {
+            return Err(bad(&label.id, "has no key"));
+        }
+    }
+    Ok(())
 }
 
 /// Ids of missed labels, by start, then by id.

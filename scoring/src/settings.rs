@@ -52,6 +52,16 @@ impl Settings {
     }
 }
 
+impl From<&Tolerances> for Settings {
+    fn from(tolerances: &Tolerances) -> Self {
+        Self {
+            early_ms: tolerances.early_ms,
+            max_span_ms: tolerances.max_span_ms,
+            merge_gap_ms: tolerances.merge_gap_ms,
+        }
+    }
+}
+
 /// Everything that is wrong with the profile's `scoring` section.
 #[must_use]
 pub fn validate(section: &ScoringSection) -> Vec<Problem> {

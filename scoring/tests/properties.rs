@@ -7,7 +7,10 @@ use floodmark_contracts::{
     kind::Kind,
     label::Label,
 };
-use floodmark_scoring::{score, score_run};
+use floodmark_scoring::{
+    matching::{self, Fate, LabelFate},
+    score, score_files,
+};
 use proptest::prelude::*;
 
 use crate::{
@@ -143,8 +146,7 @@ proptest! {
     #[test]
     fn figures_are_proportions(labels in labels(), alerts in alerts()) {
         let run = Run::new().labels(labels).alerts(alerts);
-        let scored = score_run(&run.record, &run.labels, &run.alerts).unwrap();
-        let detection = &scored.result.detection;
+        let detection = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
         for scores in detection.per_kind.values().chain([&detection.overall]) {
             for (value, interval) in [
                 (scores.recall, scores.recall_interval),
@@ -167,5 +169,31 @@ proptest! {
             detection.missed.len() as u64,
             detection.overall.labels - detection.overall.detected
         );
+    }
+
+    /// forall runs: the matching made again from a result adds up to the result's figures.
+    #[test]
+    fn the_matching_of_a_result_is_the_one_behind_it(labels in labels(), alerts in alerts()) {
+        let run = Run::new().labels(labels).alerts(alerts);
+        let detection = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
+        let matching = matching::of(&detection, &run.labels, &run.alerts);
+        let alerts = |fate| matching.alerts.iter().filter(|f| **f == fate).count() as u64;
+        let labels = |fate| matching.labels.iter().filter(|f| **f == fate).count() as u64;
+        let overall = &detection.overall;
+        prop_assert_eq!(alerts(Fate::True), overall.true_alerts);
+        prop_assert_eq!(alerts(Fate::False), overall.alerts - overall.true_alerts);
+        prop_assert_eq!(alerts(Fate::Ignored), detection.ignored);
+        prop_assert_eq!(alerts(Fate::AfterEnd), detection.after_end);
+        prop_assert_eq!(labels(LabelFate::Detected), overall.detected);
+        prop_assert_eq!(labels(LabelFate::Truncated), detection.truncated);
+    }
+
+    /// forall files: scored without a run, every label and every alert counts.
+    #[test]
+    fn files_are_scored_whole(labels in labels(), alerts in alerts()) {
+        let bare: Vec<_> = alerts.iter().map(|collected| collected.alert.clone()).collect();
+        let detection = score_files(&labels, &bare, &Default::default()).unwrap();
+        prop_assert_eq!(detection.overall.labels, labels.len() as u64);
+        prop_assert_eq!(detection.overall.alerts, bare.len() as u64);
     }
 }

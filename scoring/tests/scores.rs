@@ -8,7 +8,7 @@ use floodmark_contracts::{
     result::{Outcome, RunResult, ValidityStatus},
     stream::Stream,
 };
-use floodmark_scoring::{score, score_run};
+use floodmark_scoring::score;
 
 use crate::support::{Run, STARTED_AT, alert, alert_of, label};
 
@@ -396,7 +396,7 @@ fn records_and_labels_that_no_run_leaves_are_refused() {
     for (spoil, expected) in cases {
         let mut run = Run::new().labels([spike()]);
         spoil(&mut run);
-        let error = score_run(&run.record, &run.labels, &run.alerts)
+        let error = score(&run.record, &run.labels, &run.alerts)
             .unwrap_err()
             .to_string();
         assert!(error.contains(expected), "{error}");
