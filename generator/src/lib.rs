@@ -1,1 +1,35 @@
-//! generator
+//! The generator: a plan and a seed in, labelled events out.
+//!
+//! [`Plan::resolve`] validates the profile's sections and places the incidents; it is pure. From the plan come
+//! the events of each stream ([`events()`]), the ground truth ([`labels`]) and the enrichment data ([`enrichment()`]),
+//! the same bytes for the same plan and seed on every machine. [`run()`] sends them on schedule: each event has a
+//! due time of its own, computed from the start of the run and never moved.
+
+mod address;
+mod alias;
+mod banking;
+mod clickstream;
+mod content;
+mod crowd;
+mod delay;
+mod draw;
+mod enrichment;
+mod events;
+mod fingerprint;
+mod ids;
+mod incident;
+mod label;
+mod math;
+mod plan;
+mod schedule;
+mod sensors;
+mod wheel;
+
+pub use self::{
+    delay::Delayed,
+    enrichment::enrichment,
+    events::{Event, Events, closing_events, events, fingerprint},
+    fingerprint::Fingerprint,
+    label::labels,
+    plan::Plan,
+};

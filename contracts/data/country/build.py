@@ -133,6 +133,7 @@ def write(chosen, path, epoch):
         ("binary_format_minor_version", unsigned(5, 0)),
         ("build_epoch", unsigned(9, epoch)),
         ("database_type", text("floodmark-country")),
+        ("description", mapping([("en", text("Country of some networks"))])),
         ("ip_version", unsigned(5, 4)),
         ("languages", bytes([1, 11 - 7]) + text("en")),
         ("node_count", unsigned(6, count)),

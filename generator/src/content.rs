@@ -1,0 +1,283 @@
+//! What an event says, without its slot and its time, and how that becomes bytes.
+
+use std::net::Ipv4Addr;
+
+use floodmark_contracts::{
+    clock::EventTime,
+    event::{
+        banking::{self, BankingUiEvent},
+        clickstream::{self, ClickEvent},
+        confluent::write_frame,
+        sensor::SensorReading,
+    },
+    site::Site,
+    stream::Stream,
+};
+
+use crate::{
+    address::{AddressBook, AddressText},
+    draw::scramble,
+    ids::{EventIds, UuidText, random_uuid},
+};
+
+/// What an event says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Content {
+    Click(Click),
+    Bank(Bank),
+    Reading(Reading),
+}
+
+/// An event of `clickstream`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Click {
+    pub(crate) user: u32,
+    pub(crate) session: u64,
+    pub(crate) visitor: Visitor,
+    pub(crate) page: u8,
+    pub(crate) action: ClickAction,
+}
+
+/// Where a visitor is and with what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Visitor {
+    pub(crate) address: Ipv4Addr,
+    pub(crate) country: u8,
+    pub(crate) device: DeviceType,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DeviceType {
+    Desktop,
+    Mobile,
+    Tablet,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClickAction {
+    PageView,
+    Click,
+    Search,
+    AddToCart,
+    Purchase,
+    Error,
+}
+
+/// An event of `banking`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bank {
+    pub(crate) user: u32,
+    pub(crate) session: u64,
+    pub(crate) device: u64,
+    pub(crate) address: Ipv4Addr,
+    pub(crate) action: BankAction,
+    pub(crate) latency_ms: i32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BankAction {
+    LoginView,
+    LoginSuccess,
+    LoginFailed,
+    BalanceView,
+    FieldInput,
+    PayeeChange,
+    Transfer,
+    Logout,
+}
+
+/// An event of `sensors`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Reading {
+    pub(crate) sensor: u32,
+    pub(crate) value: f64,
+}
+
+impl DeviceType {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Desktop => "desktop",
+            Self::Mobile => "mobile",
+            Self::Tablet => "tablet",
+        }
+    }
+}
+
+impl ClickAction {
+    fn name(self) -> &'static str {
+        use clickstream::event_type;
+        match self {
+            Self::PageView => event_type::PAGE_VIEW,
+            Self::Click => event_type::CLICK,
+            Self::Search => event_type::SEARCH,
+            Self::AddToCart => event_type::ADD_TO_CART,
+            Self::Purchase => event_type::PURCHASE,
+            Self::Error => event_type::ERROR,
+        }
+    }
+}
+
+impl BankAction {
+    fn name(self) -> &'static str {
+        use banking::event_type;
+        match self {
+            Self::LoginView => event_type::LOGIN_VIEW,
+            Self::LoginSuccess => event_type::LOGIN_SUCCESS,
+            Self::LoginFailed => event_type::LOGIN_FAILED,
+            Self::BalanceView => event_type::BALANCE_VIEW,
+            Self::FieldInput => event_type::FIELD_INPUT,
+            Self::PayeeChange => event_type::PAYEE_CHANGE,
+            Self::Transfer => event_type::TRANSFER,
+            Self::Logout => event_type::LOGOUT,
+        }
+    }
+
+    /// The element that was used, and whether something was typed into it. `bits` chooses among the
+    /// fields of a form.
+    fn element(self, bits: u64) -> (&'static str, bool) {
+        match self {
+            Self::LoginView => ("login-form", false),
+            Self::LoginSuccess | Self::LoginFailed => ("login-submit", true),
+            Self::BalanceView => ("balance-panel", false),
+            Self::FieldInput => {
+                let fields = ["amount", "iban", "reference", "payee-name"];
+                (fields[(bits >> 62) as usize], true)
+            }
+            Self::PayeeChange => ("payee-save", false),
+            Self::Transfer => ("transfer-submit", false),
+            Self::Logout => ("logout-button", false),
+        }
+    }
+}
+
+/// Name of an entity of a stream, as events carry it: numbers from 1.
+pub(crate) fn entity_name(stream: Stream, number: u32) -> String {
+    let mut name = Vec::with_capacity(16);
+    write_entity(stream, number, &mut name);
+    String::from_utf8(name).unwrap_or_default()
+}
+
+/// Appends the name of an entity; also the record key.
+pub(crate) fn write_entity(stream: Stream, number: u32, out: &mut Vec<u8>) {
+    let prefix: &[u8] = match stream {
+        Stream::Clickstream => b"user-",
+        Stream::Banking => b"account-",
+        Stream::Sensors => b"sensor_",
+    };
+    out.extend_from_slice(prefix);
+    let number = u64::from(number) + 1;
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// Id of a session from its 64 random bits.
+pub(crate) fn session_id(session: u64) -> UuidText {
+    let (high, low) = (
+        scramble(session ^ 0x5e55_1014),
+        scramble(session ^ 0x0b5e_55ed),
+    );
+    UuidText::new(random_uuid(high, low))
+}
+
+/// Fingerprint of a device from its 64 random bits.
+pub(crate) fn device_fingerprint(device: u64) -> String {
+    String::from_utf8_lossy(&hex(device)).into_owned()
+}
+
+fn hex(bits: u64) -> [u8; 16] {
+    std::array::from_fn(|i| b"0123456789abcdef"[(bits >> (60 - 4 * i)) as usize & 15])
+}
+
+fn text(bytes: &[u8]) -> &str {
+    // Only names that were written here come in, all of them ASCII.
+    std::str::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Turns contents into keys and values.
+#[derive(Debug, Clone)]
+pub(crate) struct Encoder<'a> {
+    pub(crate) ids: EventIds,
+    pub(crate) book: &'a AddressBook,
+    pub(crate) site: &'static Site,
+    /// Id of the Avro schema at the registry.
+    pub(crate) schema_id: u32,
+}
+
+impl Encoder<'_> {
+    /// Replaces `key` and `value` by those of an event.
+    pub(crate) fn encode(
+        &self,
+        content: &Content,
+        (slot, at): (u64, EventTime),
+        key: &mut Vec<u8>,
+        value: &mut Vec<u8>,
+    ) {
+        key.clear();
+        value.clear();
+        match content {
+            Content::Click(click) => {
+                write_entity(Stream::Clickstream, click.user, key);
+                self.click(click, slot, at, text(key), value);
+            }
+            Content::Bank(bank) => {
+                write_entity(Stream::Banking, bank.user, key);
+                write_frame(value, self.schema_id);
+                self.bank(bank, slot, at, text(key), value);
+            }
+            Content::Reading(reading) => {
+                write_entity(Stream::Sensors, reading.sensor, key);
+                let event = SensorReading {
+                    sensor_id: text(key).into(),
+                    value: reading.value,
+                    timestamp: at,
+                };
+                event.encode(value);
+            }
+        }
+    }
+
+    fn click(&self, click: &Click, slot: u64, at: EventTime, user: &str, out: &mut Vec<u8>) {
+        let id = UuidText::new(self.ids.id(Stream::Clickstream, slot));
+        let session = session_id(click.session);
+        let address = AddressText::new(click.visitor.address);
+        let event = ClickEvent {
+            event_id: id.as_str().into(),
+            user_id: user.into(),
+            session_id: session.as_str().into(),
+            event_type: click.action.name().into(),
+            page_url: self.site.pages()[usize::from(click.page)].as_str().into(),
+            timestamp: at,
+            ip_address: address.as_str().into(),
+            country: self.book.code(click.visitor.country).into(),
+            device_type: click.visitor.device.name().into(),
+        };
+        event.encode(out);
+    }
+
+    fn bank(&self, bank: &Bank, slot: u64, at: EventTime, user: &str, out: &mut Vec<u8>) {
+        let id = self.ids.id(Stream::Banking, slot);
+        // The hash of what was typed says nothing, as it does where input is masked; it only must
+        // not depend on anything but the event's place.
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "half of the id's bits suffice"
+        )]
+        let typed = scramble(id as u64 ^ bank.session);
+        let (element, has_input) = bank.action.element(typed);
+        let (hash, device) = (hex(typed), hex(bank.device));
+        let (id, session) = (UuidText::new(id), session_id(bank.session));
+        let address = AddressText::new(bank.address);
+        let event = BankingUiEvent {
+            event_id: id.as_str(),
+            session_id: session.as_str(),
+            user_id: user,
+            event_type: bank.action.name(),
+            element_id: element,
+            input_hash: has_input.then(|| text(&hash)),
+            timestamp: at,
+            latency_ms: bank.latency_ms,
+            device_fingerprint: text(&device),
+            ip_address: address.as_str(),
+        };
+        event.encode_body(out);
+    }
+}

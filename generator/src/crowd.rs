@@ -1,0 +1,216 @@
+//! A crowd of users in virtual shards, each with its own wheel of visits.
+//!
+//! A shard is what the record key hashes to, modulo a fixed multiple of the topic's partitions. It owns its
+//! users and their visits, so a worker that owns whole partitions can run its shards alone and make
+//! the same events that one worker makes of all.
+
+use floodmark_contracts::stream::Stream;
+use floodmark_kafka::producer::partition_for_key;
+
+use crate::{
+    alias::{Alias, zipf_weight},
+    content::{Content, write_entity},
+    draw::{Draws, Key, Purpose},
+    wheel::Wheel,
+};
+
+/// Virtual shards for each partition of the topic.
+const SHARDS_PER_PARTITION: u32 = 4;
+/// Draws for a user without a visit before a visit that goes on later is hurried instead.
+const OPENING_TRIES: u32 = 4;
+
+/// How the users of a stream visit.
+pub(crate) trait Visits {
+    /// A visit between two of its events.
+    type Visit: Copy;
+
+    /// A visit that begins.
+    fn open(&self, user: u32, draws: &mut Draws) -> Self::Visit;
+
+    /// A visit in the middle, for the start of the run.
+    fn resume(&self, user: u32, draws: &mut Draws) -> Self::Visit;
+
+    /// The visit's next event, and the time until the one after in milliseconds of event time; no
+    /// time if it was the last.
+    fn step(&self, visit: &mut Self::Visit, draws: &mut Draws) -> (Content, Option<i64>);
+
+    /// An event that is a visit by itself.
+    fn single(&self, user: u32, draws: &mut Draws) -> Content;
+
+    /// Mean time between two events of a visit, in milliseconds of event time.
+    fn mean_dwell_ms(&self) -> f64;
+}
+
+/// The users of a stream and their visits.
+pub(crate) struct Crowd<V: Visits> {
+    visits: V,
+    entities: u32,
+    shards: Vec<Shard<V::Visit>>,
+    by_activity: Alias,
+}
+
+struct Shard<T> {
+    users: Vec<u32>,
+    by_activity: Alias,
+    /// For each of `users`, whether a visit of theirs is on the wheel: one bit each.
+    busy: Vec<u64>,
+    wheel: Wheel<OnWheel<T>>,
+}
+
+/// A visit with the place of its user in the shard.
+#[derive(Debug, Clone, Copy)]
+struct OnWheel<T> {
+    member: u32,
+    visit: T,
+}
+
+/// Size and skew of a crowd, and how busy it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CrowdSize {
+    pub(crate) stream: Stream,
+    pub(crate) entities: u32,
+    pub(crate) skew: f64,
+    pub(crate) partitions: u32,
+    /// Events of visits per millisecond of event time, over all shards.
+    pub(crate) events_per_ms: f64,
+}
+
+impl<V: Visits> Crowd<V> {
+    /// A crowd with as many visits under way as its event rate sustains.
+    pub(crate) fn new(visits: V, size: CrowdSize, key: Key) -> Self {
+        let shard_count = size.partitions * SHARDS_PER_PARTITION;
+        let mut members: Vec<(Vec<u32>, Vec<f64>)> = vec![Default::default(); shard_count as usize];
+        let mut name = Vec::new();
+        for user in 0..size.entities {
+            name.clear();
+            write_entity(size.stream, user, &mut name);
+            let (users, weights) = &mut members[shard_of(&name, shard_count)];
+            users.push(user);
+            weights.push(zipf_weight(user, size.skew));
+        }
+        let activity: Vec<f64> = members
+            .iter()
+            .map(|(_, weights)| weights.iter().sum())
+            .collect();
+        let total: f64 = activity.iter().sum();
+        let in_flight = size.events_per_ms * visits.mean_dwell_ms();
+        let warm = key.purpose(Purpose::WarmStart);
+        let shards = members
+            .into_iter()
+            .zip(&activity)
+            .enumerate()
+            .map(|(index, ((users, weights), share))| {
+                let mut shard = Shard::new(users, &weights);
+                shard.warm_up(&visits, in_flight * share / total, warm.child(index as u64));
+                shard
+            })
+            .collect();
+        Self {
+            visits,
+            entities: size.entities,
+            shards,
+            by_activity: Alias::new(&activity),
+        }
+    }
+
+    /// The event of a slot at `now_ms`, an offset in event time: the next one of a visit that is due,
+    /// or else the first of a new visit.
+    pub(crate) fn next(&mut self, now_ms: i64, draws: &mut Draws) -> Content {
+        let shard = &mut self.shards[self.by_activity.pick(draws.bits()) as usize];
+        let mut on_wheel = shard.next(&self.visits, now_ms, draws);
+        let (content, gap) = self.visits.step(&mut on_wheel.visit, draws);
+        match gap {
+            Some(gap_ms) => shard.wheel.push(now_ms + gap_ms, on_wheel),
+            None => shard.set_busy(on_wheel.member, false),
+        }
+        content
+    }
+
+    /// An event that is a visit by itself, of any user.
+    pub(crate) fn single(&self, draws: &mut Draws) -> Content {
+        let user = draws.below(self.entities);
+        self.visits.single(user, draws)
+    }
+}
+
+impl<T: Copy> Shard<T> {
+    fn new(users: Vec<u32>, weights: &[f64]) -> Self {
+        Self {
+            busy: vec![0; users.len().div_ceil(64)],
+            by_activity: Alias::new(weights),
+            users,
+            wheel: Wheel::new(),
+        }
+    }
+
+    /// Puts about `wanted` visits on the wheel, in the middle of what they do.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "at most the number of users"
+    )]
+    fn warm_up<V: Visits<Visit = T>>(&mut self, visits: &V, wanted: f64, key: Key) {
+        // A few users are left over, so that new visits can begin.
+        let count = wanted.min(self.users.len() as f64 * 0.9) as u64;
+        for number in 0..count {
+            let mut draws = key.draws(number);
+            if let Some(member) = self.draw_idle(&mut draws) {
+                let visit = visits.resume(self.users[member as usize], &mut draws);
+                let at_ms = draws.unit() * 2.0 * visits.mean_dwell_ms();
+                self.set_busy(member, true);
+                self.wheel.push(at_ms as i64, OnWheel { member, visit });
+            }
+        }
+    }
+
+    fn next<V: Visits<Visit = T>>(
+        &mut self,
+        visits: &V,
+        now_ms: i64,
+        draws: &mut Draws,
+    ) -> OnWheel<T> {
+        if let Some(due) = self.wheel.pop_due(now_ms) {
+            return due;
+        }
+        if let Some(member) = self.draw_idle(draws) {
+            self.set_busy(member, true);
+            return OnWheel {
+                member,
+                visit: visits.open(self.users[member as usize], draws),
+            };
+        }
+        // Everyone is on a visit: the rate is more than people's dwell times give, so they hurry.
+        self.wheel.pop_first().unwrap_or_else(|| {
+            let member = self.by_activity.pick(draws.bits());
+            OnWheel {
+                member,
+                visit: visits.open(self.users[member as usize], draws),
+            }
+        })
+    }
+
+    /// A user without a visit, by activity; none if a few tries find none.
+    fn draw_idle(&self, draws: &mut Draws) -> Option<u32> {
+        if self.wheel.len() >= self.users.len() {
+            return None;
+        }
+        (0..OPENING_TRIES)
+            .map(|_| self.by_activity.pick(draws.bits()))
+            .find(|member| !self.is_busy(*member))
+    }
+
+    fn is_busy(&self, member: u32) -> bool {
+        self.busy[member as usize / 64] >> (member % 64) & 1 == 1
+    }
+
+    fn set_busy(&mut self, member: u32, busy: bool) {
+        let bit = 1 << (member % 64);
+        let word = &mut self.busy[member as usize / 64];
+        *word = if busy { *word | bit } else { *word & !bit };
+    }
+}
+
+fn shard_of(key: &[u8], shard_count: u32) -> usize {
+    let shards = i32::try_from(shard_count).unwrap_or(i32::MAX);
+    usize::try_from(partition_for_key(key, shards)).unwrap_or_default()
+}

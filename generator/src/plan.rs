@@ -1,0 +1,273 @@
+//! The plan: everything that a run generates, worked out from the profile and the seed alone.
+//!
+//! A stream is a row of slots. Slot `k` arrives `a(k)` after the start of the run and carries the event
+//! time `origin + speed * a(k)`; the event is due at `a(k)` plus its delay. Four slots in five carry on a
+//! visit (see the crowd); the fifth is a visit by itself, drawn from the slot alone. Incidents take slots
+//! of the second sort, so all other events are the same with and without them.
+
+mod capture;
+mod place;
+mod resolve;
+
+use std::sync::Arc;
+
+use floodmark_contracts::{
+    clock::{EventTime, RunMicros, Timeline},
+    job::GeneratorSection,
+    problem::Problem,
+    stream::Stream,
+};
+
+pub(crate) use self::{
+    capture::{Capture, Planned, take_slots},
+    place::{Entity, Occupied, Spec},
+};
+use crate::{
+    address::AddressBook,
+    delay::{DelayPlan, Delayed, draw_both},
+    draw::{Draws, Key, Purpose},
+    ids::EventIds,
+    incident::Incident,
+    schedule::Schedule,
+    sensors::Effect,
+};
+
+/// Share of the slots that are visits by themselves, which incidents may take.
+pub(crate) const SINGLES: f64 = 0.2;
+
+/// Event time from the end of the run to the closing events: longer than any window.
+const CLOSING_AFTER_MS: i64 = 15 * 60_000;
+
+/// A validated plan. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    section: GeneratorSection,
+    duration_ns: i64,
+    warm_up_ns: i64,
+    timeline: Timeline,
+    book: AddressBook,
+    streams: Vec<StreamPlan>,
+}
+
+/// The plan of one stream.
+#[derive(Debug, Clone)]
+pub(crate) struct StreamPlan {
+    pub(crate) stream: Stream,
+    pub(crate) topic: String,
+    pub(crate) partitions: u32,
+    /// Events per second of wall time.
+    pub(crate) rate: f64,
+    pub(crate) entities: u32,
+    pub(crate) skew: f64,
+    pub(crate) schedule: Schedule,
+    pub(crate) timeline: Timeline,
+    pub(crate) disorder: Option<DelayPlan>,
+    pub(crate) lateness: Option<DelayPlan>,
+    pub(crate) key: Key,
+    pub(crate) ids: EventIds,
+    slots: Key,
+    delays: Key,
+    pub(crate) incidents: Vec<Incident>,
+    /// Slots taken by incidents, in order; none for sensors.
+    pub(crate) captures: Vec<Capture>,
+    /// What incidents do to readings, by sensor and first reading; none for other streams.
+    pub(crate) effects: Vec<Effect>,
+}
+
+impl Plan {
+    /// Validates the profile's sections and places the incidents. No input or output.
+    ///
+    /// # Errors
+    /// Every problem of the sections, each with its path in the profile and what would work.
+    pub fn resolve(section: &GeneratorSection) -> Result<Self, Vec<Problem>> {
+        resolve::resolve(section).map(|inner| Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// The sections that the plan was made from.
+    #[must_use]
+    pub fn section(&self) -> &GeneratorSection {
+        &self.inner.section
+    }
+
+    /// How event time runs against wall time.
+    #[must_use]
+    pub fn timeline(&self) -> Timeline {
+        self.inner.timeline
+    }
+
+    /// Wall time during which events arrive. Delayed ones are due later: see [`Plan::longest_delay`].
+    #[must_use]
+    pub fn duration(&self) -> RunMicros {
+        RunMicros(self.inner.duration_ns / 1000)
+    }
+
+    /// The longest delay of any stream's events in wall time.
+    #[must_use]
+    pub fn longest_delay(&self) -> RunMicros {
+        let longest = self
+            .inner
+            .streams
+            .iter()
+            .map(StreamPlan::longest_delay_us)
+            .max();
+        RunMicros(longest.unwrap_or(0))
+    }
+
+    /// Event time at the end of the run: no event but the closing ones lies at or after it.
+    #[must_use]
+    pub fn event_time_end(&self) -> EventTime {
+        self.inner.timeline.event_time(self.duration())
+    }
+
+    /// Event time of the closing events.
+    #[must_use]
+    pub fn closing_time(&self) -> EventTime {
+        self.event_time_end().plus_ms(CLOSING_AFTER_MS)
+    }
+
+    /// Event time before which no incident begins.
+    #[must_use]
+    pub fn warm_up_until(&self) -> EventTime {
+        self.inner
+            .timeline
+            .event_time(RunMicros(self.inner.warm_up_ns / 1000))
+    }
+
+    /// The streams that the plan generates.
+    pub fn streams(&self) -> impl Iterator<Item = Stream> + '_ {
+        self.inner.streams.iter().map(|plan| plan.stream)
+    }
+
+    /// The topic of a stream, without a prefix, and its number of partitions.
+    #[must_use]
+    pub fn topic(&self, stream: Stream) -> Option<(&str, u32)> {
+        let plan = self.stream(stream)?;
+        Some((&plan.topic, plan.partitions))
+    }
+
+    /// Number of slots of a stream: of its events, but for the readings that drop-outs take away.
+    #[must_use]
+    pub fn slots(&self, stream: Stream) -> u64 {
+        self.stream(stream).map_or(0, |plan| plan.schedule.count())
+    }
+
+    /// Turns an event's id back into its stream and slot: the audit of lost and doubled events.
+    /// `None` for an id that is not of this plan. Readings have no such id.
+    #[must_use]
+    pub fn slot_of(&self, event_id: &str) -> Option<(Stream, u64)> {
+        let id = uuid::Uuid::try_parse(event_id).ok()?;
+        let (stream, slot) = EventIds::new(self.inner.section.seed).slot(id.as_u128())?;
+        let plan = self.stream(stream)?;
+        // A closing event's slot stands behind the last one.
+        let end = plan.schedule.count() + u64::from(plan.partitions);
+        (slot < end).then_some((stream, slot))
+    }
+
+    pub(crate) fn stream(&self, stream: Stream) -> Option<&StreamPlan> {
+        self.inner.streams.iter().find(|plan| plan.stream == stream)
+    }
+
+    pub(crate) fn stream_plans(&self) -> &[StreamPlan] {
+        &self.inner.streams
+    }
+
+    pub(crate) fn book(&self) -> &AddressBook {
+        &self.inner.book
+    }
+}
+
+impl StreamPlan {
+    /// Event time of an arrival, as an offset from the origin in milliseconds.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a run is far shorter than i64 milliseconds"
+    )]
+    pub(crate) fn offset_ms(&self, arrival_ns: i64) -> i64 {
+        (arrival_ns as f64 * self.timeline.speed / 1e6).floor() as i64
+    }
+
+    /// Event time of a slot.
+    pub(crate) fn event_time(&self, slot: u64) -> EventTime {
+        self.timeline
+            .origin
+            .plus_ms(self.offset_ms(self.schedule.arrival_ns(slot)))
+    }
+
+    /// The first slot whose event time is at least this offset from the origin.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a run is far shorter than i64 nanoseconds"
+    )]
+    pub(crate) fn first_slot_at(&self, offset_ms: f64) -> u64 {
+        self.schedule
+            .first_at((offset_ms * 1e6 / self.timeline.speed).ceil() as i64)
+    }
+
+    /// Events per millisecond of event time.
+    pub(crate) fn events_per_ms(&self) -> f64 {
+        self.rate / self.timeline.speed / 1000.0
+    }
+
+    /// The draws for what a slot says.
+    pub(crate) fn slot_draws(&self, slot: u64) -> Draws {
+        self.slots.draws(slot)
+    }
+
+    /// True if the slot is a visit by itself.
+    pub(crate) fn is_single(draws: &mut Draws) -> bool {
+        draws.chance(SINGLES)
+    }
+
+    /// The delay of a slot's event, in microseconds of event time.
+    pub(crate) fn delay(&self, slot: u64) -> (i64, Delayed) {
+        if self.disorder.is_none() && self.lateness.is_none() {
+            return (0, Delayed::No);
+        }
+        draw_both(
+            self.disorder.as_ref(),
+            self.lateness.as_ref(),
+            self.delays.draws(slot),
+        )
+    }
+
+    /// When an event that arrives at `arrival_ns` is due, in nanoseconds since the start.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a run is far shorter than i64 nanoseconds"
+    )]
+    pub(crate) fn due_ns(&self, arrival_ns: i64, delay_us: i64) -> i64 {
+        arrival_ns + (delay_us as f64 * 1000.0 / self.timeline.speed) as i64
+    }
+
+    /// Intended send time of a slot's event.
+    pub(crate) fn sent(&self, slot: u64) -> RunMicros {
+        let (delay_us, _) = self.delay(slot);
+        RunMicros(self.due_ns(self.schedule.arrival_ns(slot), delay_us) / 1000)
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "bounded by the longest duration"
+    )]
+    fn longest_delay_us(&self) -> i64 {
+        let max = |plan: &Option<DelayPlan>| plan.as_ref().map_or(0.0, DelayPlan::max_us);
+        ((max(&self.disorder) + max(&self.lateness)) / self.timeline.speed).ceil() as i64
+    }
+}
+
+/// The keys of a stream's draws.
+pub(crate) fn stream_key(seed: u64, stream: Stream) -> Key {
+    Key::root(seed).child(stream as u64)
+}
+
+/// Keys that a stream plan keeps: of its slots and of its delays.
+fn slot_keys(key: Key) -> (Key, Key) {
+    (key.purpose(Purpose::Slot), key.purpose(Purpose::Delay))
+}

@@ -1,0 +1,294 @@
+//! Sensors: who reports in which slot, and which value.
+//!
+//! Slots go round the sensors: a cycle of `n` slots has one reading of each. Inside small blocks of a
+//! cycle the order changes from cycle to cycle, which gives each sensor a little jitter. Any slot's
+//! reading can be worked out alone.
+
+use crate::{
+    content::Reading,
+    draw::{Draws, Key, Purpose},
+    math::sin_turns,
+};
+
+/// Share of the readings that repeat the one before (sample and hold).
+const HELD: f64 = 0.01;
+/// Milliseconds of event time in a day and in an hour, the periods of the seasons.
+const DAY_MS: f64 = 86_400_000.0;
+const HOUR_MS: f64 = 3_600_000.0;
+
+/// Which sensor reports in which slot.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rota {
+    sensors: u64,
+    block: u64,
+    order: Key,
+}
+
+impl Rota {
+    pub(crate) fn new(sensors: u32, key: Key) -> Self {
+        Self {
+            sensors: u64::from(sensors),
+            // A sixteenth of the cycle at most, so that jitter stays at a few per cent.
+            block: u64::from(sensors / 16).clamp(1, 8),
+            order: key.purpose(Purpose::SensorOrder),
+        }
+    }
+
+    /// The sensor that reports in a slot, and the number of its reading.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "there are at most a million sensors"
+    )]
+    pub(crate) fn at(&self, slot: u64) -> (u32, u64) {
+        let (cycle, place) = (slot / self.sensors, slot % self.sensors);
+        let (start, size, turn) = self.block_of(cycle, place);
+        ((start + (place - start + turn) % size) as u32, cycle)
+    }
+
+    /// The slot of a sensor's reading.
+    pub(crate) fn slot(&self, sensor: u32, cycle: u64) -> u64 {
+        let sensor = u64::from(sensor);
+        let (start, size, turn) = self.block_of(cycle, sensor);
+        cycle * self.sensors + start + (sensor - start + size - turn) % size
+    }
+
+    /// The block around a place: its first place, its size, and how far it is turned in this cycle.
+    fn block_of(&self, cycle: u64, place: u64) -> (u64, u64, u64) {
+        let start = place - place % self.block;
+        let size = self.block.min(self.sensors - start);
+        let turn = self.order.bits(cycle * self.sensors + start) % size;
+        (start, size, turn)
+    }
+}
+
+/// What a sensor shows when nothing is wrong.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Character {
+    level: f64,
+    daily: (f64, f64),
+    hourly: (f64, f64),
+    /// Standard deviation of the noise.
+    pub(crate) noise: f64,
+}
+
+impl Character {
+    pub(crate) fn draw(mut draws: Draws) -> Self {
+        Self {
+            level: draws.between(20.0, 80.0),
+            daily: (draws.between(2.0, 8.0), draws.unit()),
+            hourly: (draws.between(1.0, 4.0), draws.unit()),
+            noise: draws.between(0.8, 2.0),
+        }
+    }
+
+    /// The value without noise at an event time in milliseconds since the epoch.
+    fn expected(&self, at_ms: i64) -> f64 {
+        let at = at_ms as f64;
+        let season = |(amplitude, phase): (f64, f64), period: f64| {
+            amplitude * sin_turns(at / period + phase)
+        };
+        self.level + season(self.daily, DAY_MS) + season(self.hourly, HOUR_MS)
+    }
+}
+
+/// What an incident does to readings `from` to `to` (inclusive) of a sensor.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Effect {
+    pub(crate) sensor: u32,
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    pub(crate) fault: Fault,
+}
+
+/// What is wrong with a sensor.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Fault {
+    /// Readings are off by this: all of them, or one in `every`.
+    Offset { by: f64, every: u64 },
+    /// Readings repeat the first.
+    Stuck,
+    /// There are no readings.
+    Silent,
+}
+
+impl Effect {
+    /// True if the effect touches this reading.
+    pub(crate) fn touches(&self, cycle: u64) -> bool {
+        let every = match self.fault {
+            Fault::Offset { every, .. } => every,
+            Fault::Stuck | Fault::Silent => 1,
+        };
+        (self.from..=self.to).contains(&cycle) && (cycle - self.from) % every == 0
+    }
+}
+
+/// The sensors of a stream with what is wrong with them.
+pub(crate) struct Sensors<'a> {
+    pub(crate) rota: Rota,
+    characters: Vec<Character>,
+    /// In the order of sensor and first reading.
+    effects: &'a [Effect],
+    readings: Key,
+}
+
+impl<'a> Sensors<'a> {
+    /// `effects` must be sorted by sensor and first reading.
+    pub(crate) fn new(sensors: u32, effects: &'a [Effect], key: Key) -> Self {
+        let characters = (0..sensors)
+            .map(|sensor| Character::draw(character_draws(key, sensor)))
+            .collect();
+        Self {
+            rota: Rota::new(sensors, key),
+            characters,
+            effects,
+            readings: key.purpose(Purpose::Reading),
+        }
+    }
+
+    /// The reading in a slot, none if its sensor is silent. `at` gives a slot's event time.
+    pub(crate) fn reading(&self, slot: u64, at: impl Fn(u64) -> i64) -> Option<Reading> {
+        let (sensor, cycle) = self.rota.at(slot);
+        let first = self
+            .effects
+            .partition_point(|e| (e.sensor, e.to) < (sensor, cycle));
+        let fault = self
+            .effects
+            .get(first)
+            .filter(|e| e.sensor == sensor && e.touches(cycle));
+        let value = match fault.map(|e| (e.fault, e.from)) {
+            None => self.value(sensor, cycle, &at),
+            Some((Fault::Offset { by, .. }, _)) => self.value(sensor, cycle, &at) + by,
+            Some((Fault::Stuck, from)) => self.value(sensor, from, &at),
+            Some((Fault::Silent, _)) => return None,
+        };
+        Some(Reading {
+            sensor,
+            value: (value * 100.0).round() / 100.0,
+        })
+    }
+
+    fn value(&self, sensor: u32, cycle: u64, at: &impl Fn(u64) -> i64) -> f64 {
+        let mut draws = self.draws(sensor, cycle);
+        let noise = draws.bell();
+        if cycle > 0 && draws.chance(HELD) {
+            let noise = self.draws(sensor, cycle - 1).bell();
+            return self.plain(sensor, at(self.rota.slot(sensor, cycle - 1)), noise);
+        }
+        self.plain(sensor, at(self.rota.slot(sensor, cycle)), noise)
+    }
+
+    fn plain(&self, sensor: u32, at_ms: i64, noise: f64) -> f64 {
+        let character = &self.characters[sensor as usize];
+        character.expected(at_ms) + noise * character.noise
+    }
+
+    fn draws(&self, sensor: u32, cycle: u64) -> Draws {
+        self.readings.draws(cycle << 20 | u64::from(sensor))
+    }
+}
+
+/// The draws for a sensor's character.
+pub(crate) fn character_draws(key: Key, sensor: u32) -> Draws {
+    key.purpose(Purpose::Sensor).draws(u64::from(sensor))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key() -> Key {
+        Key::root(9)
+    }
+
+    proptest! {
+        /// forall sensors, cycle: a cycle has one reading of each sensor, and slots turn back.
+        #[test]
+        fn each_sensor_reports_once_in_a_cycle(sensors in 1u32..200, cycle in 0u64..1000) {
+            let rota = Rota::new(sensors, key());
+            let n = u64::from(sensors);
+            let found: BTreeSet<u32> = (cycle * n..(cycle + 1) * n).map(|slot| {
+                let (sensor, at) = rota.at(slot);
+                assert_eq!(at, cycle);
+                assert_eq!(rota.slot(sensor, cycle), slot);
+                sensor
+            }).collect();
+            prop_assert_eq!(found.len(), sensors as usize);
+        }
+    }
+
+    fn values(effects: &[Effect], cycles: u64) -> Vec<Option<f64>> {
+        let sensors = Sensors::new(4, effects, key());
+        (0..cycles)
+            .map(|c| sensors.reading(sensors.rota.slot(2, c), |slot| slot as i64 * 500))
+            .map(|reading| reading.map(|r| r.value))
+            .collect()
+    }
+
+    fn effect(fault: Fault) -> Vec<Effect> {
+        vec![Effect {
+            sensor: 2,
+            from: 10,
+            to: 19,
+            fault,
+        }]
+    }
+
+    #[test]
+    fn an_effect_touches_its_own_readings_only() {
+        let plain = values(&[], 30);
+        for fault in [
+            Fault::Offset {
+                by: 100.0,
+                every: 1,
+            },
+            Fault::Stuck,
+            Fault::Silent,
+        ] {
+            let changed = values(&effect(fault), 30);
+            for cycle in 0..30 {
+                let inside = (11..20).contains(&cycle);
+                assert_eq!(
+                    changed[cycle] != plain[cycle],
+                    inside || (cycle == 10 && fault != Fault::Stuck)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn faults_look_as_the_catalogue_says() {
+        let plain = values(&[], 30);
+        let offset = values(
+            &effect(Fault::Offset {
+                by: 100.0,
+                every: 5,
+            }),
+            30,
+        );
+        assert!((offset[15].unwrap() - plain[15].unwrap() - 100.0).abs() < 0.011);
+        assert_eq!(offset[16], plain[16]);
+        let stuck = values(&effect(Fault::Stuck), 30);
+        assert!(stuck[10..20].iter().all(|v| *v == plain[10]));
+        let silent = values(&effect(Fault::Silent), 30);
+        assert!(silent[10..20].iter().all(Option::is_none) && silent[20].is_some());
+    }
+
+    #[test]
+    fn held_readings_are_rare_and_never_five() {
+        let found: Vec<f64> = values(&[], 20_000).into_iter().flatten().collect();
+        let repeats = found.windows(2).filter(|w| w[0] == w[1]).count();
+        assert!((100..400).contains(&repeats), "{repeats}");
+        assert!(!found.windows(5).any(|w| w.iter().all(|v| *v == w[0])));
+    }
+
+    #[test]
+    fn ordinary_readings_stay_near_their_mean() {
+        let found: Vec<f64> = values(&[], 5000).into_iter().flatten().collect();
+        let mean = found.iter().sum::<f64>() / found.len() as f64;
+        assert!(found.iter().all(|v| (v - mean).abs() < 25.0));
+    }
+}
