@@ -61,7 +61,10 @@ pub fn start(listen: SocketAddr) -> Result<RegistryServer, RegistryStartError> {
     socket.set_nonblocking(true).map_err(listen_error)?;
     let address = socket.local_addr().map_err(listen_error)?;
     // A runtime of its own: a registry that is busy with a large schema must not delay the broker's fetches.
-    let runtime = Builder::new_current_thread().enable_io().build().map_err(thread_error)?;
+    let runtime = Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .map_err(thread_error)?;
     let listener = {
         let _inside = runtime.enter();
         TcpListener::from_std(socket).map_err(listen_error)?
@@ -84,7 +87,11 @@ pub fn start(listen: SocketAddr) -> Result<RegistryServer, RegistryStartError> {
         .name("registry".to_owned())
         .spawn(serve)
         .map_err(thread_error)?;
-    Ok(RegistryServer { address, stop: Some(stop), thread: Some(thread) })
+    Ok(RegistryServer {
+        address,
+        stop: Some(stop),
+        thread: Some(thread),
+    })
 }
 
 impl RegistryServer {
@@ -131,6 +138,9 @@ mod tests {
         let address = server.address;
         let _idle = TcpStream::connect(address).unwrap();
         drop(server);
-        assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
+        assert!(
+            TcpStream::connect(address).is_err(),
+            "nobody listens any more"
+        );
     }
 }

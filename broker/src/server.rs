@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use tracing::{info, warn};
@@ -13,6 +14,10 @@ use crate::connection;
 use crate::peers::Peers;
 use crate::registry::{self, RegistryServer, RegistryStartError};
 use crate::shared::Shared;
+use crate::wake::Wake;
+
+/// How long to wait with accepting after it failed.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
 /// A running broker; dropping it stops it.
 pub struct Broker {
@@ -191,6 +196,7 @@ fn check(config: &BrokerConfig) -> Result<(), StartError> {
 
 fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
     let mut threads = Vec::<JoinHandle<()>>::new();
+    let retry = Wake::default();
     for id in 0.. {
         let accepted = listener.accept();
         if shared.is_stopping() {
@@ -201,7 +207,7 @@ fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
             Err(error) => {
                 // Out of file descriptors, most likely: they come back as connections close.
                 warn!(%error, "cannot accept a connection");
-                std::thread::yield_now();
+                retry.sleep(ACCEPT_RETRY);
                 continue;
             }
         };

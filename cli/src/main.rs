@@ -1,1 +1,38 @@
-fn main() {}
+//! The `floodmark` command: arguments, wiring, exit codes, all printing.
+
+mod args;
+mod commands;
+mod exit;
+mod load;
+mod logging;
+mod signals;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+use clap::Parser;
+use exit::{Exit, Failure};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::install(&cli.global);
+    // A panic is our fault, whatever the input was: it ends with 1, never with 101.
+    let outcome = std::panic::catch_unwind(|| run(&cli));
+    match outcome {
+        Ok(Ok(exit)) => exit.into(),
+        Ok(Err(failure)) => failure.report().into(),
+        Err(_) => Exit::Internal.into(),
+    }
+}
+
+fn run(cli: &Cli) -> Result<Exit, Failure> {
+    match &cli.command {
+        Command::Detect(args) => commands::detect::run(args),
+        Command::Score(args) => commands::score::run(args),
+        Command::Validate(args) => commands::validate::run(args),
+        Command::Broker(args) => commands::broker::run(args),
+        Command::Topics(args) => commands::topics::run(args),
+        Command::Schema(args) => commands::schema::run(args),
+        Command::Completions(args) => commands::completions::run(args),
+    }
+}

@@ -21,8 +21,10 @@ mod incident;
 mod label;
 mod math;
 mod plan;
+mod run;
 mod schedule;
 mod sensors;
+mod sink;
 mod wheel;
 
 pub use self::{
@@ -32,4 +34,6 @@ pub use self::{
     fingerprint::Fingerprint,
     label::labels,
     plan::Plan,
+    run::{GenerateError, Progress, run},
+    sink::{SinkChoice, SinkChoiceError, SinkError},
 };

@@ -3,7 +3,11 @@
 //! The harness reaches any detector, the bundled one too, only through topics and a child process, so
 //! that a foreign one competes on equal terms.
 
-// Done by the coordinator: broker, child, profile, subject, run. Still the kafka helper's: topics, collect.
 pub mod broker;
 pub mod child;
+pub mod collect;
+pub mod environment;
 pub mod profile;
+pub mod run;
+pub mod topics;
+pub mod validity;

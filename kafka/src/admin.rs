@@ -5,11 +5,12 @@ mod groups;
 mod offsets;
 mod topics;
 
+use std::ffi::CString;
 use std::time::Duration;
 
 use rdkafka_sys as sys;
 
-use crate::error::{Error, is_transport};
+use crate::error::{Error, ErrorCode};
 use crate::native::{Client, Deadline, Kind, code_of, code_text, lossy, millis};
 use crate::settings::{ClientSettings, Options};
 
@@ -21,6 +22,13 @@ pub use topics::{NewTopic, TopicDescription};
 pub struct Admin {
     client: Client,
     timeout: Duration,
+}
+
+/// What to ask metadata for.
+enum Scope<'a> {
+    Brokers,
+    AllTopics,
+    Topic(&'a str),
 }
 
 /// The cluster as the broker that answered sees it.
@@ -39,7 +47,8 @@ impl Admin {
     /// If options are unknown or belong to us.
     pub fn new(client: &ClientSettings, timeout: Duration) -> Result<Self, Error> {
         let mut options = Options::new(client);
-        options.value("allow.auto.create.topics", None, "false")?;
+        // Looking a topic up by its name must never make one.
+        options.fixed("allow.auto.create.topics", "false")?;
         // Waiting for a broker that is just starting should not take longer than the broker.
         options.value("reconnect.backoff.max.ms", None, "250")?;
         options.value("socket.nagle.disable", None, "true")?;
@@ -55,19 +64,20 @@ impl Admin {
         self.timeout
     }
 
-    /// Waits until a broker answers, for as long as `patience`, and returns what it said.
+    /// Waits until a broker answers, for as long as `patience`, and returns the brokers' addresses as
+    /// they advertise them.
     ///
     /// # Errors
     /// [`Error::Unreachable`] with the addresses and the last connection error if none does.
-    pub fn wait_until_reachable(&self, patience: Duration) -> Result<Cluster, Error> {
+    pub fn wait_until_reachable(&self, patience: Duration) -> Result<Vec<String>, Error> {
         let deadline = Deadline::after(patience);
         loop {
             // Short calls: one that began before the broker did may sit out its time.
             let slice = deadline
                 .left()
                 .clamp(Duration::from_millis(1), Duration::from_millis(500));
-            match self.metadata(None, slice) {
-                Ok(cluster) => return Ok(cluster),
+            match self.metadata(&Scope::Brokers, slice) {
+                Ok(cluster) => return Ok(cluster.brokers),
                 Err((code, detail)) if deadline.is_over() => {
                     let attempt = "connect";
                     let error = self.client.error_with(attempt, code, detail, patience);
@@ -87,9 +97,6 @@ impl Admin {
                     });
                 }
                 // Some failures come back at once; serving callbacks is what the pause is for.
-                Err((code, _)) if is_transport(code) => {
-                    self.pause(deadline.left().min(Duration::from_millis(20)));
-                }
                 Err(_) => self.pause(deadline.left().min(Duration::from_millis(20))),
             }
         }
@@ -100,7 +107,7 @@ impl Admin {
     /// # Errors
     /// If no broker answers in time.
     pub fn cluster(&self) -> Result<Cluster, Error> {
-        self.metadata(None, self.timeout).map_err(|(code, detail)| {
+        self.metadata(&Scope::AllTopics, self.timeout).map_err(|(code, detail)| {
             self.client
                 .error_with("read the cluster's metadata", code, detail, self.timeout)
         })
@@ -114,22 +121,31 @@ impl Admin {
         }
     }
 
-    /// Metadata of one topic or all of them.
+    /// Metadata of the brokers, and of what `scope` says.
     fn metadata(
         &self,
-        topic: Option<*mut sys::rd_kafka_topic_t>,
+        scope: &Scope<'_>,
         timeout: Duration,
-    ) -> Result<Cluster, (crate::ErrorCode, String)> {
+    ) -> Result<Cluster, (ErrorCode, String)> {
         let mut metadata = std::ptr::null();
-        // SAFETY: a live client; on success the object is ours, and freed below.
+        // SAFETY: a live client; topic handle and, on success, the metadata are ours and freed.
         unsafe {
+            // Without a topic and without `all`, librdkafka asks for the topics it has handles of:
+            // here that is none.
+            let topic = match scope {
+                Scope::Topic(name) => self.topic_handle(name)?,
+                Scope::Brokers | Scope::AllTopics => std::ptr::null_mut(),
+            };
             let code = sys::rd_kafka_metadata(
                 self.client.ptr(),
-                i32::from(topic.is_none()),
-                topic.unwrap_or(std::ptr::null_mut()),
+                i32::from(matches!(scope, Scope::AllTopics)),
+                topic,
                 &raw mut metadata,
                 millis(timeout),
             );
+            if !topic.is_null() {
+                sys::rd_kafka_topic_destroy(topic);
+            }
             if code != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
                 return Err((code_of(code), code_text(code)));
             }
@@ -137,6 +153,16 @@ impl Admin {
             sys::rd_kafka_metadata_destroy(metadata);
             Ok(cluster)
         }
+    }
+
+    fn topic_handle(&self, name: &str) -> Result<*mut sys::rd_kafka_topic_t, (ErrorCode, String)> {
+        let bad = |reason: &str| (ErrorCode::InvalidTopic, reason.to_owned());
+        let native = CString::new(name).map_err(|_| bad("a name cannot hold a zero byte"))?;
+        // SAFETY: a live client and a terminated string; no configuration means the defaults.
+        let topic = unsafe {
+            sys::rd_kafka_topic_new(self.client.ptr(), native.as_ptr(), std::ptr::null_mut())
+        };
+        if topic.is_null() { Err(bad("the name is not a valid topic name")) } else { Ok(topic) }
     }
 }
 

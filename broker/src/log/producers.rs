@@ -8,6 +8,9 @@ use crate::log::batch::Header;
 
 /// Batches a producer may have in flight, hence the duplicates that must be recognised.
 const REMEMBERED_BATCHES: usize = 5;
+/// Producers remembered by a partition; beyond them the one that wrote longest ago is forgotten,
+/// which costs it no more than the recognition of its duplicates.
+const MAX_PRODUCERS: usize = 10_000;
 
 /// All producers with an id that wrote to one partition.
 #[derive(Debug, Default)]
@@ -134,6 +137,9 @@ impl Producers {
     }
 
     fn entry(&mut self, producer_id: i64, epoch: i16) -> &mut Producer {
+        if self.by_id.len() >= MAX_PRODUCERS && !self.by_id.contains_key(&producer_id) {
+            self.forget_oldest();
+        }
         let producer = self.by_id.entry(producer_id).or_insert_with(|| Producer {
             epoch,
             recent: VecDeque::new(),
@@ -144,6 +150,15 @@ impl Producers {
             producer.recent.clear();
         }
         producer
+    }
+
+    fn forget_oldest(&mut self) {
+        let idle = self.by_id.iter().filter(|(_, p)| p.transaction == Transaction::None);
+        let last_offset = |p: &Producer| p.recent.back().map_or(-1, |recent| recent.base_offset);
+        let oldest = idle.min_by_key(|(_, p)| last_offset(p)).map(|(id, _)| *id);
+        if let Some(oldest) = oldest {
+            self.by_id.remove(&oldest);
+        }
     }
 }
 
@@ -260,6 +275,20 @@ mod tests {
         assert_eq!(producers.end(1, 1), Some(20));
         let late = producers.admit(&transactional(0, 1));
         assert_eq!(late, Err(ResponseError::InvalidProducerEpoch));
+    }
+
+    #[test]
+    fn of_too_many_producers_the_oldest_idle_one_is_forgotten() {
+        let mut producers = Producers::default();
+        producers.begin(0, 0);
+        for id in 1..=MAX_PRODUCERS as i64 {
+            let mut first = header(0, 0, 1);
+            first.producer_id = id;
+            append(&mut producers, &first, id);
+        }
+        assert_eq!(producers.by_id.len(), MAX_PRODUCERS);
+        assert!(producers.by_id.contains_key(&0), "its transaction is open");
+        assert!(!producers.by_id.contains_key(&1));
     }
 
     #[test]

@@ -22,12 +22,16 @@ pub(super) fn check(level: Level, new: &Schema, earlier: &[(i32, &Schema)]) -> V
         if level.backward
             && let Some(reason) = obstacle(old, new)
         {
-            reasons.push(format!("data of version {version} cannot be read with the new schema: {reason}"));
+            reasons.push(format!(
+                "data of version {version} cannot be read with the new schema: {reason}"
+            ));
         }
         if level.forward
             && let Some(reason) = obstacle(new, old)
         {
-            reasons.push(format!("data of the new schema cannot be read with version {version}: {reason}"));
+            reasons.push(format!(
+                "data of the new schema cannot be read with version {version}: {reason}"
+            ));
         }
     }
     reasons
@@ -37,7 +41,8 @@ fn obstacle(writer: &Schema, reader: &Schema) -> Option<String> {
     match SchemaCompatibility::can_read(writer, reader) {
         Ok(Compatibility::Full) => None,
         Ok(Compatibility::Partial) => Some(
-            "the reader lacks a symbol of an enum or a branch of a union that the writer may use".to_owned(),
+            "the reader lacks a symbol of an enum or a branch of a union that the writer may use"
+                .to_owned(),
         ),
         Err(error) => Some(chain(&error)),
     }
@@ -79,7 +84,9 @@ mod tests {
 
     #[test]
     fn a_field_with_a_default_may_come_and_go() {
-        let with = record(&format!(r#"{A},{{"name":"b","type":"string","default":""}}"#));
+        let with = record(&format!(
+            r#"{A},{{"name":"b","type":"string","default":""}}"#
+        ));
         check_levels(&record(A), &with, "BACKWARD FORWARD FULL");
         check_levels(&with, &record(A), "BACKWARD FORWARD FULL");
     }
@@ -93,9 +100,17 @@ mod tests {
 
     #[test]
     fn a_type_may_widen_for_new_readers() {
-        check_levels(&record(A), &record(r#"{"name":"a","type":"long"}"#), "BACKWARD");
+        check_levels(
+            &record(A),
+            &record(r#"{"name":"a","type":"long"}"#),
+            "BACKWARD",
+        );
         check_levels(&record(A), &record(r#"{"name":"a","type":"string"}"#), "");
-        check_levels(&record(A), &record(r#"{"name":"a","type":["null","int"]}"#), "BACKWARD");
+        check_levels(
+            &record(A),
+            &record(r#"{"name":"a","type":["null","int"]}"#),
+            "BACKWARD",
+        );
     }
 
     #[test]
@@ -116,10 +131,23 @@ mod tests {
         let second = record(r#"{"name":"b","type":"int","default":0}"#);
         let third = record(r#"{"name":"a","type":"string","default":""}"#);
         let earlier = [(1, &first), (2, &second)];
-        assert_eq!(check(Level::DEFAULT, &third, &earlier), Vec::<String>::new());
-        let reasons = check(Level::parse("BACKWARD_TRANSITIVE").unwrap(), &third, &earlier);
+        assert_eq!(
+            check(Level::DEFAULT, &third, &earlier),
+            Vec::<String>::new()
+        );
+        let reasons = check(
+            Level::parse("BACKWARD_TRANSITIVE").unwrap(),
+            &third,
+            &earlier,
+        );
         assert_eq!(reasons.len(), 1);
-        assert!(reasons[0].starts_with("data of version 1 cannot be read"), "{reasons:?}");
-        assert!(reasons[0].contains("'a'"), "the field is named: {reasons:?}");
+        assert!(
+            reasons[0].starts_with("data of version 1 cannot be read"),
+            "{reasons:?}"
+        );
+        assert!(
+            reasons[0].contains("'a'"),
+            "the field is named: {reasons:?}"
+        );
     }
 }

@@ -26,7 +26,10 @@ pub(super) enum RegistryError {
     #[error("subject `{subject}` has no mode of its own")]
     ModeNotSet { subject: String },
     #[error("the schema is incompatible with an earlier one of `{subject}`: {}", reasons.join("; "))]
-    Incompatible { subject: String, reasons: Vec<String> },
+    Incompatible {
+        subject: String,
+        reasons: Vec<String>,
+    },
     #[error("the schema is not valid Avro: {problem}")]
     InvalidSchema { problem: String },
     #[error("`{version}` is not a version; use a number from 1 on, or `latest`")]
@@ -93,10 +96,33 @@ mod tests {
     fn the_status_is_the_head_of_the_code() {
         let subject = || "s".to_owned();
         for (error, code, status) in [
-            (RegistryError::SubjectNotFound { subject: subject() }, 40401, 404),
-            (RegistryError::Incompatible { subject: subject(), reasons: Vec::new() }, 409, 409),
-            (RegistryError::UnknownLevel { level: "X".to_owned() }, 42203, 422),
-            (RegistryError::BadJson { problem: "x".to_owned() }, 400, 400),
+            (
+                RegistryError::SubjectNotFound { subject: subject() },
+                40401,
+                404,
+            ),
+            (
+                RegistryError::Incompatible {
+                    subject: subject(),
+                    reasons: Vec::new(),
+                },
+                409,
+                409,
+            ),
+            (
+                RegistryError::UnknownLevel {
+                    level: "X".to_owned(),
+                },
+                42203,
+                422,
+            ),
+            (
+                RegistryError::BadJson {
+                    problem: "x".to_owned(),
+                },
+                400,
+                400,
+            ),
         ] {
             assert_eq!((error.code(), error.status()), (code, status), "{error}");
         }

@@ -30,20 +30,41 @@ pub(super) fn router() -> Router {
         .route("/", get(async || reply(Ok(json!({})))))
         .route("/subjects", get(list_subjects))
         .route("/subjects/{subject}", post(look_up).delete(delete_subject))
-        .route("/subjects/{subject}/versions", get(list_versions).post(register))
-        .route("/subjects/{subject}/versions/{version}", get(version).delete(delete_version))
-        .route("/subjects/{subject}/versions/{version}/schema", get(version_schema))
+        .route(
+            "/subjects/{subject}/versions",
+            get(list_versions).post(register),
+        )
+        .route(
+            "/subjects/{subject}/versions/{version}",
+            get(version).delete(delete_version),
+        )
+        .route(
+            "/subjects/{subject}/versions/{version}/schema",
+            get(version_schema),
+        )
         .route("/schemas/types", get(async || reply(Ok(json!(["AVRO"])))))
         .route("/schemas/ids/{id}", get(schema))
         .route("/schemas/ids/{id}/schema", get(schema_text))
         .route("/schemas/ids/{id}/versions", get(schema_versions))
         .route("/schemas/ids/{id}/subjects", get(schema_subjects))
-        .route("/compatibility/subjects/{subject}/versions", post(compatible))
-        .route("/compatibility/subjects/{subject}/versions/{version}", post(compatible_with))
+        .route(
+            "/compatibility/subjects/{subject}/versions",
+            post(compatible),
+        )
+        .route(
+            "/compatibility/subjects/{subject}/versions/{version}",
+            post(compatible_with),
+        )
         .route("/config", get(global_level).put(set_global_level))
-        .route("/config/{subject}", get(level).put(set_level).delete(delete_level))
+        .route(
+            "/config/{subject}",
+            get(level).put(set_level).delete(delete_level),
+        )
         .route("/mode", get(global_mode).put(set_global_mode))
-        .route("/mode/{subject}", get(mode).put(set_mode).delete(delete_mode))
+        .route(
+            "/mode/{subject}",
+            get(mode).put(set_mode).delete(delete_mode),
+        )
         .fallback(async || reply(Err(RegistryError::NoSuchPath)))
         .method_not_allowed_fallback(async || reply(Err(RegistryError::NoSuchMethod)))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -86,7 +107,12 @@ async fn list_versions(
     Path(subject): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Reply {
-    reply(store.lock().versions(&subject, scope(query.as_deref())).map(|numbers| json!(numbers)))
+    reply(
+        store
+            .lock()
+            .versions(&subject, scope(query.as_deref()))
+            .map(|numbers| json!(numbers)),
+    )
 }
 
 async fn register(State(store): Shared, Path(subject): Path<String>, body: Bytes) -> Reply {
@@ -174,7 +200,9 @@ async fn schema_versions(
     let scope = scope(query.as_deref());
     let holders = id_of(&id).and_then(|id| store.lock().holders(id, scope));
     reply(holders.map(|holders| {
-        let pairs = holders.iter().map(|(s, v)| json!({"subject": s, "version": v}));
+        let pairs = holders
+            .iter()
+            .map(|(s, v)| json!({"subject": s, "version": v}));
         Value::Array(pairs.collect())
     }))
 }
@@ -230,7 +258,9 @@ fn judge(
 }
 
 async fn global_level(State(store): Shared) -> Reply {
-    reply(Ok(json!({"compatibilityLevel": store.lock().global_level().name()})))
+    reply(Ok(
+        json!({"compatibilityLevel": store.lock().global_level().name()}),
+    ))
 }
 
 async fn set_global_level(State(store): Shared, body: Bytes) -> Reply {
@@ -297,7 +327,12 @@ async fn set_mode(State(store): Shared, Path(subject): Path<String>, body: Bytes
 }
 
 async fn delete_mode(State(store): Shared, Path(subject): Path<String>) -> Reply {
-    reply(store.lock().delete_mode(&subject).map(|mode| json!({"mode": mode.name()})))
+    reply(
+        store
+            .lock()
+            .delete_mode(&subject)
+            .map(|mode| json!({"mode": mode.name()})),
+    )
 }
 
 fn described(found: Found) -> Value {
@@ -316,8 +351,13 @@ fn schema_of(body: &[u8]) -> Result<String, RegistryError> {
         None | Some("AVRO") => {}
         Some(other) => return invalid(format!("the type `{other}` is not served; use `AVRO`")),
     }
-    if body.references.is_some_and(|references| !references.is_empty()) {
-        return invalid("references are not served; put the types they name into the schema".to_owned());
+    if body
+        .references
+        .is_some_and(|references| !references.is_empty())
+    {
+        return invalid(
+            "references are not served; put the types they name into the schema".to_owned(),
+        );
     }
     Ok(body.schema)
 }
@@ -343,16 +383,25 @@ fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, RegistryError> {
 }
 
 fn id_of(text: &str) -> Result<i32, RegistryError> {
-    text.parse().map_err(|_| RegistryError::SchemaIdNotFound { id: text.to_owned() })
+    text.parse().map_err(|_| RegistryError::SchemaIdNotFound {
+        id: text.to_owned(),
+    })
 }
 
 fn scope(query: Option<&str>) -> Scope {
-    if is_set(query, "deleted") { Scope::WithDeleted } else { Scope::Live }
+    if is_set(query, "deleted") {
+        Scope::WithDeleted
+    } else {
+        Scope::Live
+    }
 }
 
 /// Whether the query holds `name=true`.
 fn is_set(query: Option<&str>, name: &str) -> bool {
-    let mut pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    let mut pairs = query
+        .unwrap_or_default()
+        .split('&')
+        .filter_map(|pair| pair.split_once('='));
     pairs.any(|(key, value)| key == name && value == "true")
 }
 
@@ -366,14 +415,22 @@ fn raw_reply(answer: Result<String, RegistryError>) -> Reply {
         Ok(text) => (StatusCode::OK, text),
         Err(error) => {
             let status = StatusCode::from_u16(error.status());
-            let body = ErrorBody { error_code: error.code(), message: error.to_string() };
-            (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), json!(body).to_string())
+            let body = ErrorBody {
+                error_code: error.code(),
+                message: error.to_string(),
+            };
+            (
+                status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+                json!(body).to_string(),
+            )
         }
     };
     let mut reply = Response::new(Body::from(text));
     *reply.status_mut() = status;
     let content_type = header::HeaderValue::from_static(CONTENT_TYPE);
-    reply.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    reply
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, content_type);
     reply
 }
 
@@ -397,7 +454,11 @@ mod tests {
             (r#"{"schema":"\"int\"","schemaType":"PROTOBUF"}"#, 42201),
             (r#"{"schema":"\"int\"","references":[{"name":"x"}]}"#, 42201),
         ] {
-            assert_eq!(schema_of(body.as_bytes()).unwrap_err().code(), code, "{body}");
+            assert_eq!(
+                schema_of(body.as_bytes()).unwrap_err().code(),
+                code,
+                "{body}"
+            );
         }
         let good = br#"{"schema":"\"int\"","schemaType":"AVRO","references":[]}"#;
         assert_eq!(schema_of(good), Ok("\"int\"".to_owned()));
@@ -406,7 +467,13 @@ mod tests {
     #[test]
     fn flags_are_read_from_the_query() {
         assert!(is_set(Some("a=1&deleted=true"), "deleted"));
-        for query in [None, Some(""), Some("deleted"), Some("deleted=false"), Some("undeleted=true")] {
+        for query in [
+            None,
+            Some(""),
+            Some("deleted"),
+            Some("deleted=false"),
+            Some("undeleted=true"),
+        ] {
             assert!(!is_set(query, "deleted"), "{query:?}");
         }
     }

@@ -24,7 +24,11 @@ const LEVELS: [(&str, Level); 7] = [
 ];
 
 const fn level(backward: bool, forward: bool, transitive: bool) -> Level {
-    Level { backward, forward, transitive }
+    Level {
+        backward,
+        forward,
+        transitive,
+    }
 }
 
 impl Level {
@@ -35,12 +39,17 @@ impl Level {
     pub(super) fn parse(name: &str) -> Result<Self, RegistryError> {
         let name = name.to_ascii_uppercase();
         let found = LEVELS.iter().find(|(known, _)| *known == name);
-        found.map(|(_, level)| *level).ok_or(RegistryError::UnknownLevel { level: name })
+        found
+            .map(|(_, level)| *level)
+            .ok_or(RegistryError::UnknownLevel { level: name })
     }
 
     /// The name in requests and answers.
     pub(super) fn name(self) -> &'static str {
-        LEVELS.iter().find(|(_, level)| *level == self).map_or("NONE", |(name, _)| name)
+        LEVELS
+            .iter()
+            .find(|(_, level)| *level == self)
+            .map_or("NONE", |(name, _)| name)
     }
 }
 
@@ -59,7 +68,9 @@ impl Mode {
         match name.to_ascii_uppercase().as_str() {
             "READWRITE" => Ok(Self::ReadWrite),
             "READONLY" => Ok(Self::ReadOnly),
-            other => Err(RegistryError::UnknownMode { mode: other.to_owned() }),
+            other => Err(RegistryError::UnknownMode {
+                mode: other.to_owned(),
+            }),
         }
     }
 
@@ -88,8 +99,14 @@ mod tests {
     #[test]
     fn unknown_names_are_refused_with_what_would_work() {
         let error = Level::parse("sideways").unwrap_err().to_string();
-        assert!(error.contains("`SIDEWAYS`") && error.contains("FULL_TRANSITIVE"), "{error}");
+        assert!(
+            error.contains("`SIDEWAYS`") && error.contains("FULL_TRANSITIVE"),
+            "{error}"
+        );
         let error = Mode::parse("IMPORT").unwrap_err().to_string();
-        assert!(error.contains("`IMPORT`") && error.contains("READONLY"), "{error}");
+        assert!(
+            error.contains("`IMPORT`") && error.contains("READONLY"),
+            "{error}"
+        );
     }
 }

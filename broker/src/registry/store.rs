@@ -75,7 +75,9 @@ impl Which {
             _ if text == "latest" => Ok(Self::Latest),
             Ok(-1) => Ok(Self::Latest),
             Ok(number) if number >= 1 => Ok(Self::Number(number)),
-            _ => Err(RegistryError::InvalidVersion { version: text.to_owned() }),
+            _ => Err(RegistryError::InvalidVersion {
+                version: text.to_owned(),
+            }),
         }
     }
 
@@ -111,7 +113,10 @@ impl Store {
         self.writable(subject)?;
         let reasons = self.obstacles(subject, &parsed, None);
         if !reasons.is_empty() {
-            return Err(RegistryError::Incompatible { subject: subject.to_owned(), reasons });
+            return Err(RegistryError::Incompatible {
+                subject: subject.to_owned(),
+                reasons,
+            });
         }
         let id = match self.ids.get(&normal) {
             Some(id) => *id,
@@ -133,7 +138,9 @@ impl Store {
         self.versions(subject, scope)?;
         let (_, normal) = parse(text)?;
         self.find(subject, &normal, scope)
-            .ok_or_else(|| RegistryError::SchemaNotFound { subject: subject.to_owned() })
+            .ok_or_else(|| RegistryError::SchemaNotFound {
+                subject: subject.to_owned(),
+            })
     }
 
     /// What stands in the way of registering a schema: against the versions that the subject's level names, or
@@ -177,17 +184,24 @@ impl Store {
 
     /// The names of the subjects.
     pub(super) fn subjects(&self, scope: Scope) -> Vec<String> {
-        let live = self.subjects.iter().filter(|(_, v)| v.values().any(|v| scope.covers(v)));
+        let live = self
+            .subjects
+            .iter()
+            .filter(|(_, v)| v.values().any(|v| scope.covers(v)));
         live.map(|(subject, _)| subject.clone()).collect()
     }
 
     /// The numbers of a subject's versions; at least one.
     pub(super) fn versions(&self, subject: &str, scope: Scope) -> Result<Vec<i32>, RegistryError> {
         let versions = self.subjects.get(subject).into_iter().flatten();
-        let numbers: Vec<i32> =
-            versions.filter(|(_, v)| scope.covers(v)).map(|(number, _)| *number).collect();
+        let numbers: Vec<i32> = versions
+            .filter(|(_, v)| scope.covers(v))
+            .map(|(number, _)| *number)
+            .collect();
         if numbers.is_empty() {
-            return Err(RegistryError::SubjectNotFound { subject: subject.to_owned() });
+            return Err(RegistryError::SubjectNotFound {
+                subject: subject.to_owned(),
+            });
         }
         Ok(numbers)
     }
@@ -204,9 +218,12 @@ impl Store {
             Which::Latest => numbers.last().copied(),
             Which::Number(number) => numbers.contains(&number).then_some(number),
         };
-        number.and_then(|number| self.found(subject, number)).ok_or_else(|| {
-            RegistryError::VersionNotFound { subject: subject.to_owned(), version: which.name() }
-        })
+        number
+            .and_then(|number| self.found(subject, number))
+            .ok_or_else(|| RegistryError::VersionNotFound {
+                subject: subject.to_owned(),
+                version: which.name(),
+            })
     }
 
     /// Deletes a subject and gives the numbers of its versions. They stay readable by id.
@@ -214,7 +231,9 @@ impl Store {
         self.writable(subject)?;
         let all = self.versions(subject, Scope::WithDeleted)?;
         let Ok(live) = self.versions(subject, Scope::Live) else {
-            return Err(RegistryError::SubjectSoftDeleted { subject: subject.to_owned() });
+            return Err(RegistryError::SubjectSoftDeleted {
+                subject: subject.to_owned(),
+            });
         };
         for number in all {
             self.mark_deleted(subject, number);
@@ -229,7 +248,9 @@ impl Store {
         self.writable(subject)?;
         let numbers = self.versions(subject, Scope::WithDeleted)?;
         if self.versions(subject, Scope::Live).is_ok() {
-            return Err(RegistryError::SubjectNotSoftDeleted { subject: subject.to_owned() });
+            return Err(RegistryError::SubjectNotSoftDeleted {
+                subject: subject.to_owned(),
+            });
         }
         self.subjects.remove(subject);
         self.drop_unused_schemas();
@@ -267,7 +288,10 @@ impl Store {
         self.writable(subject)?;
         let found = self.version(subject, which, Scope::WithDeleted)?;
         let versions = self.subjects.entry(subject.to_owned()).or_default();
-        if versions.get(&found.version).is_some_and(|version| !version.deleted) {
+        if versions
+            .get(&found.version)
+            .is_some_and(|version| !version.deleted)
+        {
             let (subject, version) = (found.subject, found.version);
             return Err(RegistryError::VersionNotSoftDeleted { subject, version });
         }
@@ -292,7 +316,9 @@ impl Store {
     /// A subject's own level.
     pub(super) fn level(&self, subject: &str) -> Result<Level, RegistryError> {
         let level = self.levels.get(subject).copied();
-        level.ok_or_else(|| RegistryError::LevelNotSet { subject: subject.to_owned() })
+        level.ok_or_else(|| RegistryError::LevelNotSet {
+            subject: subject.to_owned(),
+        })
     }
 
     /// Sets a subject's own level; the subject need not exist yet.
@@ -303,7 +329,9 @@ impl Store {
     /// Takes a subject's own level away and gives it.
     pub(super) fn delete_level(&mut self, subject: &str) -> Result<Level, RegistryError> {
         let level = self.levels.remove(subject);
-        level.ok_or_else(|| RegistryError::SubjectNotFound { subject: subject.to_owned() })
+        level.ok_or_else(|| RegistryError::SubjectNotFound {
+            subject: subject.to_owned(),
+        })
     }
 
     /// The mode that holds for every subject without one of its own.
@@ -319,7 +347,9 @@ impl Store {
     /// A subject's own mode.
     pub(super) fn mode(&self, subject: &str) -> Result<Mode, RegistryError> {
         let mode = self.modes.get(subject).copied();
-        mode.ok_or_else(|| RegistryError::ModeNotSet { subject: subject.to_owned() })
+        mode.ok_or_else(|| RegistryError::ModeNotSet {
+            subject: subject.to_owned(),
+        })
     }
 
     /// Sets a subject's own mode; the subject need not exist yet.
@@ -330,13 +360,17 @@ impl Store {
     /// Takes a subject's own mode away and gives it.
     pub(super) fn delete_mode(&mut self, subject: &str) -> Result<Mode, RegistryError> {
         let mode = self.modes.remove(subject);
-        mode.ok_or_else(|| RegistryError::SubjectNotFound { subject: subject.to_owned() })
+        mode.ok_or_else(|| RegistryError::SubjectNotFound {
+            subject: subject.to_owned(),
+        })
     }
 
     fn writable(&self, subject: &str) -> Result<(), RegistryError> {
         match self.mode(subject).unwrap_or(self.global_mode) {
             Mode::ReadWrite => Ok(()),
-            Mode::ReadOnly => Err(RegistryError::ReadOnly { subject: subject.to_owned() }),
+            Mode::ReadOnly => Err(RegistryError::ReadOnly {
+                subject: subject.to_owned(),
+            }),
         }
     }
 
@@ -345,7 +379,9 @@ impl Store {
         let mut earlier: Vec<(i32, &Schema)> = versions
             .filter(|(_, version)| !version.deleted)
             .filter_map(|(number, version)| {
-                self.schemas.get(&version.id).map(|schema| (*number, &schema.parsed))
+                self.schemas
+                    .get(&version.id)
+                    .map(|schema| (*number, &schema.parsed))
             })
             .collect();
         match against {
@@ -363,21 +399,36 @@ impl Store {
     fn find(&self, subject: &str, normal: &str, scope: Scope) -> Option<Found> {
         let id = *self.ids.get(normal)?;
         let versions = self.subjects.get(subject)?;
-        let (number, _) = versions.iter().rev().find(|(_, v)| v.id == id && scope.covers(v))?;
+        let (number, _) = versions
+            .iter()
+            .rev()
+            .find(|(_, v)| v.id == id && scope.covers(v))?;
         self.found(subject, *number)
     }
 
     fn found(&self, subject: &str, number: i32) -> Option<Found> {
         let id = self.subjects.get(subject)?.get(&number)?.id;
         let schema = self.schemas.get(&id)?.text.clone();
-        Some(Found { subject: subject.to_owned(), version: number, id, schema })
+        Some(Found {
+            subject: subject.to_owned(),
+            version: number,
+            id,
+            schema,
+        })
     }
 
     fn store(&mut self, text: &str, normal: String, parsed: Schema) -> i32 {
         let id = self.next_id;
         self.next_id += 1;
         self.ids.insert(normal.clone(), id);
-        self.schemas.insert(id, StoredSchema { text: text.to_owned(), normal, parsed });
+        self.schemas.insert(
+            id,
+            StoredSchema {
+                text: text.to_owned(),
+                normal,
+                parsed,
+            },
+        );
         id
     }
 
@@ -392,10 +443,16 @@ impl Store {
     /// still hold them.
     fn drop_unused_schemas(&mut self) {
         let subjects = &self.subjects;
-        let used = |id: &i32| subjects.values().flat_map(BTreeMap::values).any(|v| v.id == *id);
+        let used = |id: &i32| {
+            subjects
+                .values()
+                .flat_map(BTreeMap::values)
+                .any(|v| v.id == *id)
+        };
         self.schemas.retain(|id, _| used(id));
         let schemas = &self.schemas;
-        self.ids.retain(|normal, id| schemas.get(id).is_some_and(|s| s.normal == *normal));
+        self.ids
+            .retain(|normal, id| schemas.get(id).is_some_and(|s| s.normal == *normal));
     }
 }
 

@@ -1,7 +1,7 @@
 //! One suite for two brokers: every case runs against the embedded broker, and against a real Apache Kafka
 //! when `FLOODMARK_KAFKA=HOST:PORT` names one, and has to give the same answer on both.
 //!
-//! `FLOODMARK_CONFORMANCE_TABLE=FILE` makes the run against the real Kafka write the table of results there.
+//! `FLOODMARK_CONFORMANCE_TABLES=DIR` makes a run against real parts write the tables of results there.
 //! The schema registry has a suite of the same kind, in [`registry`], against `FLOODMARK_REGISTRY=URL`.
 
 #![expect(
@@ -27,6 +27,7 @@ mod topics;
 mod transactions;
 mod zombies;
 
+use table::Page;
 use target::Target;
 
 /// A claim about a broker: panics when it does not hold.
@@ -140,18 +141,27 @@ fn real_kafka_agrees() {
         println!("skipped real_kafka_agrees: FLOODMARK_KAFKA=HOST:PORT names no broker");
         return;
     };
-    let rows = table::run(CASES, &bootstrap);
-    let text = table::render(&rows);
-    println!("{text}");
-    if let Ok(path) = std::env::var("FLOODMARK_CONFORMANCE_TABLE") {
-        std::fs::write(&path, &text).unwrap_or_else(|error| panic!("writing `{path}`: {error}"));
-    }
-    let disagreeing: Vec<_> = rows.iter().filter(|row| !row.agrees()).collect();
-    assert!(
-        disagreeing.is_empty(),
-        "the brokers do not agree:\n{disagreeing:#?}"
-    );
+    let real = Target::new(&bootstrap);
+    let rows = table::run(CASES, 4, target::on_embedded, |case| case(&real));
+    let page = Page {
+        heading: "## Broker",
+        real: "Apache Kafka 4.3.1",
+        differences: DIFFERENCES,
+    };
+    table::publish(&page, &rows, "broker.md");
 }
+
+/// Where the brokers differ on purpose. The cases are the same for both, so that none of these is in one.
+const DIFFERENCES: &str = "
+## Where the brokers differ on purpose
+
+| what | embedded | Kafka 4.3 | why |
+|---|---|---|---|
+| versions on offer | Produce 3-9, Fetch 4-12, Metadata 0-9, TxnOffsetCommit 0-3, EndTxn 0-3 | later ones as well | what those add (topic ids, the second transaction protocol) is not served, and clients fall back by themselves |
+| finalised features | none | `group.version`, `transaction.version`, ... | a client that sees none uses the classic group protocol and the first transaction protocol |
+| full memory | producers wait | the disk fills | records are held in memory and are never dropped |
+| restart | empty | keeps its data | it is for benchmarks and tests |
+";
 
 /// What the embedded broker leaves out on purpose is not offered, so that no client tries it.
 #[test]

@@ -1,18 +1,13 @@
-//! Runs the roster against both brokers and lays the results side by side.
+//! Runs a roster against two parts, ours and the real one, and lays the results side by side.
 
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use crate::Case;
-use crate::target::{Target, on_embedded};
-
-/// Cases wait for group timers and transactions more than they compute.
-const WORKERS: usize = 4;
-
-/// One case on both brokers: `Err` holds what the failed assertion said.
+/// One case on both parts: `Err` holds what the failed assertion said.
 #[derive(Debug)]
 pub struct Row {
     name: &'static str,
@@ -20,23 +15,37 @@ pub struct Row {
     real: Result<(), String>,
 }
 
+/// What stands around the rows.
+pub struct Page {
+    pub heading: &'static str,
+    /// The name of the real part, for the head of its column.
+    pub real: &'static str,
+    pub differences: &'static str,
+}
+
 impl Row {
     /// The claim is the same for both, so agreeing means that it holds on both.
-    pub fn agrees(&self) -> bool {
+    fn agrees(&self) -> bool {
         self.embedded.is_ok() && self.real.is_ok()
     }
 }
 
-/// Runs every case on an embedded broker of its own and on the one at `bootstrap`.
-pub fn run(cases: &[(&'static str, Case)], bootstrap: &str) -> Vec<Row> {
+/// Runs every case on both, on several threads: cases wait for timers of groups and transactions more than
+/// they compute.
+pub fn run<C: Copy + Sync>(
+    cases: &[(&'static str, C)],
+    n_workers: usize,
+    on_embedded: impl Fn(C) + Sync,
+    on_real: impl Fn(C) + Sync,
+) -> Vec<Row> {
     let next = AtomicUsize::new(0);
     let rows = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for _ in 0..WORKERS {
+        for _ in 0..n_workers {
             scope.spawn(|| {
                 while let Some((name, case)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let embedded = outcome(|| on_embedded(*case));
-                    let real = outcome(|| case(&Target::new(bootstrap)));
+                    let real = outcome(|| on_real(*case));
                     rows.lock().unwrap().push(Row {
                         name,
                         embedded,
@@ -52,16 +61,35 @@ pub fn run(cases: &[(&'static str, Case)], bootstrap: &str) -> Vec<Row> {
     rows
 }
 
-/// The table as a page of the documentation.
-pub fn render(rows: &[Row]) -> String {
-    let mut text = String::from(PREFACE);
+/// Prints the table, writes it to `file` below `FLOODMARK_CONFORMANCE_TABLES` if that names a folder, and
+/// fails where the two parts do not agree.
+pub fn publish(page: &Page, rows: &[Row], file: &str) {
+    let text = render(page, rows);
+    println!("{text}");
+    if let Ok(folder) = std::env::var("FLOODMARK_CONFORMANCE_TABLES") {
+        let path = Path::new(&folder).join(file);
+        std::fs::write(&path, &text)
+            .unwrap_or_else(|e| panic!("writing `{}`: {e}", path.display()));
+    }
+    let disagreeing: Vec<_> = rows.iter().filter(|row| !row.agrees()).collect();
+    assert!(
+        disagreeing.is_empty(),
+        "the two do not agree:\n{disagreeing:#?}"
+    );
+}
+
+fn render(page: &Page, rows: &[Row]) -> String {
+    let mut text = format!(
+        "{}\n\n| area | claim | embedded | {} |\n|---|---|---|---|\n",
+        page.heading, page.real
+    );
     for row in rows {
         let (area, claim) = row.name.split_once("::").unwrap_or(("", row.name));
         let claim = claim.replace('_', " ");
         let (embedded, real) = (word(&row.embedded), word(&row.real));
         writeln!(text, "| {area} | {claim} | {embedded} | {real} |").unwrap();
     }
-    text.push_str(DIFFERENCES);
+    text.push_str(page.differences);
     text
 }
 
@@ -79,23 +107,31 @@ fn word(result: &Result<(), String>) -> &'static str {
     if result.is_ok() { "holds" } else { "**fails**" }
 }
 
-const PREFACE: &str = "\
-# Conformance of the embedded broker
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-Generated: `ci/conformance` runs the suite of `broker/tests/conformance` against the embedded broker and against
-Apache Kafka 4.3.1 and writes this page. Each line is one claim, checked in the same way on both.
-
-| area | claim | embedded | real Kafka |
-|---|---|---|---|
-";
-
-const DIFFERENCES: &str = "
-## Where the two differ on purpose
-
-| what | embedded | real Kafka 4.3 | why |
-|---|---|---|---|
-| versions on offer | Produce 3-9, Fetch 4-12, Metadata 0-9, TxnOffsetCommit 0-3, EndTxn 0-3 | later ones as well | what the later versions add (topic ids, transactions of the second kind) is not served, and clients fall back by themselves |
-| finalised features | none | `group.version`, `transaction.version`, ... | as above: a client that sees none uses the classic group protocol and the first transaction protocol |
-| full memory | producers wait | the disk fills | records are held in memory and are never dropped |
-| restart | empty | keeps its data | it is for benchmarks and tests |
-";
+    #[test]
+    fn a_claim_that_fails_on_one_side_is_no_agreement() {
+        let cases = [("area::both_hold", 0), ("area::one_fails", 1)];
+        let rows = run(&cases, 2, |_| {}, |case| assert_eq!(case, 0, "case {case}"));
+        assert_eq!(
+            rows.iter().map(Row::agrees).collect::<Vec<_>>(),
+            [true, false]
+        );
+        let page = Page {
+            heading: "## Test",
+            real: "Real",
+            differences: "",
+        };
+        let text = render(&page, &rows);
+        assert!(
+            text.contains("| area | both hold | holds | holds |"),
+            "{text}"
+        );
+        assert!(
+            text.contains("| area | one fails | holds | **fails** |"),
+            "{text}"
+        );
+    }
+}

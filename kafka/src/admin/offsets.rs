@@ -183,10 +183,9 @@ impl Admin {
     /// # Errors
     /// If a topic does not exist or no broker answers in time.
     pub fn partitions(&self, topics: &[&str]) -> Result<Vec<TopicPartition>, Error> {
-        let seen = self.cluster()?.topics;
         let mut partitions = Vec::new();
         for name in topics {
-            let Some(topic) = seen.iter().find(|topic| topic.name == *name) else {
+            let Some(topic) = self.topic(name)? else {
                 return Err(Error::Refused {
                     attempt: format!("look up topic `{name}`"),
                     code: crate::ErrorCode::UnknownTopicOrPartition,

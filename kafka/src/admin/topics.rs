@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rdkafka_sys as sys;
 
-use super::{Admin, event};
+use super::{Admin, Scope, event};
 use crate::error::{Error, ErrorCode};
 use crate::native::{Deadline, cstring, lossy};
 
@@ -130,14 +130,17 @@ impl Admin {
         Ok(())
     }
 
-    /// A topic, or nothing if there is none of the name.
+    /// A topic, or nothing if there is none of the name. Asking makes none.
     ///
     /// # Errors
-    /// If no broker answers in time.
+    /// If the name cannot be one, or no broker answers in time.
     pub fn topic(&self, name: &str) -> Result<Option<TopicDescription>, Error> {
-        // All topics are asked for: asking for one by name may create it on some brokers.
-        let topics = self.cluster()?.topics;
-        Ok(topics.into_iter().find(|topic| topic.name == name))
+        let found = self.metadata(&Scope::Topic(name), self.timeout).map_err(|(code, detail)| {
+            let attempt = format!("look up topic `{name}`");
+            self.client.error_with(attempt, code, detail, self.timeout)
+        })?;
+        let topic = found.topics.into_iter().find(|topic| topic.name == name);
+        Ok(topic.filter(|topic| topic.failure != Some(ErrorCode::UnknownTopicOrPartition)))
     }
 
     /// A topic's configs with the values in force.
@@ -187,27 +190,25 @@ impl Admin {
 
     fn wait_until_visible(&self, topics: &[NewTopic]) -> Result<(), Error> {
         let deadline = Deadline::after(self.timeout);
-        loop {
-            let seen = self.cluster()?.topics;
-            let missing = topics.iter().find(|wanted| {
-                !seen.iter().any(|topic| {
-                    topic.name == wanted.name
-                        && topic.partitions == wanted.partitions
-                        && topic.leaderless == 0
-                })
+        let mut waiting: Vec<&NewTopic> = topics.iter().collect();
+        while let Some(wanted) = waiting.last() {
+            let visible = self.topic(&wanted.name)?.is_some_and(|topic| {
+                topic.partitions == wanted.partitions && topic.leaderless == 0
             });
-            let Some(missing) = missing else {
-                return Ok(());
-            };
+            if visible {
+                waiting.pop();
+                continue;
+            }
             if deadline.is_over() {
                 return Err(Error::TimedOut {
-                    attempt: format!("create topic `{}`", missing.name),
+                    attempt: format!("create topic `{}`", wanted.name),
                     waited: deadline.allowed(),
                     detail: "it was accepted, but has no leaders yet".to_owned(),
                 });
             }
             self.pause(Duration::from_millis(20));
         }
+        Ok(())
     }
 }
 

@@ -264,12 +264,14 @@ impl Conf {
             }
             .into()),
             sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_INVALID => {
-                // librdkafka's text may quote the value, which must not happen for a secret.
-                let reason = if crate::settings::is_secret(option) {
+                // SAFETY: librdkafka terminates what it wrote.
+                let text = unsafe { lossy(text.as_ptr()) };
+                // The text may quote the value, which must not happen for a secret.
+                let quotes = !value.is_empty() && text.contains(value);
+                let reason = if quotes && crate::settings::is_secret(option) {
                     "the value is not accepted".to_owned()
                 } else {
-                    // SAFETY: librdkafka terminates what it wrote.
-                    unsafe { lossy(text.as_ptr()) }
+                    text
                 };
                 Err(SettingsError::Value {
                     option: option.to_owned(),

@@ -80,7 +80,7 @@ pub struct ProducerSettings {
     /// Bytes that may wait, in KiB (`queue.buffering.max.kbytes`; 256 MiB by default).
     pub queue_kib: Option<u32>,
     /// How long a record may take until it counts as failed (`delivery.timeout.ms`; two minutes
-    /// by default).
+    /// by default, in transactions as long as they may stay open).
     pub delivery_timeout: Option<Duration>,
     /// Makes the producer transactional; stable per process, for fencing.
     pub transactional_id: Option<String>,
@@ -123,11 +123,6 @@ impl ProducerSettings {
             "262144",
         )?;
         options.value(
-            "delivery.timeout.ms",
-            self.delivery_timeout.map(millis),
-            "120000",
-        )?;
-        options.value(
             "enable.idempotence",
             self.idempotence.map(|on| on.to_string()),
             if self.transactional_id.is_some() {
@@ -140,19 +135,20 @@ impl ProducerSettings {
         // on it. librdkafka's own default hashes differently.
         options.value("partitioner", None, "murmur2_random")?;
         options.value("socket.nagle.disable", None, "true")?;
+        let mut delivery_timeout = "120000".to_owned();
         if let Some(id) = &self.transactional_id {
             options.fixed("transactional.id", id)?;
-            options.value(
-                "transaction.timeout.ms",
-                self.transaction_timeout.map(millis),
-                "10000",
-            )?;
+            options.value("transaction.timeout.ms", self.transaction_timeout.map(millis), "10000")?;
+            // librdkafka wants records to be given up no later than their transaction.
+            delivery_timeout = options.get("transaction.timeout.ms").to_owned();
         } else {
             options.refuse(
                 "transactional.id",
                 "it is set by the part that runs transactions",
             )?;
         }
+        let set = self.delivery_timeout.map(millis);
+        options.value("delivery.timeout.ms", set, &delivery_timeout)?;
         Ok(options.finish())
     }
 }
@@ -237,5 +233,9 @@ mod tests {
         };
         check(&settings, &[], Ok(("enable.idempotence", "true")));
         check(&settings, &[], Ok(("transaction.timeout.ms", "10000")));
+        check(&settings, &[], Ok(("delivery.timeout.ms", "10000")));
+        let slower = ["transaction.timeout.ms=20000"];
+        check(&settings, &slower, Ok(("delivery.timeout.ms", "20000")));
+        check(&ProducerSettings::default(), &[], Ok(("delivery.timeout.ms", "120000")));
     }
 }

@@ -154,6 +154,11 @@ impl<'a> Options<'a> {
         Ok(())
     }
 
+    /// An option as it stands, empty if nobody set it.
+    pub(crate) fn get(&self, option: &str) -> &str {
+        self.options.get(option).map_or("", String::as_str)
+    }
+
     /// The options for librdkafka.
     pub(crate) fn finish(self) -> BTreeMap<String, String> {
         self.options

@@ -213,12 +213,20 @@ fn bootstrap_servers_need_a_port() {
 fn secrets_are_never_shown() {
     let secrets = "sasl.password=hunter2\nssl.key.password=hunter2\nssl.keystore.password=hunter2\n\
                    sasl.username=alice";
-    let settings = build(secrets, &["sasl.oauthbearer.client.secret=hunter2"]).unwrap();
+    let settings = build(secrets, &["ssl.key.pem=hunter2"]).unwrap();
     let shown = format!("{settings:?} {:?}", settings.redacted());
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(shown.contains("alice"), "{shown}");
     assert_eq!(settings.redacted()["sasl.password"], REDACTED);
     assert_eq!(settings.properties["sasl.password"], "hunter2");
+}
+
+#[test]
+fn an_option_that_this_build_lacks_says_so_without_its_secret() {
+    let option = "sasl.oauthbearer.client.secret=hunter2";
+    let error = build("", &[option]).unwrap_err().to_string();
+    assert!(error.contains("not supported in this build"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
 }
 
 #[test]

@@ -1,0 +1,238 @@
+//! Arguments. Help texts teach; names are those of the tools people know.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Benchmarks streaming anomaly detection on Kafka, end to end: is the detector right, fast, and still
+/// so after the last commit?
+#[derive(Debug, Parser)]
+#[command(name = "floodmark", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Examples:
+  floodmark broker                                    the embedded broker, on free ports
+  floodmark validate profiles/quickstart.yaml         is the profile sound?
+
+Exit codes: 0 pass, 1 internal error, 2 usage, 69 unreachable, 78 bad profile, 98 measurement invalid,
+99 gate failed, 130 interrupted (docs/exit-codes.md).")]
+pub struct Cli {
+    /// Arguments of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Arguments of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Say nothing but the result
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// How log lines look
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, env = "FLOODMARK_LOG_FORMAT")]
+    pub log_format: LogFormat,
+    /// Which log lines to show, such as `info` or `floodmark_broker=debug`
+    #[arg(long, global = true, default_value = "warn", env = "FLOODMARK_LOG")]
+    pub log: String,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the bundled detector
+    Detect(DetectArgs),
+    /// Score a run from its facts
+    Score(ScoreArgs),
+    /// Check a profile and say everything that is wrong with it
+    Validate(ValidateArgs),
+    /// Run the embedded broker and schema registry (for benchmarks and tests, not to keep data)
+    Broker(BrokerArgs),
+    /// Create, list or delete the topics of a profile
+    Topics(TopicsArgs),
+    /// Print or write the JSON Schemas of everything that others read or write
+    Schema(SchemaArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+}
+
+/// A profile with what overrides it.
+#[derive(Debug, Args)]
+pub struct ProfileArgs {
+    /// The profile, a YAML file
+    #[arg(value_name = "PROFILE")]
+    pub profile: PathBuf,
+    /// Seed of everything that is drawn, in place of the profile's
+    #[arg(long, value_name = "N", env = "FLOODMARK_SEED")]
+    pub seed: Option<u64>,
+    /// `embedded`, `kafka-home:DIR`, `testcontainers` or `HOST:PORT,…`
+    #[arg(long, value_name = "BROKER", env = "FLOODMARK_BROKER")]
+    pub broker: Option<String>,
+    /// URL of a schema registry, such as `http://localhost:8081`
+    #[arg(long, value_name = "URL", env = "FLOODMARK_REGISTRY")]
+    pub registry: Option<String>,
+    /// Put in front of every topic and group name
+    #[arg(long, value_name = "PREFIX")]
+    pub topic_prefix: Option<String>,
+    /// Set any value of the profile, such as `--set streams.sensors.rate=5k/s`
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub sets: Vec<String>,
+    /// Set a property of the Kafka client, such as `-X security.protocol=SSL`
+    #[arg(short = 'X', value_name = "KEY=VALUE")]
+    pub properties: Vec<String>,
+    /// Read properties of the Kafka client from a file in Java's format
+    #[arg(short = 'F', value_name = "FILE")]
+    pub properties_file: Option<PathBuf>,
+}
+
+/// Arguments of `detect`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  floodmark detect profiles/sensors.yaml --broker localhost:9092
+  floodmark detect profiles/sensors.yaml --broker localhost:9092 --enrichment truth/enrichment.ndjson")]
+pub struct DetectArgs {
+    /// The profile and what overrides it
+    #[command(flatten)]
+    pub profile: Option<ProfileArgs>,
+    /// A resolved plan in place of a profile; `bench` uses it
+    #[arg(long, value_name = "FILE", conflicts_with = "profile", required_unless_present = "profile")]
+    pub job: Option<PathBuf>,
+    /// Alert on every key in every minute instead: checks the checker
+    #[arg(long)]
+    pub always: bool,
+    /// Enrichment data to look up, as `generate` writes it
+    #[arg(long, value_name = "FILE")]
+    pub enrichment: Option<PathBuf>,
+    /// Consumer group
+    #[arg(long, value_name = "NAME", default_value = "floodmark-detector")]
+    pub group: String,
+    /// End once every topic is read to its end, in place of waiting for more
+    #[arg(long)]
+    pub until_end: bool,
+}
+
+/// Arguments of `score`.
+#[derive(Debug, Args)]
+pub struct ScoreArgs {
+    /// The folder of a run
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+}
+
+/// Arguments of `validate`.
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// The profile and what overrides it
+    #[command(flatten)]
+    pub profile: ProfileArgs,
+}
+
+/// Arguments of `broker`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  floodmark broker                                       on free ports of loopback, which it prints
+  floodmark broker --listen 127.0.0.1:9092 --registry 127.0.0.1:8081
+
+It keeps everything in memory and forgets it when it ends.")]
+pub struct BrokerArgs {
+    /// Address to listen at; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
+    pub listen: std::net::SocketAddr,
+    /// Address that clients are told to come to [default: where it listens]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub advertise: Option<String>,
+    /// Address of the schema registry; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
+    pub registry: std::net::SocketAddr,
+    /// Memory for records, in MiB; at the limit producers wait, nothing is dropped
+    #[arg(long, value_name = "MIB", default_value_t = 4096)]
+    pub memory: usize,
+    /// Create topics that a client asks for, with this many partitions [default: do not]
+    #[arg(long, value_name = "PARTITIONS")]
+    pub auto_create: Option<i32>,
+    /// Write a JSON file with the addresses once it answers
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+}
+
+/// Arguments of `topics`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  floodmark topics create profiles/sensors.yaml --broker localhost:9092
+  floodmark topics read profiles/sensors.yaml --broker localhost:9092 --topic anomalies > alerts.ndjson")]
+pub struct TopicsArgs {
+    /// What to do with them
+    #[arg(value_enum)]
+    pub action: TopicsAction,
+    /// `read`: which topic, by its full name
+    #[arg(long, value_name = "NAME")]
+    pub topic: Option<String>,
+    /// `read`: how a record is shown
+    #[arg(long, value_enum, default_value_t = RecordFormat::Value)]
+    pub format: RecordFormat,
+    /// The profile and what overrides it
+    #[command(flatten)]
+    pub profile: ProfileArgs,
+}
+
+/// What to do with topics.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum TopicsAction {
+    /// Create those that are missing.
+    Create,
+    /// Show them with their number of records.
+    List,
+    /// Delete them and what they hold.
+    Delete,
+    /// Print what one of them holds, up to its present end.
+    Read,
+}
+
+/// How a record is shown.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum RecordFormat {
+    /// The value as it is, and a line feed.
+    Value,
+    /// Key, a tab and the value, both in hexadecimal: for values that are not text.
+    Hex,
+}
+
+/// Arguments of `schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Which to print, such as `profile` [default: list them]
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Write all of them into this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "name")]
+    pub write: Option<PathBuf>,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

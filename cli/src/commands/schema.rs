@@ -1,0 +1,37 @@
+//! `floodmark schema`: the JSON Schemas of everything that others read or write.
+
+use crate::{
+    args::SchemaArgs,
+    commands::say,
+    exit::{Exit, Failure},
+};
+
+/// Lists, prints or writes the schemas.
+pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
+    let all = floodmark_contracts::schema::all();
+    if let Some(dir) = &args.write {
+        std::fs::create_dir_all(dir)?;
+        for (file, schema) in &all {
+            std::fs::write(dir.join(file), text(schema)?)?;
+        }
+        say(&format!("wrote {} schemas into `{}`", all.len(), dir.display()));
+        return Ok(Exit::Pass);
+    }
+    let Some(name) = &args.name else {
+        for (file, _) in &all {
+            say(file.trim_end_matches(".json"));
+        }
+        return Ok(Exit::Pass);
+    };
+    let wanted = format!("{}.json", name.trim_end_matches(".json"));
+    let Some((_, schema)) = all.iter().find(|(file, _)| *file == wanted) else {
+        let message = format!("there is no schema `{name}`; `floodmark schema` lists them");
+        return Err(Failure::usage(message));
+    };
+    say(text(schema)?.trim_end());
+    Ok(Exit::Pass)
+}
+
+fn text(schema: &impl serde::Serialize) -> Result<String, Failure> {
+    Ok(serde_json::to_string_pretty(schema)? + "\n")
+}

@@ -1,0 +1,6 @@
+//! What the command does for its users, and what keeps the workspace in shape.
+
+mod command_line;
+mod layout;
+mod schemas;
+mod support;

@@ -1,0 +1,89 @@
+//! Where an address is: a GeoIP database in MMDB form.
+
+use std::{collections::HashMap, net::IpAddr};
+
+use floodmark_contracts::geo::{COUNTRY_MMDB, Country, countries, country};
+use maxminddb::{MaxMindDbError, Reader};
+use serde::Deserialize;
+
+/// A database that was opened, and each country's nearest neighbour.
+pub struct Places {
+    reader: Reader<&'static [u8]>,
+    nearest: HashMap<&'static str, &'static Country>,
+}
+
+#[derive(Deserialize)]
+struct Entry<'a> {
+    #[serde(borrow)]
+    country_code: Option<&'a str>,
+}
+
+impl Places {
+    /// Opens the compiled-in country database.
+    ///
+    /// # Errors
+    /// If it is damaged.
+    pub fn compiled_in() -> Result<Self, MaxMindDbError> {
+        let nearest = countries().iter().filter_map(|of| Some((of.code, nearest(of)?))).collect();
+        Ok(Self { reader: Reader::from_source(COUNTRY_MMDB)?, nearest })
+    }
+
+    /// The country of an address, if the text is an address and the database has it.
+    #[must_use]
+    pub fn country(&self, address: &str) -> Option<&'static Country> {
+        let address: IpAddr = address.parse().ok()?;
+        let entry: Entry<'_> = self.reader.lookup(address).ok()?.decode().ok()??;
+        country(entry.country_code?)
+    }
+
+    /// The country whose centroid lies nearest to this one's.
+    #[must_use]
+    pub fn nearest(&self, of: &Country) -> Option<&'static Country> {
+        self.nearest.get(of.code).copied()
+    }
+}
+
+impl std::fmt::Debug for Places {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Places").field("countries", &self.nearest.len()).finish_non_exhaustive()
+    }
+}
+
+fn nearest(of: &Country) -> Option<&'static Country> {
+    countries()
+        .iter()
+        .filter(|other| other.code != of.code)
+        .min_by(|a, b| of.distance_km(a).total_cmp(&of.distance_km(b)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_address_of_every_country_is_found_in_it() {
+        let places = Places::compiled_in().unwrap();
+        let mut found = std::collections::BTreeSet::new();
+        for a in 1..224 {
+            for b in (0..256).step_by(5) {
+                found.extend(places.country(&format!("{a}.{b}.0.1")).map(|country| country.code));
+            }
+        }
+        assert_eq!(found.len(), countries().len(), "{found:?}");
+    }
+
+    #[test]
+    fn what_is_no_address_or_nowhere_has_no_country() {
+        let places = Places::compiled_in().unwrap();
+        for address in ["", "localhost", "127.0.0.1", "10.0.0.1", "::1"] {
+            assert_eq!(places.country(address), None, "{address}");
+        }
+    }
+
+    #[test]
+    fn neighbours_are_near() {
+        let places = Places::compiled_in().unwrap();
+        let austria = places.nearest(country("DE").unwrap()).unwrap();
+        assert!(austria.distance_km(country("DE").unwrap()) < 800.0, "{austria:?}");
+    }
+}

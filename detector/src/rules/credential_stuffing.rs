@@ -1,0 +1,124 @@
+//! Failed logins on many accounts from one address.
+//!
+//! Counted in one-minute windows per address. People fail too, but on one account each, and they
+//! succeed: an office or a mobile network that fails on several accounts logs in on many more.
+
+use std::collections::BTreeSet;
+
+use floodmark_contracts::kind::Kind;
+
+use crate::{
+    finding::Finding,
+    runtime::{Aggregate, Window},
+};
+
+/// Length of the windows: an attack makes 20 attempts in one, ordinary addresses one or two in five.
+pub const WINDOW_MS: i64 = 60_000;
+
+/// Accounts with a failed login from one address in a minute.
+const LEAST_ACCOUNTS: usize = 6;
+
+/// Accounts that fail per account that logs in. At an office it is one in ten.
+const FAILED_PER_SUCCESS: usize = 2;
+
+/// Accounts that are told apart; beyond that the answer is the same.
+const MOST_ACCOUNTS: usize = 512;
+
+/// Logins from one address in one window.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Logins {
+    failed: BTreeSet<u64>,
+    succeeded: BTreeSet<u64>,
+    attempts: u32,
+}
+
+impl Logins {
+    /// Adds a failed login on the account with this hash.
+    pub fn fail(&mut self, account: u64) {
+        self.attempts = self.attempts.saturating_add(1);
+        add(&mut self.failed, account);
+    }
+
+    /// Adds a login.
+    pub fn succeed(&mut self, account: u64) {
+        add(&mut self.succeeded, account);
+    }
+}
+
+impl Aggregate for Logins {
+    fn merge(&mut self, other: &Self) {
+        self.attempts = self.attempts.saturating_add(other.attempts);
+        other.failed.iter().for_each(|account| add(&mut self.failed, *account));
+        other.succeeded.iter().for_each(|account| add(&mut self.succeeded, *account));
+    }
+}
+
+/// Keeps the smallest hashes, so that which ones are kept does not depend on the order.
+fn add(accounts: &mut BTreeSet<u64>, account: u64) {
+    accounts.insert(account);
+    if accounts.len() > MOST_ACCOUNTS {
+        accounts.pop_last();
+    }
+}
+
+/// Looks at an address's window.
+#[must_use]
+pub fn window(window: Window, logins: &Logins) -> Option<Finding> {
+    let failed = logins.failed.len();
+    // Who fails and then logs in is a customer with a typo.
+    let only_failed = logins.failed.difference(&logins.succeeded).count();
+    let suspicious =
+        only_failed >= LEAST_ACCOUNTS && only_failed >= FAILED_PER_SUCCESS * logins.succeeded.len();
+    suspicious.then(|| {
+        Finding::between("ip-logins", Kind::CredentialStuffing, window.start, window.end)
+            .score(1.0 - LEAST_ACCOUNTS as f64 / (2.0 * only_failed as f64))
+            .evidence("accounts_failed", failed)
+            .evidence("accounts_succeeded", logins.succeeded.len())
+            .evidence("attempts", logins.attempts)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use floodmark_contracts::clock::EventTime;
+
+    use super::*;
+
+    fn logins(failed: std::ops::Range<u64>, succeeded: std::ops::Range<u64>) -> Logins {
+        let mut logins = Logins::default();
+        failed.for_each(|account| logins.fail(account));
+        succeeded.for_each(|account| logins.succeed(account));
+        logins
+    }
+
+    fn check(logins: &Logins, expected: bool) {
+        let minute = Window { start: EventTime(0), end: EventTime(WINDOW_MS) };
+        assert_eq!(window(minute, logins).is_some(), expected, "{logins:?}");
+    }
+
+    #[test]
+    fn many_accounts_that_only_fail_are_stuffing() {
+        check(&logins(0..20, 0..0), true);
+        check(&logins(0..6, 0..0), true);
+    }
+
+    #[test]
+    fn offices_and_forgetful_people_are_not() {
+        check(&logins(0..5, 0..0), false);
+        check(&logins(0..8, 0..80), false);
+        let mut forgetful = Logins::default();
+        (0..30).for_each(|_| forgetful.fail(7));
+        check(&forgetful, false);
+    }
+
+    #[test]
+    fn parts_add_up_whatever_their_order_even_at_the_cap() {
+        let (a, b) = (logins(0..400, 0..3), logins(300..900, 2..5));
+        let (mut ab, mut ba) = (a.clone(), b.clone());
+        ab.merge(&b);
+        ba.merge(&a);
+        assert_eq!(ab, ba);
+        assert_eq!(ab.failed.len(), MOST_ACCOUNTS);
+        assert_eq!(ab.attempts, 1000);
+    }
+}

@@ -1,0 +1,407 @@
+//! The engine between a consumer and a producer: one thread, one loop.
+
+use std::{
+    io::Write,
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use floodmark_contracts::{
+    clock::Clock, job::DetectorJob, problem::Problem, stream::Stream, subject::SubjectFacts,
+};
+use floodmark_kafka::{
+    Admin, Batch, ClientSettings, Error, SendError,
+    consumer::{CommitMode, Event, StartOffset},
+    registry::{Registry, RegistryError},
+};
+
+use crate::{
+    engine::{Engine, EngineError, Subject},
+    enrichment::{EnrichmentError, EnrichmentStore},
+    schemas::Schemas,
+    settings::Settings,
+    sink::{DeadLetter, Sink},
+    source::Source,
+};
+
+/// How long the broker may take to answer at the start.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Records taken at once. Outputs leave between batches, so that this bounds how long an alert waits
+/// for the records behind its own.
+const BATCH: usize = 4096;
+
+/// Longest wait for records: a stop is noticed within it.
+const LONGEST_WAIT: Duration = Duration::from_millis(50);
+
+/// Wall time between reports of progress.
+const PROGRESS_EVERY_US: i64 = 1_000_000;
+
+/// Errors of polls in a row that are borne: the client reconnects by itself.
+const MOST_POLL_ERRORS: u32 = 10;
+
+/// Pause after a failed poll.
+const POLL_PAUSE: Duration = Duration::from_millis(500);
+
+/// Why the detector ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DetectError {
+    /// The plan's section is not valid.
+    #[error("the detector's settings have {} problems, the first: {}", .problems.len(), first(.problems))]
+    Settings {
+        /// All of them.
+        problems: Vec<Problem>,
+    },
+    /// The plan names no input.
+    #[error("the detector's plan names no input topic; name at least one stream under `inputs`")]
+    NoInput,
+    /// A topic does not exist.
+    #[error("topic `{topic}` for {role} does not exist; create it before the detector starts")]
+    NoTopic {
+        /// What it is for.
+        role: String,
+        /// Its name.
+        topic: String,
+    },
+    /// The broker refused, or did not answer.
+    #[error(transparent)]
+    Kafka(#[from] Error),
+    /// The enrichment data cannot be used.
+    #[error(transparent)]
+    Enrichment(#[from] EnrichmentError),
+    /// The engine could not be made.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The registry cannot be used.
+    #[error("the schema of a banking event cannot be looked up")]
+    Registry {
+        /// The registry's reason.
+        #[source]
+        source: RegistryError,
+    },
+    /// A record was not taken by the client.
+    #[error("a result cannot be handed to the producer")]
+    Send {
+        /// The client's reason.
+        #[source]
+        source: SendError,
+    },
+    /// Results were not acknowledged.
+    #[error("{records} results were not acknowledged: {reason}")]
+    Undelivered {
+        /// How many.
+        records: u64,
+        /// The broker's or the client's reason.
+        reason: String,
+    },
+    /// An alert cannot be encoded.
+    #[error("an alert cannot be written as JSON")]
+    Encode {
+        /// The encoder's reason.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Standard output cannot be written to.
+    #[error("anomalies cannot be printed")]
+    Print {
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The facts cannot be written.
+    #[error("the detector's facts cannot be written to `{path}`")]
+    Facts {
+        /// Where to.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl DetectError {
+    /// True if the broker or the registry could not be reached at all.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Kafka(error) => error.is_unreachable(),
+            Self::Registry { source } => source.is_unreachable(),
+            _ => false,
+        }
+    }
+}
+
+fn first(problems: &[Problem]) -> String {
+    problems.first().map(Problem::to_string).unwrap_or_default()
+}
+
+/// What the detector is up to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// The group gave it partitions; this many in all.
+    Assigned {
+        /// Number of partitions.
+        partitions: usize,
+    },
+    /// How far it is, once a second.
+    Position {
+        /// Records consumed.
+        consumed: u64,
+        /// Alerts written.
+        alerts: u64,
+    },
+    /// Every partition has been read to its end. More may come.
+    CaughtUp,
+}
+
+/// Runs the bundled detector until `stop` is set: then the output is flushed, offsets are committed
+/// and the facts are written to where the job says.
+///
+/// # Errors
+/// If the plan is not valid, or the broker, the registry or the enrichment data cannot be used. A
+/// broker that goes away for a while is waited for.
+pub fn run(
+    job: &DetectorJob,
+    clock: &dyn Clock,
+    stop: &AtomicBool,
+    stdout: &mut dyn Write,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<SubjectFacts, DetectError> {
+    let enrichment = match &job.enrichment {
+        Some(path) => EnrichmentStore::load(path)?,
+        None => EnrichmentStore::default(),
+    };
+    run_subject(job, Subject::Bundled(enrichment), clock, stop, stdout, progress)
+}
+
+pub(crate) fn run_subject(
+    job: &DetectorJob,
+    subject: Subject,
+    clock: &dyn Clock,
+    stop: &AtomicBool,
+    stdout: &mut dyn Write,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<SubjectFacts, DetectError> {
+    let settings = Settings::validate(&job.section)
+        .map_err(|problems| DetectError::Settings { problems })?;
+    if job.inputs.is_empty() {
+        return Err(DetectError::NoInput);
+    }
+    let client = ClientSettings {
+        bootstrap: job.connection.bootstrap.clone(),
+        properties: job.connection.properties.clone(),
+    };
+    check_topics(&client, job)?;
+    let registry = job.connection.registry.as_deref().map(Registry::new).transpose();
+    let mut detector = Detector {
+        engine: Engine::new(&settings, subject, job.inputs.keys().copied())?,
+        schemas: Schemas::new(registry.map_err(|source| DetectError::Registry { source })?),
+        sink: Sink::open(&client, job)?,
+        source: Source::join(&client, job)?,
+        commit_every_us: i64::try_from(settings.commit_interval.as_micros()).unwrap_or(i64::MAX),
+        unreadable: 0,
+        clock,
+        stdout,
+        progress,
+    };
+    detector.work(stop)?;
+    let facts = detector.finish()?;
+    if let Some(path) = &job.facts {
+        let written = serde_json::to_vec_pretty(&facts)
+            .map_err(std::io::Error::other)
+            .and_then(|json| std::fs::write(path, json));
+        written.map_err(|source| DetectError::Facts { path: path.clone(), source })?;
+    }
+    Ok(facts)
+}
+
+/// Asks for every topic, so that a wrong name ends the detector at once instead of leaving it waiting
+/// for partitions that never come.
+fn check_topics(client: &ClientSettings, job: &DetectorJob) -> Result<(), DetectError> {
+    let admin = Admin::new(client, PATIENCE)?;
+    admin.wait_until_reachable(PATIENCE)?;
+    let outputs = [
+        ("alerts", &job.anomalies),
+        ("fraud flags", &job.fraud_flags),
+        ("dead letters", &job.dead_letters),
+    ];
+    let inputs = job.inputs.iter().map(|(stream, topic)| (stream.name(), topic));
+    for (role, topic) in inputs.chain(outputs) {
+        if admin.topic(topic)?.is_none() {
+            return Err(DetectError::NoTopic { role: role.to_owned(), topic: topic.clone() });
+        }
+    }
+    Ok(())
+}
+
+struct Detector<'a> {
+    engine: Engine,
+    schemas: Schemas,
+    sink: Sink,
+    source: Source,
+    commit_every_us: i64,
+    /// Records whose schema we cannot read; the engine never saw them.
+    unreadable: u64,
+    clock: &'a dyn Clock,
+    stdout: &'a mut dyn Write,
+    progress: &'a mut dyn FnMut(Progress),
+}
+
+impl Detector<'_> {
+    fn work(&mut self, stop: &AtomicBool) -> Result<(), DetectError> {
+        let mut batch = Batch::with_capacity(BATCH);
+        let wait = Duration::from_micros(self.commit_every_us.unsigned_abs()).min(LONGEST_WAIT);
+        let (mut next_commit, mut next_progress) = (i64::MIN, i64::MIN);
+        let mut caught_up = false;
+        while !stop.load(Ordering::Relaxed) {
+            self.poll(&mut batch, wait)?;
+            self.feed(&batch)?;
+            for event in batch.events() {
+                self.handle(event)?;
+            }
+            let now_us = self.clock.monotonic_us();
+            self.engine.tick(now_us);
+            self.emit()?;
+            if now_us >= next_commit {
+                self.commit(CommitMode::Background)?;
+                next_commit = now_us.saturating_add(self.commit_every_us);
+            }
+            if now_us >= next_progress {
+                self.report();
+                next_progress = now_us + PROGRESS_EVERY_US;
+            }
+            let was_caught_up = std::mem::replace(&mut caught_up, self.source.is_caught_up());
+            if caught_up && !was_caught_up {
+                (self.progress)(Progress::CaughtUp);
+            }
+        }
+        Ok(())
+    }
+
+    /// Polls, and bears with failures for a while.
+    fn poll(&mut self, batch: &mut Batch, wait: Duration) -> Result<(), DetectError> {
+        let mut failures = 0;
+        loop {
+            match self.source.consumer.poll(batch, wait) {
+                Ok(()) => return Ok(()),
+                Err(error) if !error.is_fatal() && failures < MOST_POLL_ERRORS => {
+                    failures += 1;
+                    tracing::warn!(%error, in_a_row = failures, "a poll failed; trying again");
+                    self.clock.sleep(POLL_PAUSE);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn feed(&mut self, batch: &Batch) -> Result<(), DetectError> {
+        let now_us = self.clock.monotonic_us();
+        for message in batch.messages() {
+            let Some((stream, topic)) = self.source.stream_of(&message) else {
+                continue;
+            };
+            let value = message.payload().unwrap_or_default();
+            let mut outcome = Ok(());
+            if stream == Stream::Banking {
+                outcome = self
+                    .schemas
+                    .admit(value, self.clock)
+                    .map_err(|source| DetectError::Registry { source })?;
+                self.unreadable += u64::from(outcome.is_err());
+            }
+            if outcome.is_ok() {
+                outcome = self.engine.feed(stream, message.partition(), value, now_us);
+            }
+            if let Err(reason) = outcome {
+                let letter = DeadLetter {
+                    topic,
+                    partition: message.partition(),
+                    offset: message.offset(),
+                    key: message.key(),
+                    value: message.payload(),
+                    reason: &reason,
+                };
+                self.sink.bury(letter, self.clock)?;
+            }
+            self.source.handled(&message);
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, event: &Event) -> Result<(), DetectError> {
+        let now_us = self.clock.monotonic_us();
+        match event {
+            Event::Assigned { partitions } => {
+                for (stream, partition) in self.source.assign(partitions) {
+                    self.engine.assign(stream, partition, now_us);
+                }
+                let partitions = self.source.n_assigned();
+                (self.progress)(Progress::Assigned { partitions });
+            }
+            Event::Revoked { partitions, lost } => {
+                self.emit()?;
+                if !lost {
+                    self.commit(CommitMode::Wait)?;
+                }
+                for (stream, partition) in self.source.revoke(partitions) {
+                    self.engine.revoke(stream, partition);
+                }
+            }
+            Event::EndOfPartition { partition, offset } => {
+                if let Some(stream) = self.source.reached_end(partition, *offset) {
+                    self.engine.reached_end(stream, partition.partition);
+                }
+            }
+            Event::DataLost { partition, detail } => {
+                tracing::warn!(%partition, detail, "records are gone; going on at the oldest one");
+                let start = [(partition.clone(), StartOffset::Beginning)];
+                self.source.consumer.seek(&start, PATIENCE)?;
+            }
+            Event::Committed { offsets, failure } => self.source.committed(offsets, *failure)?,
+            Event::Error { partition, code, detail } => {
+                tracing::warn!(?partition, ?code, detail, "the consumer reports an error");
+            }
+            other => tracing::debug!(?other, "the consumer reports something else"),
+        }
+        Ok(())
+    }
+
+    /// Hands the engine's outputs to the producer.
+    fn emit(&mut self) -> Result<(), DetectError> {
+        let outputs = self.engine.take(self.clock.now());
+        if outputs.is_empty() {
+            return Ok(());
+        }
+        self.sink.write(outputs, self.clock, self.stdout)
+    }
+
+    /// Commits what was read, after what came of it was acknowledged: at least once.
+    fn commit(&mut self, mode: CommitMode) -> Result<(), DetectError> {
+        self.sink.settle()?;
+        Ok(self.source.commit(mode)?)
+    }
+
+    fn report(&mut self) {
+        let consumed = self.engine.counts().map(|(_, counts)| counts.consumed).sum();
+        (self.progress)(Progress::Position { consumed, alerts: self.sink.alerts() });
+    }
+
+    fn finish(mut self) -> Result<SubjectFacts, DetectError> {
+        self.emit()?;
+        self.commit(CommitMode::Wait)?;
+        let mut facts = SubjectFacts {
+            alerts: self.sink.alerts(),
+            dead_letters: self.sink.letters(),
+            ..SubjectFacts::default()
+        };
+        for (stream, counts) in self.engine.counts() {
+            let unreadable = if stream == Stream::Banking { self.unreadable } else { 0 };
+            facts.consumed.insert(stream, counts.consumed + unreadable);
+            facts.late.insert(stream, counts.late);
+        }
+        self.source.consumer.close()?;
+        Ok(facts)
+    }
+}

@@ -1,0 +1,233 @@
+//! Tumbling and sliding windows over event time, within one partition.
+//!
+//! ```text
+//! windows: [k * slide, k * slide + size)   for every whole k
+//! panes:   [k * slide, (k + 1) * slide)    size / slide of them make a window
+//! ```
+//! An event is added to one pane only, however many windows it falls into. A window closes when the
+//! watermark reaches its end. For the allowed lateness it is kept, and an event that comes within it
+//! gives the window's corrected result again.
+
+use std::{
+    borrow::Borrow,
+    collections::{BTreeMap, HashMap},
+    hash::Hash,
+};
+
+use floodmark_contracts::clock::EventTime;
+
+use super::watermark::BEGINNING;
+
+/// What is summed up over a window. Merging must not depend on the order.
+pub trait Aggregate: Default {
+    /// Takes over what another part of the same window found.
+    fn merge(&mut self, other: &Self);
+}
+
+/// A window: from `start`, to `end` exclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Window {
+    /// First instant.
+    pub start: EventTime,
+    /// First instant after it.
+    pub end: EventTime,
+}
+
+/// Size and slide of windows, milliseconds; the size is a multiple of the slide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowSpec {
+    size_ms: i64,
+    slide_ms: i64,
+}
+
+impl WindowSpec {
+    /// Windows one after the other.
+    #[must_use]
+    pub const fn tumbling(size_ms: i64) -> Self {
+        Self { size_ms, slide_ms: size_ms }
+    }
+
+    /// Windows of `size_ms` that start every `slide_ms`; `None` unless the size is a multiple of
+    /// the slide and both are above zero.
+    #[must_use]
+    pub const fn sliding(size_ms: i64, slide_ms: i64) -> Option<Self> {
+        if slide_ms > 0 && size_ms >= slide_ms && size_ms % slide_ms == 0 {
+            Some(Self { size_ms, slide_ms })
+        } else {
+            None
+        }
+    }
+
+    /// Length of a window, milliseconds.
+    #[must_use]
+    pub fn size_ms(&self) -> i64 {
+        self.size_ms
+    }
+
+    fn pane(&self, at: EventTime) -> i64 {
+        at.0.div_euclid(self.slide_ms) * self.slide_ms
+    }
+
+    fn ending_at(&self, end: i64) -> Window {
+        Window { start: EventTime(end - self.size_ms), end: EventTime(end) }
+    }
+}
+
+/// What the groups of one pane hold.
+#[derive(Debug)]
+struct Pane<G, A> {
+    index: HashMap<G, u32>,
+    aggregates: Vec<A>,
+}
+
+impl<G, A> Default for Pane<G, A> {
+    fn default() -> Self {
+        Self { index: HashMap::new(), aggregates: Vec::new() }
+    }
+}
+
+impl<G: Eq + Hash, A> Pane<G, A> {
+    fn get(&self, group: &G) -> Option<&A> {
+        self.index.get(group).and_then(|slot| self.aggregates.get(*slot as usize))
+    }
+}
+
+/// The parts of one group in one window, oldest first.
+pub struct Parts<'a, G, A> {
+    panes: &'a [&'a Pane<G, A>],
+    group: &'a G,
+}
+
+impl<'a, G: Eq + Hash, A> Parts<'a, G, A> {
+    /// The parts.
+    pub fn iter(&self) -> impl Iterator<Item = &'a A> + Clone + use<'a, G, A> {
+        let group = self.group;
+        self.panes.iter().filter_map(move |pane| pane.get(group))
+    }
+
+    /// All parts in one.
+    #[must_use]
+    pub fn merged(&self) -> A
+    where
+        A: Aggregate,
+    {
+        let mut whole = A::default();
+        for part in self.iter() {
+            whole.merge(part);
+        }
+        whole
+    }
+}
+
+/// Windows per group, within one partition.
+#[derive(Debug)]
+pub struct Windows<G, A> {
+    spec: WindowSpec,
+    lateness_ms: i64,
+    panes: BTreeMap<i64, Pane<G, A>>,
+    /// Windows that end at or before this are closed.
+    closed: EventTime,
+    /// No window ends before this: nearly every call of [`close`](Self::close) stops here.
+    next_boundary: EventTime,
+}
+
+impl<G: Eq + Hash + Ord, A: Default> Windows<G, A> {
+    /// No windows yet; closed ones take events for another `lateness_ms`.
+    #[must_use]
+    pub fn new(spec: WindowSpec, lateness_ms: i64) -> Self {
+        Self { spec, lateness_ms, panes: BTreeMap::new(), closed: BEGINNING, next_boundary: BEGINNING }
+    }
+
+    /// The aggregate of `group` in the pane of `at`, to add an event to.
+    pub fn pane<Q>(&mut self, at: EventTime, group: &Q) -> &mut A
+    where
+        G: Borrow<Q>,
+        Q: Eq + Hash + ToOwned<Owned = G> + ?Sized,
+    {
+        let pane = self.panes.entry(self.spec.pane(at)).or_default();
+        let slot = if let Some(slot) = pane.index.get(group) {
+            *slot as usize
+        } else {
+            let slot = pane.aggregates.len();
+            pane.index.insert(group.to_owned(), u32::try_from(slot).unwrap_or(u32::MAX));
+            pane.aggregates.push(A::default());
+            slot
+        };
+        &mut pane.aggregates[slot]
+    }
+
+    /// Closes every window that ends at or before `to`, oldest first, and gives each group in it, in
+    /// order, to `closed`. Windows without events are skipped.
+    pub fn close(&mut self, to: EventTime, mut closed: impl FnMut(Window, &G, Parts<'_, G, A>)) {
+        if to < self.next_boundary {
+            return;
+        }
+        self.next_boundary = EventTime(self.spec.pane(to)).plus_ms(self.spec.slide_ms);
+        while let Some(end) = self.next_end(to) {
+            self.closed = EventTime(end);
+            let window = self.spec.ending_at(end);
+            let panes: Vec<&Pane<G, A>> =
+                self.panes.range(window.start.0..end).map(|(_, pane)| pane).collect();
+            let mut groups: Vec<&G> = panes.iter().flat_map(|pane| pane.index.keys()).collect();
+            groups.sort_unstable();
+            groups.dedup();
+            for group in groups {
+                closed(window, group, Parts { panes: &panes, group });
+            }
+        }
+        self.closed = self.closed.max(to);
+        self.forget(to);
+    }
+
+    /// Gives the closed windows that hold `at` again, for one group: their corrected results.
+    pub fn correct(
+        &self,
+        at: EventTime,
+        group: &G,
+        mut corrected: impl FnMut(Window, &G, Parts<'_, G, A>),
+    ) {
+        let pane = self.spec.pane(at);
+        let mut end = pane + self.spec.slide_ms;
+        while end <= pane + self.spec.size_ms && EventTime(end) <= self.closed {
+            let window = self.spec.ending_at(end);
+            let panes: Vec<&Pane<G, A>> =
+                self.panes.range(window.start.0..end).map(|(_, pane)| pane).collect();
+            corrected(window, group, Parts { panes: &panes, group });
+            end += self.spec.slide_ms;
+        }
+    }
+
+    /// Number of groups in all panes held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.panes.values().map(|pane| pane.aggregates.len()).sum()
+    }
+
+    /// True if nothing is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.panes.is_empty()
+    }
+
+    /// End of the oldest open window with events, if it is at or before `to`. Gaps are jumped over,
+    /// because an event far ahead must not cost a step per empty window.
+    fn next_end(&self, to: EventTime) -> Option<i64> {
+        let first = self.closed.0.saturating_sub(self.spec.size_ms).saturating_add(1);
+        let (pane, _) = self.panes.range(first..).next()?;
+        let end = self.spec.pane(self.closed.max(EventTime(*pane))) + self.spec.slide_ms;
+        (end <= to.0).then_some(end)
+    }
+
+    /// Drops the panes whose last window takes no more events.
+    fn forget(&mut self, to: EventTime) {
+        while let Some(pane) = self.panes.first_entry() {
+            if pane.key() + self.spec.size_ms + self.lateness_ms > to.0 {
+                break;
+            }
+            pane.remove();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

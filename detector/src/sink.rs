@@ -1,0 +1,181 @@
+//! The output side: alerts, fraud flags and dead letters, at least once.
+//!
+//! Whoever commits input offsets calls [`Sink::settle`] first. A transactional sink would begin and
+//! end a transaction at the same two places.
+
+use std::{collections::BTreeMap, io::Write, time::Duration};
+
+use floodmark_contracts::{clock::Clock, job::DetectorJob};
+use floodmark_kafka::{
+    ClientSettings, Delivery, ErrorCode, Producer, ProducerSettings, Record, SendError,
+    producer::{Outcome, Topic},
+};
+
+use crate::{finding::Output, run::DetectError};
+
+/// How long the broker may take to acknowledge; librdkafka retries within.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Wait for room in a full queue.
+const ROOM_WAIT: Duration = Duration::from_millis(10);
+
+/// A record that could not be decoded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DeadLetter<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
+    pub(crate) reason: &'a str,
+}
+
+/// The producer with its topics.
+pub(crate) struct Sink {
+    producer: Producer,
+    anomalies: Topic,
+    fraud_flags: Topic,
+    dead_letters: Topic,
+    failures: BTreeMap<String, u64>,
+    alerts: u64,
+    letters: u64,
+    buffer: Vec<u8>,
+}
+
+impl Sink {
+    /// Opens the output of a job.
+    pub(crate) fn open(
+        client: &ClientSettings,
+        job: &DetectorJob,
+    ) -> Result<Self, floodmark_kafka::Error> {
+        let producer = Producer::new(client, &ProducerSettings::default())?;
+        Ok(Self {
+            anomalies: producer.topic(&job.anomalies)?,
+            fraud_flags: producer.topic(&job.fraud_flags)?,
+            dead_letters: producer.topic(&job.dead_letters)?,
+            producer,
+            failures: BTreeMap::new(),
+            alerts: 0,
+            letters: 0,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// Alerts written so far.
+    pub(crate) fn alerts(&self) -> u64 {
+        self.alerts
+    }
+
+    /// Dead letters written so far.
+    pub(crate) fn letters(&self) -> u64 {
+        self.letters
+    }
+
+    /// Hands outputs to the producer; lines go to `stdout`.
+    pub(crate) fn write(
+        &mut self,
+        outputs: Vec<Output>,
+        clock: &dyn Clock,
+        stdout: &mut dyn Write,
+    ) -> Result<(), DetectError> {
+        let mut printed = false;
+        for output in outputs {
+            let mut buffer = std::mem::take(&mut self.buffer);
+            buffer.clear();
+            match output {
+                Output::Alert(alert) => {
+                    serde_json::to_writer(&mut buffer, &alert)
+                        .map_err(|source| DetectError::Encode { source })?;
+                    let topic = self.anomalies.clone();
+                    self.send(&Record::new(&topic, &buffer).key(alert.key.id.as_bytes()), clock)?;
+                    self.alerts += 1;
+                }
+                Output::Flag(flag) => {
+                    buffer.extend_from_slice(flag.to_string().as_bytes());
+                    let topic = self.fraud_flags.clone();
+                    self.send(&Record::new(&topic, &buffer).key(flag.session_id.as_bytes()), clock)?;
+                }
+                Output::Line(line) => {
+                    writeln!(stdout, "{line}").map_err(|source| DetectError::Print { source })?;
+                    printed = true;
+                }
+            }
+            self.buffer = buffer;
+        }
+        if printed {
+            stdout.flush().map_err(|source| DetectError::Print { source })?;
+        }
+        Ok(())
+    }
+
+    /// Hands a record that is no event to the producer, with the reason and its place in headers.
+    pub(crate) fn bury(&mut self, letter: DeadLetter<'_>, clock: &dyn Clock) -> Result<(), DetectError> {
+        let (partition, offset) = (letter.partition.to_string(), letter.offset.to_string());
+        let headers = [
+            ("reason", Some(letter.reason.as_bytes())),
+            ("source-topic", Some(letter.topic.as_bytes())),
+            ("source-partition", Some(partition.as_bytes())),
+            ("source-offset", Some(offset.as_bytes())),
+        ];
+        let topic = self.dead_letters.clone();
+        let mut record = Record {
+            topic: &topic,
+            partition: None,
+            key: letter.key,
+            payload: letter.value,
+            timestamp_ms: None,
+            headers: &headers,
+        };
+        match self.send(&record, clock) {
+            // The place in the headers still leads to a record that cannot be copied whole.
+            Err(DetectError::Send { source: SendError::TooLarge { .. } }) => {
+                (record.key, record.payload) = (None, None);
+                self.send(&record, clock)?;
+            }
+            sent => sent?,
+        }
+        self.letters += 1;
+        Ok(())
+    }
+
+    /// Waits until everything handed over so far is acknowledged.
+    ///
+    /// # Errors
+    /// If the broker refused a record, or did not answer in time.
+    pub(crate) fn settle(&mut self) -> Result<(), DetectError> {
+        let Self { producer, failures, .. } = self;
+        if producer.in_flight() > 0 {
+            producer.flush(PATIENCE, &mut |delivery| note(failures, delivery))?;
+        } else {
+            producer.poll(Duration::ZERO, &mut |delivery| note(failures, delivery));
+        }
+        match failures.pop_first() {
+            None => Ok(()),
+            Some((reason, records)) => Err(DetectError::Undelivered { records, reason }),
+        }
+    }
+
+    fn send(&mut self, record: &Record<'_>, clock: &dyn Clock) -> Result<(), DetectError> {
+        let deadline = clock.monotonic_us() + i64::try_from(PATIENCE.as_micros()).unwrap_or(i64::MAX);
+        loop {
+            match self.producer.send(record, 0) {
+                Ok(()) => return Ok(()),
+                Err(SendError::QueueFull) if clock.monotonic_us() < deadline => {
+                    let failures = &mut self.failures;
+                    self.producer.poll(ROOM_WAIT, &mut |delivery| note(failures, delivery));
+                }
+                Err(source) => return Err(DetectError::Send { source }),
+            }
+        }
+    }
+}
+
+fn note(failures: &mut BTreeMap<String, u64>, delivery: Delivery) {
+    if let Outcome::Failed { code, .. } = delivery.outcome {
+        *failures.entry(reason(code)).or_default() += 1;
+    }
+}
+
+fn reason(code: ErrorCode) -> String {
+    code.to_string()
+}

@@ -1,0 +1,169 @@
+//! The input side: one consumer over all streams, and how far it has come.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use floodmark_contracts::{job::DetectorJob, stream::Stream};
+use floodmark_kafka::{
+    BatchConsumer, ClientSettings, ConsumerSettings, Error, PartitionOffset, TopicPartition,
+    consumer::{CommitMode, Message},
+};
+
+/// Commits in a row that may fail before the detector gives up.
+const MOST_FAILED_COMMITS: u32 = 10;
+
+/// The consumer with its place in each partition.
+pub(crate) struct Source {
+    /// The consumer.
+    pub(crate) consumer: BatchConsumer,
+    /// Streams by the index of their topic in the consumer.
+    streams: Vec<Stream>,
+    topics: Vec<String>,
+    /// Offset after the last record handled.
+    positions: BTreeMap<(usize, i32), i64>,
+    /// Partitions whose position moved since the last commit.
+    moved: BTreeSet<(usize, i32)>,
+    /// Assigned partitions, and whether each has been read to its end.
+    assigned: BTreeMap<(usize, i32), bool>,
+    failed_commits: u32,
+}
+
+impl Source {
+    /// Joins the job's group for its inputs.
+    pub(crate) fn join(client: &ClientSettings, job: &DetectorJob) -> Result<Self, Error> {
+        let mut settings = ConsumerSettings::in_group(&job.group);
+        settings.report_ends = true;
+        let mut consumer = BatchConsumer::new(client, &settings)?;
+        let topics: Vec<String> = job.inputs.values().cloned().collect();
+        consumer.subscribe(&topics.iter().map(String::as_str).collect::<Vec<_>>())?;
+        Ok(Self {
+            consumer,
+            streams: job.inputs.keys().copied().collect(),
+            topics,
+            positions: BTreeMap::new(),
+            moved: BTreeSet::new(),
+            assigned: BTreeMap::new(),
+            failed_commits: 0,
+        })
+    }
+
+    /// The stream and topic of a record.
+    pub(crate) fn stream_of(&self, message: &Message<'_>) -> Option<(Stream, &str)> {
+        let index = message.topic_index();
+        Some((*self.streams.get(index)?, self.topics.get(index)?))
+    }
+
+    /// Takes note that a record has been handled.
+    pub(crate) fn handled(&mut self, message: &Message<'_>) {
+        let place = (message.topic_index(), message.partition());
+        self.positions.insert(place, message.offset() + 1);
+        self.moved.insert(place);
+        if let Some(at_end) = self.assigned.get_mut(&place) {
+            *at_end = false;
+        }
+    }
+
+    /// Takes note of a partition's end at `offset`. Gives its stream if everything before that end
+    /// has been handled; otherwise records have come behind it, and another end will be reported.
+    pub(crate) fn reached_end(&mut self, partition: &TopicPartition, offset: i64) -> Option<Stream> {
+        let place = self.place(partition)?;
+        if self.positions.get(&place).is_some_and(|position| *position > offset) {
+            return None;
+        }
+        self.assigned.insert(place, true);
+        self.streams.get(place.0).copied()
+    }
+
+    /// True if there are partitions, and all have been read to their ends.
+    pub(crate) fn is_caught_up(&self) -> bool {
+        !self.assigned.is_empty() && self.assigned.values().all(|at_end| *at_end)
+    }
+
+    /// Takes partitions on; each with its stream.
+    pub(crate) fn assign(&mut self, partitions: &[TopicPartition]) -> Vec<(Stream, i32)> {
+        self.places(partitions)
+            .map(|place| {
+                self.assigned.insert(place, false);
+                (self.streams[place.0], place.1)
+            })
+            .collect()
+    }
+
+    /// Gives partitions up; each with its stream.
+    pub(crate) fn revoke(&mut self, partitions: &[TopicPartition]) -> Vec<(Stream, i32)> {
+        self.places(partitions)
+            .map(|place| {
+                self.assigned.remove(&place);
+                self.positions.remove(&place);
+                self.moved.remove(&place);
+                (self.streams[place.0], place.1)
+            })
+            .collect()
+    }
+
+    /// Number of partitions assigned.
+    pub(crate) fn n_assigned(&self) -> usize {
+        self.assigned.len()
+    }
+
+    /// Commits what was handled. The output of all of it must have been acknowledged before.
+    pub(crate) fn commit(&mut self, mode: CommitMode) -> Result<(), Error> {
+        let offsets: Vec<PartitionOffset> = self
+            .moved
+            .iter()
+            .filter_map(|place| {
+                let offset = *self.positions.get(place)?;
+                Some(PartitionOffset::new(self.topics[place.0].clone(), place.1, offset))
+            })
+            .collect();
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        self.moved.clear();
+        match self.consumer.commit(&offsets, mode) {
+            Ok(()) => Ok(()),
+            Err(error) => self.commit_failed(&offsets, error),
+        }
+    }
+
+    /// Takes note of how a commit in the background ended.
+    pub(crate) fn committed(
+        &mut self,
+        offsets: &[PartitionOffset],
+        failure: Option<floodmark_kafka::ErrorCode>,
+    ) -> Result<(), Error> {
+        let Some(code) = failure else {
+            self.failed_commits = 0;
+            return Ok(());
+        };
+        let attempt = format!("commit offsets of {} partitions", offsets.len());
+        let detail = "the group did not take them".to_owned();
+        self.commit_failed(offsets, Error::Refused { attempt, code, detail })
+    }
+
+    /// A failed commit is made up for by the next one, which holds later offsets; only when that goes
+    /// on there is no use in working on what would be read again.
+    fn commit_failed(&mut self, offsets: &[PartitionOffset], error: Error) -> Result<(), Error> {
+        self.failed_commits += 1;
+        if error.is_fatal() || self.failed_commits >= MOST_FAILED_COMMITS {
+            return Err(error);
+        }
+        tracing::warn!(%error, in_a_row = self.failed_commits, "a commit failed; trying again");
+        for offset in offsets {
+            if let Some(place) = self.place(&offset.topic_partition()) {
+                self.moved.insert(place);
+            }
+        }
+        Ok(())
+    }
+
+    fn place(&self, partition: &TopicPartition) -> Option<(usize, i32)> {
+        let index = self.topics.iter().position(|topic| *topic == partition.topic)?;
+        Some((index, partition.partition))
+    }
+
+    fn places(&self, partitions: &[TopicPartition]) -> std::vec::IntoIter<(usize, i32)> {
+        let places: Vec<_> =
+            partitions.iter().filter_map(|partition| self.place(partition)).collect();
+        places.into_iter()
+    }
+}

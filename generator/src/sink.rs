@@ -1,0 +1,207 @@
+//! Where events go: a Kafka topic, a file, standard output, or nowhere.
+
+mod kafka;
+mod lines;
+
+use std::{path::PathBuf, str::FromStr, time::Duration};
+
+use floodmark_contracts::{job::GeneratorJob, stream::Stream};
+
+pub(crate) use self::kafka::prepare;
+use crate::{events::Event, plan::Plan};
+
+/// Where events go, as users choose it: `kafka`, `null`, `stdout` or `file:DIR`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SinkChoice {
+    /// The topics of a cluster.
+    Kafka,
+    /// Nowhere: everything is made and counted, nothing is sent.
+    Null,
+    /// Standard output: one value a line, Avro records as JSON.
+    Stdout,
+    /// A file of such lines for each stream, in a directory: `clickstream.ndjson` and so on.
+    Files(PathBuf),
+}
+
+/// Why a text is no sink.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{found}` is no sink; use `kafka`, `null`, `stdout` or `file:DIR`")]
+pub struct SinkChoiceError {
+    /// The text.
+    pub found: String,
+}
+
+impl FromStr for SinkChoice {
+    type Err = SinkChoiceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            None if text == "kafka" => Ok(Self::Kafka),
+            None if text == "null" => Ok(Self::Null),
+            None if text == "stdout" => Ok(Self::Stdout),
+            Some(("file", directory)) if !directory.is_empty() => Ok(Self::Files(directory.into())),
+            _ => Err(SinkChoiceError { found: text.to_owned() }),
+        }
+    }
+}
+
+/// Why a sink cannot be used, or cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// The cluster.
+    #[error(transparent)]
+    Cluster(#[from] floodmark_kafka::Error),
+    /// The schema registry.
+    #[error(transparent)]
+    Registry(#[from] floodmark_kafka::registry::RegistryError),
+    /// There is no schema registry.
+    #[error(
+        "stream `banking` is written in Avro and needs a schema registry; name one with `--registry`"
+    )]
+    NoRegistry,
+    /// The job names no topic for a stream.
+    #[error("the job has no topic for stream `{stream}`; add it to `topics`")]
+    NoTopic {
+        /// The stream.
+        stream: Stream,
+    },
+    /// The topic is missing or has another number of partitions.
+    #[error("topic `{topic}` has {found} partitions, the profile asks for {wanted}; create it so")]
+    Partitions {
+        /// The topic.
+        topic: String,
+        /// Partitions that it has; 0 if there is no such topic.
+        found: i32,
+        /// Partitions that the profile asks for.
+        wanted: u32,
+    },
+    /// A record was refused for good.
+    #[error("event in slot {slot} of stream `{stream}` was refused")]
+    Refused {
+        /// The stream.
+        stream: Stream,
+        /// The event's slot.
+        slot: u64,
+        /// Why.
+        #[source]
+        source: floodmark_kafka::SendError,
+    },
+    /// A file or standard output.
+    #[error("cannot write `{path}`")]
+    Write {
+        /// The file, or `standard output`.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl SinkError {
+    /// True if a service that is needed did not answer.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Cluster(error) => error.is_unreachable(),
+            Self::Registry(error) => error.is_unreachable(),
+            _ => false,
+        }
+    }
+}
+
+/// What became of an event that was handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Handover {
+    /// It is where it should be.
+    Stored,
+    /// A report will follow.
+    Taken,
+    /// There is no room now; the event must be handed over again.
+    Full,
+}
+
+/// What became of an event that was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// The tag that was handed over with it.
+    pub(crate) tag: u64,
+    /// False if it was given up.
+    pub(crate) stored: bool,
+}
+
+/// A way out for one stream's events. The seam between pacing and whatever takes the load.
+pub(crate) trait Sink: Send {
+    /// Hands an event over, with the timestamp that its record is to bear and a tag for the report.
+    fn send(
+        &mut self,
+        event: &Event,
+        timestamp_ms: i64,
+        tag: u64,
+    ) -> Result<Handover, SinkError>;
+
+    /// Takes the reports that are there.
+    fn poll(&mut self, report: &mut dyn FnMut(Report));
+
+    /// Sends all that waits, and takes reports for at most `limit`. True if none is outstanding.
+    fn flush(&mut self, limit: Duration, report: &mut dyn FnMut(Report))
+    -> Result<bool, SinkError>;
+}
+
+/// Opens the sink of one stream. `schema_id` is the one that [`prepare`] gave.
+pub(crate) fn open(
+    choice: &SinkChoice,
+    job: &GeneratorJob,
+    plan: &Plan,
+    stream: Stream,
+) -> Result<Box<dyn Sink>, SinkError> {
+    Ok(match choice {
+        SinkChoice::Kafka => Box::new(kafka::KafkaSink::open(job, plan, stream)?),
+        SinkChoice::Null => Box::new(NullSink),
+        SinkChoice::Stdout => Box::new(lines::LineSink::stdout(stream)),
+        SinkChoice::Files(directory) => Box::new(lines::LineSink::create(directory, stream)?),
+    })
+}
+
+/// Takes everything and does nothing: what is measured with it is the generator alone.
+#[derive(Debug)]
+struct NullSink;
+
+impl Sink for NullSink {
+    fn send(&mut self, event: &Event, _: i64, _: u64) -> Result<Handover, SinkError> {
+        // Without this the compiler could leave out what makes the bytes.
+        std::hint::black_box((&event.key, &event.value));
+        Ok(Handover::Stored)
+    }
+
+    fn poll(&mut self, _: &mut dyn FnMut(Report)) {}
+
+    fn flush(&mut self, _: Duration, _: &mut dyn FnMut(Report)) -> Result<bool, SinkError> {
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sinks_are_read_by_their_names() {
+        for (text, expected) in [
+            ("kafka", Some(SinkChoice::Kafka)),
+            ("null", Some(SinkChoice::Null)),
+            ("stdout", Some(SinkChoice::Stdout)),
+            ("file:out/a", Some(SinkChoice::Files("out/a".into()))),
+            ("file:", None),
+            ("file", None),
+            ("kafka:x", None),
+            ("", None),
+        ] {
+            assert_eq!(text.parse().ok(), expected, "{text}");
+        }
+        let error = "tape".parse::<SinkChoice>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`tape` is no sink; use `kafka`, `null`, `stdout` or `file:DIR`"
+        );
+    }
+}

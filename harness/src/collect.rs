@@ -1,0 +1,148 @@
+//! Reading the alert topics while the run goes on.
+//!
+//! A thread reads from the start of every topic, parses each record as an alert and spills it to
+//! `alerts.ndjson` with the broker's append time and the time at which it was seen. Memory does not
+//! grow with the number of alerts. What is no alert is counted, with a few examples of why.
+
+mod reader;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use floodmark_contracts::{clock::Clock, record::CollectorFacts};
+use floodmark_kafka::{Admin, ClientSettings, Error};
+
+use self::reader::Reader;
+
+/// How long the last alerts may take to be read once the run is over.
+const LAST_READ: Duration = Duration::from_secs(10);
+
+/// How long one question to the cluster may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why alerts could not be collected.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    /// The alert topics cannot be read.
+    #[error("cannot read the alert topics")]
+    Cluster(#[source] Error),
+    /// Alerts were deleted before they were read.
+    #[error("alerts in topic `{topic}`, partition {partition}, were deleted before they were read: {detail}")]
+    Lost {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The client's words.
+        detail: String,
+    },
+    /// The last alerts could not be read in time.
+    #[error("{partitions} partitions of the alert topics were not read to their end within {waited:?}")]
+    NotRead {
+        /// How many partitions.
+        partitions: usize,
+        /// How long.
+        waited: Duration,
+    },
+    /// The file of alerts cannot be written.
+    #[error("cannot write `{}`", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The reading thread is gone.
+    #[error("the thread that reads alerts ended by a panic")]
+    Panicked,
+}
+
+/// What the collecting thread and its owner both look at.
+struct Shared {
+    alerts: AtomicU64,
+    /// Monotonic microseconds at which the last alert was seen; at first, the start.
+    last_seen: AtomicI64,
+    finishing: AtomicBool,
+}
+
+/// A collector at work.
+pub struct Collector {
+    shared: Arc<Shared>,
+    clock: Arc<dyn Clock>,
+    thread: Option<JoinHandle<Result<CollectorFacts, CollectError>>>,
+}
+
+impl Collector {
+    /// Starts reading `topics`, which exist, into the file at `out`.
+    ///
+    /// # Errors
+    /// If the topics cannot be read or the file cannot be made.
+    pub fn start(
+        client: &ClientSettings,
+        topics: &[&str],
+        out: &Path,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, CollectError> {
+        let admin = Admin::new(client, TIMEOUT).map_err(CollectError::Cluster)?;
+        let partitions = admin.partitions(topics).map_err(CollectError::Cluster)?;
+        let shared = Arc::new(Shared {
+            alerts: AtomicU64::new(0),
+            last_seen: AtomicI64::new(clock.monotonic_us()),
+            finishing: AtomicBool::new(false),
+        });
+        let reader =
+            Reader::new(client, admin, partitions, out, Arc::clone(&clock), Arc::clone(&shared))?;
+        let thread = std::thread::Builder::new()
+            .name("collector".to_owned())
+            .spawn(move || reader.run())
+            .map_err(|source| CollectError::File { path: out.to_owned(), source })?;
+        Ok(Self { shared, clock, thread: Some(thread) })
+    }
+
+    /// Alerts so far.
+    #[must_use]
+    pub fn alerts(&self) -> u64 {
+        self.shared.alerts.load(Ordering::Relaxed)
+    }
+
+    /// Wall time since the last alert was seen, or since the start without one.
+    #[must_use]
+    pub fn quiet_for(&self, clock: &dyn Clock) -> Duration {
+        let since = clock.monotonic_us() - self.shared.last_seen.load(Ordering::Relaxed);
+        Duration::from_micros(u64::try_from(since).unwrap_or(0))
+    }
+
+    /// Reads what is in the topics at this moment, and ends.
+    ///
+    /// # Errors
+    /// If the topics could not be read to their end, or the file could not be written.
+    pub fn finish(mut self) -> Result<CollectorFacts, CollectError> {
+        let quiet = self.quiet_for(&*self.clock);
+        let Some(thread) = self.thread.take() else { return Err(CollectError::Panicked) };
+        self.shared.finishing.store(true, Ordering::Release);
+        let mut facts = thread.join().map_err(|_| CollectError::Panicked)??;
+        facts.quiet_ms =
+            (facts.alerts > 0).then(|| i64::try_from(quiet.as_millis()).unwrap_or(i64::MAX));
+        Ok(facts)
+    }
+}
+
+impl Drop for Collector {
+    /// A collector that is given up reads no further.
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            self.shared.finishing.store(true, Ordering::Release);
+            if !matches!(thread.join(), Ok(Ok(_))) {
+                tracing::debug!("a collector was given up with an error");
+            }
+        }
+    }
+}

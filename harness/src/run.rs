@@ -1,0 +1,288 @@
+//! One run, from an empty machine to a record of facts.
+//!
+//! `setup` brings broker, topics, collector and subject up; `generate` runs the generator as a child;
+//! `drain` waits until the subject has read everything and its alerts have been seen. Labels reach
+//! the run's folder only after the subject has ended.
+
+mod drain;
+mod files;
+mod stages;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use floodmark_contracts::{
+    clock::{Clock, RunMicros, WallTime},
+    profile::{Profile, SubjectSection},
+    record::{GeneratorFacts, Phase, RunRecord, SubjectFacts},
+    result::SCHEMA_VERSION,
+};
+use floodmark_generator::Plan;
+use floodmark_kafka::ClientSettings;
+
+pub use self::files::{
+    FileError, read_alerts, read_bare_alerts, read_labels, read_record, read_series,
+};
+use crate::{
+    broker::BrokerError,
+    child::{ChildError, resources_of},
+    collect::CollectError,
+    environment,
+    profile::Sound,
+    topics::TopicsError,
+    validity,
+};
+
+/// What a run needs to know. Everything in it has been validated.
+pub struct Request<'a> {
+    /// floodmark's own program, for the child processes.
+    pub exe: &'a Path,
+    /// The run's folder; it exists.
+    pub out: &'a Path,
+    /// The profile with its overrides.
+    pub profile: &'a Profile,
+    /// What the harness makes of it.
+    pub sound: &'a Sound,
+    /// What the generator makes of it.
+    pub plan: &'a Plan,
+    /// Properties of every client; the address is filled in once the broker is up.
+    pub client: &'a ClientSettings,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Set by a signal: the run is cut short and recorded.
+    pub stop: &'a AtomicBool,
+    /// The command that makes the run again.
+    pub reproduce: String,
+    /// Version of floodmark.
+    pub version: &'a str,
+    /// Leave broker and topics up until `stop`.
+    pub keep: bool,
+}
+
+/// What is going on, for whoever watches.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunEvent {
+    /// A step begins.
+    Stage(String),
+    /// The generator has got this far.
+    Progress {
+        /// Seconds since the first due time.
+        second: i64,
+        /// Seconds in all.
+        of: f64,
+        /// Events sent in the last second.
+        sent: u64,
+        /// Alerts so far.
+        alerts: u64,
+    },
+    /// `--keep`: the broker stays up at this address.
+    Kept(String),
+}
+
+/// Why a run came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// No broker.
+    #[error("cannot bring the broker up")]
+    Broker(#[source] BrokerError),
+    /// The banking stream has no registry.
+    #[error("stream `banking` needs a schema registry, and broker `{broker}` brings none; pass `--registry URL`")]
+    NoRegistry {
+        /// The broker.
+        broker: String,
+    },
+    /// The topics could not be made ready.
+    #[error("cannot make the topics ready")]
+    Topics(#[source] TopicsError),
+    /// The alerts cannot be read.
+    #[error("cannot read the alerts")]
+    Collect(#[source] CollectError),
+    /// The cluster did not answer.
+    #[error("cannot ask the cluster about the subject")]
+    Cluster(#[source] floodmark_kafka::Error),
+    /// A child process failed.
+    #[error("the run was ended")]
+    Child(#[source] ChildError),
+    /// The subject did not take its partitions.
+    #[error("the subject took {assigned} of {wanted} partitions within {waited_s} s; its last lines:\n{lines}")]
+    NotReady {
+        /// Partitions that it has.
+        assigned: usize,
+        /// Partitions that it should have.
+        wanted: usize,
+        /// Seconds waited.
+        waited_s: u64,
+        /// The end of its log.
+        lines: String,
+    },
+    /// The generator left nothing behind.
+    #[error("the generator left no figures; its last lines:\n{lines}")]
+    NoFigures {
+        /// The end of its log.
+        lines: String,
+    },
+    /// A file of the run.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl RunError {
+    /// Whether a broker or service could not be reached or started.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Broker(_) => true,
+            Self::Topics(error) => error.is_unreachable(),
+            Self::Cluster(error) => error.is_unreachable(),
+            _ => false,
+        }
+    }
+}
+
+/// Runs the profile and writes `record.json`, `labels.ndjson`, `alerts.ndjson`, `enrichment.ndjson` and
+/// `timeseries.ndjson` into the run's folder.
+///
+/// # Errors
+/// [`RunError`]. A run that a signal cuts short is no error: its record says `interrupted`.
+pub fn execute(
+    request: &Request<'_>,
+    watch: &mut dyn FnMut(RunEvent),
+) -> Result<RunRecord, RunError> {
+    let clock = &*request.clock;
+    let begun = clock.now();
+    let work = files::work_dir()?;
+    let folders = Folders::make(request.out, work.path())?;
+    let mut setup = stages::set_up(request, &folders, watch)?;
+    let generated = stages::generate(request, &folders, &mut setup, watch)?;
+    let generated_at = clock.now();
+    watch(RunEvent::Stage("drain: waiting for the last alerts".to_owned()));
+    let drained = drain::drain(request, &mut setup, &generated.facts)?;
+    let subject_facts = stages::end_subject(request, &folders, &mut setup)?;
+    let start = generated.facts.started_at;
+    let lag_series = setup.lag_series(start);
+    let collector = setup.collector.finish().map_err(RunError::Collect)?;
+    let ended_at = clock.now();
+
+    let mut series = generated.series;
+    series.extend(lag_series);
+    series.sort_by_key(|row| row.t);
+    let validity = validity::judge(&validity::Evidence {
+        generator: &generated.facts.streams,
+        subject: subject_facts.as_ref(),
+        collector: &collector,
+        drain_cut_short: drained.cut_short,
+        series: &series,
+    });
+    let mut processes = setup.processes;
+    processes.extend(setup.broker.resources());
+    processes.push(resources_of("harness", std::process::id()));
+    let record = RunRecord {
+        schema_version: SCHEMA_VERSION,
+        floodmark_version: request.version.to_owned(),
+        plan: request.profile.into(),
+        scoring: request.profile.scoring.clone(),
+        gates: request.profile.gates.clone(),
+        reproduce: request.reproduce.clone(),
+        broker: setup.broker.kind().to_owned(),
+        subject: subject_name(request.profile.subject).to_owned(),
+        client: request.client.redacted(),
+        started_at: start,
+        phases: phases(start, &[begun, start, generated_at, ended_at]),
+        timeline: request.sound.timeline,
+        warm_up_until: request
+            .sound
+            .timeline
+            .event_time(RunMicros(files::micros(request.sound.warm_up))),
+        event_time_end: request
+            .sound
+            .timeline
+            .event_time(RunMicros(files::micros(request.sound.duration))),
+        generator: generated.facts.streams,
+        subject_facts: subject_facts.unwrap_or_default(),
+        collector,
+        processes,
+        environment: environment::here(),
+        validity,
+        interrupted: generated.facts.interrupted,
+    };
+    files::leave(request, &folders, &record, &series)?;
+    stages::leave_topics(request, &record, setup.topics, setup.broker, &setup.client, watch)?;
+    Ok(record)
+}
+
+/// The folders of a run.
+struct Folders {
+    /// What people keep.
+    out: PathBuf,
+    /// Logs of the child processes, kept as well.
+    logs: PathBuf,
+    /// What the generator writes. The subject never learns of it.
+    generator: PathBuf,
+    /// What the subject may read.
+    subject: PathBuf,
+    /// Data and settings of the broker.
+    broker: PathBuf,
+}
+
+impl Folders {
+    fn make(out: &Path, work: &Path) -> Result<Self, FileError> {
+        let folders = Self {
+            out: out.to_owned(),
+            logs: out.join("logs"),
+            generator: work.join("generator"),
+            subject: work.join("subject"),
+            broker: work.join("broker"),
+        };
+        for dir in [&folders.logs, &folders.generator, &folders.subject, &folders.broker] {
+            files::make_dir(dir)?;
+        }
+        Ok(folders)
+    }
+}
+
+/// What the generator left behind.
+struct Generated {
+    facts: GeneratorFacts,
+    series: Vec<floodmark_contracts::record::SeriesRow>,
+}
+
+/// Names as they stand in results.
+fn subject_name(subject: SubjectSection) -> &'static str {
+    match subject {
+        SubjectSection::Bundled => "bundled",
+        SubjectSection::None => "none",
+        SubjectSection::Always => "always",
+    }
+}
+
+fn phases(start: WallTime, ends: &[WallTime; 4]) -> Vec<Phase> {
+    ["setup", "generate", "drain"]
+        .iter()
+        .zip(ends.windows(2))
+        .map(|(name, pair)| Phase {
+            name: (*name).to_owned(),
+            from: pair[0].offset_from(start),
+            to: pair[1].offset_from(start),
+        })
+        .collect()
+}
+
+/// What a subject consumed, from the offsets that it committed, where it does not tell itself.
+fn consumed_of(
+    lag: &[floodmark_kafka::admin::Lag],
+    inputs: &BTreeMap<floodmark_contracts::stream::Stream, String>,
+) -> SubjectFacts {
+    let mut facts = SubjectFacts::default();
+    for (stream, topic) in inputs {
+        let read: i64 = lag
+            .iter()
+            .filter(|part| part.partition.topic == *topic)
+            .filter_map(|part| part.committed)
+            .sum();
+        facts.consumed.insert(*stream, u64::try_from(read).unwrap_or(0));
+    }
+    facts
+}

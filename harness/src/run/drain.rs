@@ -1,0 +1,45 @@
+//! After the last event: waiting until the subject has read everything and its alerts have been seen.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use floodmark_contracts::{profile::SubjectSection, record::GeneratorFacts};
+
+use super::{Request, RunError, files::micros, stages::Setup};
+
+/// How long no alert may have come before the drain counts as done: longer than a commit interval and
+/// the ordinary idleness of a partition.
+const QUIET: Duration = Duration::from_millis(1500);
+
+/// How a drain ended.
+pub(super) struct Drained {
+    /// The limit was reached before the subject was done.
+    pub(super) cut_short: bool,
+}
+
+pub(super) fn drain(
+    request: &Request<'_>,
+    setup: &mut Setup,
+    generated: &GeneratorFacts,
+) -> Result<Drained, RunError> {
+    let clock = &*request.clock;
+    if request.profile.subject == SubjectSection::None || generated.interrupted {
+        return Ok(Drained { cut_short: false });
+    }
+    let limit = clock.monotonic_us() + micros(request.sound.drain);
+    let mut read_all_at = None;
+    loop {
+        setup.check_children()?;
+        let now = clock.monotonic_us();
+        if read_all_at.is_none() && setup.sample_lag(clock)? == 0 {
+            read_all_at = Some(now);
+        }
+        let quiet = setup.collector.quiet_for(clock) >= QUIET;
+        if read_all_at.is_some_and(|at| now - at >= micros(QUIET)) && quiet {
+            return Ok(Drained { cut_short: false });
+        }
+        if now >= limit || request.stop.load(Ordering::Relaxed) {
+            return Ok(Drained { cut_short: true });
+        }
+        clock.sleep(Duration::from_millis(50));
+    }
+}

@@ -1,0 +1,182 @@
+//! The files of a run.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, BufWriter, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use floodmark_contracts::{
+    alert::{Alert, CollectedAlert},
+    label::Label,
+    record::{RunRecord, SeriesRow},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Folders, Request};
+
+/// A file of a run that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It cannot be read or written.
+    #[error("cannot {attempt} `{}`", path.display())]
+    Io {
+        /// What was attempted.
+        attempt: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A line of it is not what it should be.
+    #[error("line {line} of `{}` is not valid", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+fn io(attempt: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> FileError {
+    let path = path.to_owned();
+    move |source| FileError::Io { attempt, path, source }
+}
+
+/// Whole microseconds of a span; a run is far shorter than 2^63 of them.
+pub(super) fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// A temporary folder that goes with the run.
+pub(super) fn work_dir() -> Result<tempfile::TempDir, FileError> {
+    tempfile::Builder::new()
+        .prefix("floodmark-")
+        .tempdir()
+        .map_err(io("make a folder in", &std::env::temp_dir()))
+}
+
+pub(super) fn make_dir(path: &Path) -> Result<(), FileError> {
+    std::fs::create_dir_all(path).map_err(io("make the folder", path))
+}
+
+/// Reads the labels of a run.
+///
+/// # Errors
+/// [`FileError`] with the first line that is no label.
+pub fn read_labels(path: &Path) -> Result<Vec<Label>, FileError> {
+    read_lines(path)
+}
+
+/// Reads the collected alerts of a run.
+///
+/// # Errors
+/// [`FileError`] with the first line that is no collected alert.
+pub fn read_alerts(path: &Path) -> Result<Vec<CollectedAlert>, FileError> {
+    read_lines(path)
+}
+
+/// Reads alerts as a detector wrote them.
+///
+/// # Errors
+/// [`FileError`] with the first line that is no alert.
+pub fn read_bare_alerts(path: &Path) -> Result<Vec<Alert>, FileError> {
+    read_lines(path)
+}
+
+/// Reads the record of a run.
+///
+/// # Errors
+/// [`FileError`] if it is no record.
+pub fn read_record(path: &Path) -> Result<RunRecord, FileError> {
+    read_json(path)
+}
+
+/// Reads a time series.
+///
+/// # Errors
+/// [`FileError`] with the first line that is no row.
+pub fn read_series(path: &Path) -> Result<Vec<SeriesRow>, FileError> {
+    read_lines(path)
+}
+
+fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, FileError> {
+    let file = File::open(path).map_err(io("read", path))?;
+    let mut all = Vec::new();
+    for (index, line) in BufReader::new(file).lines().enumerate() {
+        let line = line.map_err(io("read", path))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        all.push(serde_json::from_str(&line).map_err(|source| FileError::Line {
+            path: path.to_owned(),
+            line: index + 1,
+            source,
+        })?);
+    }
+    Ok(all)
+}
+
+pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), FileError> {
+    let text = serde_json::to_vec_pretty(value)
+        .map_err(|error| io("write", path)(std::io::Error::from(error)))?;
+    std::fs::write(path, text).map_err(io("write", path))
+}
+
+/// Writes a file that may hold secrets, so that only its owner can read it.
+pub(super) fn write_private<T: Serialize>(path: &Path, value: &T) -> Result<(), FileError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(io("write", path))?;
+    let text = serde_json::to_vec(value)
+        .map_err(|error| io("write", path)(std::io::Error::from(error)))?;
+    file.write_all(&text).map_err(io("write", path))
+}
+
+pub(super) fn write_lines<T: Serialize>(
+    path: &Path,
+    rows: impl IntoIterator<Item = T>,
+) -> Result<(), FileError> {
+    let mut out = BufWriter::new(File::create(path).map_err(io("write", path))?);
+    for row in rows {
+        serde_json::to_writer(&mut out, &row)
+            .map_err(|error| io("write", path)(std::io::Error::from(error)))?;
+        out.write_all(b"\n").map_err(io("write", path))?;
+    }
+    out.flush().map_err(io("write", path))
+}
+
+pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, FileError> {
+    let text = std::fs::read(path).map_err(io("read", path))?;
+    serde_json::from_slice(&text)
+        .map_err(|source| FileError::Line { path: path.to_owned(), line: 1, source })
+}
+
+/// Leaves the facts in the run's folder; the labels come there now that the subject has ended.
+pub(super) fn leave(
+    request: &Request<'_>,
+    folders: &Folders,
+    record: &RunRecord,
+    series: &[SeriesRow],
+) -> Result<(), FileError> {
+    for name in ["labels.ndjson", "enrichment.ndjson"] {
+        let target = folders.out.join(name);
+        std::fs::copy(folders.generator.join(name), &target).map_err(io("write", &target))?;
+    }
+    write_lines(&folders.out.join("timeseries.ndjson"), series)?;
+    // The client's properties may hold secrets; the record has them redacted.
+    let mut profile = request.profile.clone();
+    profile.client = record.client.clone();
+    write_json(&folders.out.join("profile.json"), &profile)?;
+    write_json(&folders.out.join("record.json"), record)
+}

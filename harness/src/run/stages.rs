@@ -1,0 +1,355 @@
+//! The stages of a run.
+
+use std::{collections::BTreeMap, process::Command, sync::atomic::Ordering, time::Duration};
+
+use floodmark_contracts::{
+    clock::{Clock, WallTime},
+    job::{Connection, DetectorJob, GeneratorJob},
+    profile::SubjectSection,
+    record::{GeneratorFacts, ProcessFacts, RunRecord, SeriesRow, SubjectFacts},
+    stream::Stream,
+};
+use floodmark_kafka::{Admin, ClientSettings};
+
+use super::{
+    Folders, Generated, Request, RunError, RunEvent, consumed_of,
+    files::{self, read_json, read_series, write_lines, write_private},
+};
+use crate::{
+    broker::{BrokerChoice, RunningBroker, StartContext},
+    child::{Child, SHOWN_LINES},
+    collect::Collector,
+    topics::{Topics, specs},
+};
+
+/// How long a subject may take until it has its partitions.
+const READY_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a child may take to end after it was asked to.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How long one question to the cluster may take.
+const ADMIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A run that is ready to generate.
+pub(super) struct Setup {
+    pub(super) broker: RunningBroker,
+    /// A registry beside a broker that brings none; held so that it lives as long as the run.
+    registry: Option<RunningBroker>,
+    pub(super) client: ClientSettings,
+    connection: Connection,
+    pub(super) topics: Topics,
+    pub(super) collector: Collector,
+    subject: Option<Child>,
+    group: String,
+    admin: Admin,
+    inputs: BTreeMap<Stream, String>,
+    lag: BTreeMap<(WallTime, Stream), u64>,
+    pub(super) processes: Vec<ProcessFacts>,
+}
+
+impl Setup {
+    /// An error if a process of the run has died.
+    pub(super) fn check_children(&mut self) -> Result<(), RunError> {
+        self.broker.check().map_err(RunError::Child)?;
+        if let Some(subject) = &mut self.subject {
+            subject.check().map_err(RunError::Child)?;
+        }
+        Ok(())
+    }
+
+    /// The subject's lag in records over all streams; each stream's is noted for the time series.
+    pub(super) fn sample_lag(&mut self, clock: &dyn Clock) -> Result<u64, RunError> {
+        let names: Vec<&str> = self.inputs.values().map(String::as_str).collect();
+        let lag = self.admin.lag(&self.group, &names).map_err(RunError::Cluster)?;
+        let at = clock.now();
+        let mut all = 0;
+        for (stream, topic) in &self.inputs {
+            let behind: i64 = lag
+                .iter()
+                .filter(|part| part.partition.topic == *topic)
+                .map(|part| part.end - part.committed.unwrap_or(0))
+                .sum();
+            let behind = u64::try_from(behind).unwrap_or(0);
+            all += behind;
+            self.lag.insert((at, *stream), behind);
+        }
+        Ok(all)
+    }
+
+    /// The samples of the lag as a time series from `start`: the last of each second stands.
+    pub(super) fn lag_series(&self, start: WallTime) -> Vec<SeriesRow> {
+        let mut by_second = BTreeMap::new();
+        for ((at, stream), behind) in &self.lag {
+            let second = at.offset_from(start).0.div_euclid(1_000_000) + 1;
+            by_second.insert((second, *stream), *behind);
+        }
+        by_second
+            .into_iter()
+            .map(|((t, stream), behind)| SeriesRow {
+                t,
+                metric: "lag".to_owned(),
+                stream: Some(stream),
+                value: behind as f64,
+            })
+            .collect()
+    }
+}
+
+pub(super) fn set_up(
+    request: &Request<'_>,
+    folders: &Folders,
+    watch: &mut dyn FnMut(RunEvent),
+) -> Result<Setup, RunError> {
+    let choice = &request.sound.broker;
+    watch(RunEvent::Stage(format!("broker: starting `{choice}`")));
+    let context =
+        StartContext { exe: request.exe, dir: &folders.broker, clock: &*request.clock };
+    let broker = RunningBroker::start(choice, &context).map_err(RunError::Broker)?;
+    let (registry, registry_url) = find_registry(request, folders, &broker)?;
+    let client = request.client.at(broker.bootstrap());
+    let connection = Connection {
+        bootstrap: client.bootstrap.clone(),
+        properties: client.properties.clone(),
+        registry: registry_url,
+    };
+    let admin = Admin::new(&client, ADMIN_TIMEOUT).map_err(RunError::Cluster)?;
+    watch(RunEvent::Stage(format!("topics: creating them at {}", broker.bootstrap())));
+    let topics =
+        Topics::create(&client, &specs(request.profile, request.sound), broker.is_own()).map_err(RunError::Topics)?;
+    let collector = Collector::start(
+        &client,
+        &[request.sound.outputs.anomalies.as_str()],
+        &request.out.join("alerts.ndjson"),
+        std::sync::Arc::clone(&request.clock),
+    )
+    .map_err(RunError::Collect)?;
+    let group = format!("{}floodmark-{}", request.profile.topic_prefix, std::process::id());
+    let mut setup = Setup {
+        broker,
+        registry,
+        client,
+        connection,
+        topics,
+        collector,
+        subject: None,
+        group,
+        admin,
+        inputs: request.sound.inputs.clone(),
+        lag: BTreeMap::new(),
+        processes: Vec::new(),
+    };
+    if request.profile.subject != SubjectSection::None {
+        watch(RunEvent::Stage("subject: waiting for its partitions".to_owned()));
+        start_subject(request, folders, &mut setup)?;
+    }
+    Ok(setup)
+}
+
+/// The registry to use, and the process that serves it where the broker brings none.
+fn find_registry(
+    request: &Request<'_>,
+    folders: &Folders,
+    broker: &RunningBroker,
+) -> Result<(Option<RunningBroker>, Option<String>), RunError> {
+    if let Some(url) = request.profile.registry.as_deref().or(broker.registry()) {
+        return Ok((None, Some(url.to_owned())));
+    }
+    if !request.sound.inputs.contains_key(&Stream::Banking) {
+        return Ok((None, None));
+    }
+    if !broker.is_own() {
+        return Err(RunError::NoRegistry { broker: request.sound.broker.to_string() });
+    }
+    // A broker that is started for this run alone gets the embedded registry beside it.
+    let dir = folders.broker.join("registry");
+    files::make_dir(&dir)?;
+    let context = StartContext { exe: request.exe, dir: &dir, clock: &*request.clock };
+    let registry =
+        RunningBroker::start(&BrokerChoice::Embedded, &context).map_err(RunError::Broker)?;
+    let url = registry.registry().map(str::to_owned);
+    Ok((Some(registry), url))
+}
+
+fn start_subject(
+    request: &Request<'_>,
+    folders: &Folders,
+    setup: &mut Setup,
+) -> Result<(), RunError> {
+    let enrichment = folders.subject.join("enrichment.ndjson");
+    write_lines(&enrichment, floodmark_generator::enrichment(request.plan))?;
+    let outputs = &request.sound.outputs;
+    let job = DetectorJob {
+        section: request.profile.detector.clone(),
+        connection: setup.connection.clone(),
+        group: setup.group.clone(),
+        inputs: setup.inputs.clone(),
+        anomalies: outputs.anomalies.clone(),
+        fraud_flags: outputs.fraud_flags.clone(),
+        dead_letters: outputs.dead_letters.clone(),
+        enrichment: Some(enrichment),
+        facts: Some(folders.subject.join("facts.json")),
+    };
+    let job_file = folders.subject.join("job.json");
+    write_private(&job_file, &job)?;
+    let mut command = Command::new(request.exe);
+    command.args(["detect", "--job"]).arg(&job_file);
+    if request.profile.subject == SubjectSection::Always {
+        command.arg("--always");
+    }
+    let log = folders.logs.join("subject.log");
+    setup.subject = Some(Child::spawn("subject", &mut command, &log).map_err(RunError::Child)?);
+    wait_until_ready(request, setup)
+}
+
+/// Waits until the subject's group has every input partition.
+fn wait_until_ready(request: &Request<'_>, setup: &mut Setup) -> Result<(), RunError> {
+    let clock = &*request.clock;
+    let wanted: usize =
+        request.profile.streams.iter().map(|(_, section)| section.partitions as usize).sum();
+    let started = clock.monotonic_us();
+    loop {
+        setup.check_children()?;
+        let group = setup.admin.group(&setup.group).map_err(RunError::Cluster)?;
+        let assigned = group
+            .filter(|group| group.is_stable())
+            .map_or(0, |group| group.assigned_partitions());
+        if assigned == wanted || request.stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        if clock.monotonic_us() - started > files::micros(READY_LIMIT) {
+            let lines = setup.subject.as_ref().map_or_else(String::new, |s| s.last_lines(SHOWN_LINES));
+            return Err(RunError::NotReady {
+                assigned,
+                wanted,
+                waited_s: READY_LIMIT.as_secs(),
+                lines,
+            });
+        }
+        clock.sleep(Duration::from_millis(20));
+    }
+}
+
+pub(super) fn generate(
+    request: &Request<'_>,
+    folders: &Folders,
+    setup: &mut Setup,
+    watch: &mut dyn FnMut(RunEvent),
+) -> Result<Generated, RunError> {
+    watch(RunEvent::Stage(format!("generate: {:?} of events", request.sound.duration)));
+    let job = GeneratorJob {
+        section: request.profile.into(),
+        connection: setup.connection.clone(),
+        topics: setup.inputs.clone(),
+        out: folders.generator.clone(),
+    };
+    let job_file = folders.generator.join("job.json");
+    write_private(&job_file, &job)?;
+    let mut command = Command::new(request.exe);
+    command.args(["generate", "--job"]).arg(&job_file);
+    let log = folders.logs.join("generator.log");
+    let mut child = Child::spawn("generator", &mut command, &log).map_err(RunError::Child)?;
+    let status = watch_generator(request, folders, setup, &mut child, watch)?;
+    let facts_file = folders.generator.join("generator.json");
+    if !facts_file.exists() {
+        return Err(RunError::NoFigures { lines: child.last_lines(SHOWN_LINES) });
+    }
+    let mut facts: GeneratorFacts = read_json(&facts_file)?;
+    facts.interrupted |= !status.success();
+    setup.processes.push(child.resources());
+    let series = read_series(&folders.generator.join("generator-series.ndjson"))?;
+    Ok(Generated { facts, series })
+}
+
+/// Follows the generator to its end, with a sample of the subject's lag each second.
+fn watch_generator(
+    request: &Request<'_>,
+    folders: &Folders,
+    setup: &mut Setup,
+    child: &mut Child,
+    watch: &mut dyn FnMut(RunEvent),
+) -> Result<std::process::ExitStatus, RunError> {
+    let series_file = folders.generator.join("generator-series.ndjson");
+    let mut last_sample = request.clock.monotonic_us();
+    loop {
+        if let Some(status) = child.poll() {
+            return Ok(status);
+        }
+        if request.stop.load(Ordering::Relaxed) {
+            if let Some(status) = child.terminate(GRACE, &*request.clock) {
+                return Ok(status);
+            }
+        }
+        setup.check_children()?;
+        let now = request.clock.monotonic_us();
+        if now - last_sample >= 1_000_000 {
+            last_sample = now;
+            if setup.subject.is_some() {
+                setup.sample_lag(&*request.clock)?;
+            }
+            watch(progress(request, &series_file, setup));
+        }
+        request.clock.sleep(Duration::from_millis(20));
+    }
+}
+
+/// How far the generator has got, from the rows that it has written. A row that is only half there
+/// yet is left for the next look.
+fn progress(request: &Request<'_>, series_file: &std::path::Path, setup: &Setup) -> RunEvent {
+    let text = std::fs::read_to_string(series_file).unwrap_or_default();
+    let rows: Vec<SeriesRow> =
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let second = rows.iter().map(|row| row.t).max().unwrap_or(0);
+    let sent: f64 = rows
+        .iter()
+        .filter(|row| row.t == second && row.metric == "sent")
+        .map(|row| row.value)
+        .sum();
+    RunEvent::Progress {
+        second,
+        of: request.sound.duration.as_secs_f64(),
+        sent: sent as u64,
+        alerts: setup.collector.alerts(),
+    }
+}
+
+/// Ends the subject and takes its figures; what it does not tell is taken from its offsets.
+pub(super) fn end_subject(
+    request: &Request<'_>,
+    folders: &Folders,
+    setup: &mut Setup,
+) -> Result<Option<SubjectFacts>, RunError> {
+    let Some(mut subject) = setup.subject.take() else { return Ok(None) };
+    subject.terminate(GRACE, &*request.clock);
+    setup.processes.push(subject.resources());
+    let facts_file = folders.subject.join("facts.json");
+    if facts_file.exists() {
+        return Ok(Some(read_json(&facts_file)?));
+    }
+    let names: Vec<&str> = setup.inputs.values().map(String::as_str).collect();
+    let lag = setup.admin.lag(&setup.group, &names).map_err(RunError::Cluster)?;
+    Ok(Some(consumed_of(&lag, &setup.inputs)))
+}
+
+/// Leaves the cluster as it was found, or up on request.
+pub(super) fn leave_topics(
+    request: &Request<'_>,
+    record: &RunRecord,
+    topics: Topics,
+    mut broker: RunningBroker,
+    client: &ClientSettings,
+    watch: &mut dyn FnMut(RunEvent),
+) -> Result<(), RunError> {
+    if let Some(topic) = &request.sound.outputs.ground_truth {
+        let labels = super::read_labels(&request.out.join("labels.ndjson"))?;
+        crate::topics::write_labels(client, topic, &labels).map_err(RunError::Topics)?;
+    }
+    if request.keep && !record.interrupted {
+        watch(RunEvent::Kept(broker.bootstrap().to_owned()));
+        broker.hold(&*request.clock, &|| request.stop.load(Ordering::Relaxed));
+    } else if !broker.is_own() {
+        topics.delete().map_err(RunError::Topics)?;
+    }
+    broker.stop(&*request.clock);
+    Ok(())
+}

@@ -1,0 +1,234 @@
+//! Whether the figures of a run can be trusted, with codes for what speaks against it.
+
+use std::collections::BTreeMap;
+
+use floodmark_contracts::{
+    histogram::EncodedHistogram,
+    record::{CollectorFacts, SeriesRow, StreamFacts, SubjectFacts},
+    result::{Validity, ValidityReason, ValidityStatus},
+    stream::Stream,
+};
+use hdrhistogram::Histogram;
+
+/// Share of the due events that may be missing before a run is invalid.
+const TOLERATED_LOSS: f64 = 0.001;
+
+/// Send lateness (p99) from which a run is degraded, in microseconds. The bare timer of an ordinary
+/// shared machine reaches this on its own.
+const DEGRADED_LATENESS_US: u64 = 2_000;
+
+/// Send lateness (p99) above which a run is invalid, in microseconds: more and the latencies from the
+/// due time would speak of the generator.
+const INVALID_LATENESS_US: u64 = 10_000;
+
+/// What a verdict rests on.
+pub struct Evidence<'a> {
+    /// What the generator saw.
+    pub generator: &'a BTreeMap<Stream, StreamFacts>,
+    /// What the subject told, where it is expected to consume.
+    pub subject: Option<&'a SubjectFacts>,
+    /// What the collector saw.
+    pub collector: &'a CollectorFacts,
+    /// Whether the drain ended before the subject was done.
+    pub drain_cut_short: bool,
+    /// Time series of the run.
+    pub series: &'a [SeriesRow],
+}
+
+/// Judges a run.
+#[must_use]
+pub fn judge(evidence: &Evidence<'_>) -> Validity {
+    let mut reasons = Vec::new();
+    for (stream, facts) in evidence.generator {
+        generator_reasons(*stream, facts, evidence.series, &mut reasons);
+    }
+    if let Some(subject) = evidence.subject {
+        for (stream, facts) in evidence.generator {
+            let wanted = facts.acknowledged + facts.closing;
+            let consumed = subject.consumed.get(stream).copied().unwrap_or(0);
+            if consumed != wanted {
+                reasons.push(reason(
+                    "events-do-not-reconcile",
+                    ValidityStatus::Invalid,
+                    format!(
+                        "{stream}: {wanted} events were acknowledged, the subject consumed \
+                         {consumed}; see its log, or allow a longer `drain`"
+                    ),
+                ));
+            }
+        }
+    }
+    if evidence.drain_cut_short {
+        reasons.push(reason(
+            "drain-too-short",
+            ValidityStatus::Invalid,
+            "the subject was still reading, or alerts still came, when the drain ended; allow a \
+             longer `drain` or a lower `rate`"
+                .to_owned(),
+        ));
+    }
+    if evidence.collector.garbage > 0 {
+        reasons.push(reason(
+            "alerts-not-understood",
+            ValidityStatus::Degraded,
+            format!(
+                "{} records on the topics of alerts are no alerts, such as: {}",
+                evidence.collector.garbage,
+                evidence.collector.garbage_examples.first().map_or("", String::as_str)
+            ),
+        ));
+    }
+    let status = reasons.iter().map(|r| r.status).max().unwrap_or(ValidityStatus::Valid);
+    Validity { status, reasons }
+}
+
+fn generator_reasons(
+    stream: Stream,
+    facts: &StreamFacts,
+    series: &[SeriesRow],
+    reasons: &mut Vec<ValidityReason>,
+) {
+    let share = |missing: u64| missing as f64 / facts.due.max(1) as f64;
+    let unsent = facts.due.saturating_sub(facts.sent);
+    if share(unsent) > TOLERATED_LOSS {
+        reasons.push(reason(
+            "generator-short",
+            ValidityStatus::Invalid,
+            format!("{stream}: {unsent} of {} due events were not sent; lower `rate`", facts.due),
+        ));
+    }
+    let unacknowledged = facts.sent.saturating_sub(facts.acknowledged);
+    if share(unacknowledged) > TOLERATED_LOSS {
+        reasons.push(reason(
+            "events-not-acknowledged",
+            ValidityStatus::Invalid,
+            format!(
+                "{stream}: {unacknowledged} of {} sent events were not acknowledged by the broker",
+                facts.sent
+            ),
+        ));
+    }
+    let Some(p99) = percentile(&facts.send_lateness, 0.99) else { return };
+    let status = match p99 {
+        late if late > INVALID_LATENESS_US => ValidityStatus::Invalid,
+        late if late > DEGRADED_LATENESS_US => ValidityStatus::Degraded,
+        _ => return,
+    };
+    let mut found = reason(
+        "generator-late",
+        status,
+        format!(
+            "{stream}: 1 % of the events were handed over {:.1} ms or more after they were due; lower \
+             `rate`, or free the processors",
+            p99 as f64 / 1000.0
+        ),
+    );
+    found.seconds = late_seconds(stream, series);
+    reasons.push(found);
+}
+
+/// The seconds in which an event of the stream was handed over too late.
+fn late_seconds(stream: Stream, series: &[SeriesRow]) -> Vec<i64> {
+    series
+        .iter()
+        .filter(|row| row.metric == "send_lateness_max_us" && row.stream == Some(stream))
+        .filter(|row| row.value > INVALID_LATENESS_US as f64)
+        .map(|row| row.t)
+        .collect()
+}
+
+/// A percentile of an encoded histogram; `None` if it is empty or cannot be read.
+fn percentile(encoded: &EncodedHistogram, quantile: f64) -> Option<u64> {
+    let histogram = decode(encoded)?;
+    (!histogram.is_empty()).then(|| histogram.value_at_quantile(quantile))
+}
+
+fn decode(encoded: &EncodedHistogram) -> Option<Histogram<u64>> {
+    use base64::Engine;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(&encoded.0).ok()?;
+    hdrhistogram::serialization::Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
+}
+
+fn reason(code: &str, status: ValidityStatus, message: String) -> ValidityReason {
+    ValidityReason { code: code.to_owned(), status, message, seconds: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
+
+    use super::*;
+
+    fn lateness(us: u64) -> EncodedHistogram {
+        let mut histogram = Histogram::<u64>::new(3).unwrap();
+        histogram.record_n(us, 1000).unwrap();
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new().serialize(&histogram, &mut bytes).unwrap();
+        EncodedHistogram(base64::engine::general_purpose::STANDARD.encode(bytes))
+    }
+
+    fn verdict(facts: StreamFacts, consumed: u64, cut: bool) -> String {
+        let generator = BTreeMap::from([(Stream::Sensors, facts)]);
+        let subject = SubjectFacts {
+            consumed: BTreeMap::from([(Stream::Sensors, consumed)]),
+            ..SubjectFacts::default()
+        };
+        let late = SeriesRow {
+            t: 3,
+            metric: "send_lateness_max_us".to_owned(),
+            stream: Some(Stream::Sensors),
+            value: 2e6,
+        };
+        let validity = judge(&Evidence {
+            generator: &generator,
+            subject: Some(&subject),
+            collector: &CollectorFacts::default(),
+            drain_cut_short: cut,
+            series: &[late],
+        });
+        let codes: Vec<String> =
+            validity.reasons.iter().map(|r| format!("{}{:?}", r.code, r.seconds)).collect();
+        format!("{:?} {}", validity.status, codes.join(" "))
+    }
+
+    fn facts(lateness_us: u64) -> StreamFacts {
+        StreamFacts {
+            due: 1000,
+            sent: 1000,
+            acknowledged: 1000,
+            closing: 4,
+            send_lateness: lateness(lateness_us),
+            ..StreamFacts::default()
+        }
+    }
+
+    #[test]
+    fn a_run_in_which_everything_adds_up_is_valid() {
+        assert_eq!(verdict(facts(300), 1004, false), "Valid ");
+    }
+
+    #[test]
+    fn each_fault_has_its_code() {
+        for (facts, consumed, cut, expected) in [
+            (facts(5_000), 1004, false, "Degraded generator-late[3]"),
+            (facts(50_000), 1004, false, "Invalid generator-late[3]"),
+            (facts(300), 1003, false, "Invalid events-do-not-reconcile[]"),
+            (facts(300), 1004, true, "Invalid drain-too-short[]"),
+            (
+                StreamFacts { sent: 990, acknowledged: 990, ..facts(300) },
+                994,
+                false,
+                "Invalid generator-short[]",
+            ),
+            (
+                StreamFacts { acknowledged: 990, ..facts(300) },
+                994,
+                false,
+                "Invalid events-not-acknowledged[]",
+            ),
+        ] {
+            assert_eq!(verdict(facts, consumed, cut), expected);
+        }
+    }
+}

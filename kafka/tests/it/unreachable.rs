@@ -1,0 +1,100 @@
+use std::net::TcpListener;
+use std::time::Duration;
+
+use floodmark_kafka::producer::Outcome;
+use floodmark_kafka::{Admin, ClientSettings, ErrorCode, Producer, ProducerSettings, Record};
+
+use crate::support::{Cluster, PATIENCE, STEP, wait_for};
+
+/// An address at which nothing listens.
+fn nobody() -> String {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string()
+}
+
+#[test]
+fn a_refused_connection_is_unreachable_with_address_and_reason() {
+    let address = nobody();
+    let admin = Admin::new(&ClientSettings::plain(&address), Duration::from_secs(2)).unwrap();
+    let error = admin
+        .wait_until_reachable(Duration::from_secs(1))
+        .unwrap_err();
+    assert!(error.is_unreachable(), "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains(&address), "{text}");
+    assert!(text.contains("refused"), "{text}");
+    assert!(admin.cluster().unwrap_err().is_unreachable());
+}
+
+#[test]
+fn something_else_behind_the_port_is_unreachable_too() {
+    // Accepts and says nothing, like a firewall or a hung process.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let admin = Admin::new(&ClientSettings::plain(&address), Duration::from_secs(1)).unwrap();
+    let error = admin
+        .wait_until_reachable(Duration::from_secs(1))
+        .unwrap_err();
+    assert!(error.is_unreachable(), "{error:?}");
+    assert!(error.to_string().contains(&address), "{error}");
+}
+
+#[test]
+fn a_cluster_that_answers_is_described() {
+    let cluster = Cluster::start();
+    let seen = cluster.admin().wait_until_reachable(PATIENCE).unwrap();
+    assert!(!seen.is_empty());
+}
+
+#[test]
+fn records_to_nobody_fail_in_time_with_a_reason() {
+    let address = nobody();
+    let settings = ProducerSettings {
+        delivery_timeout: Some(Duration::from_millis(300)),
+        ..ProducerSettings::default()
+    };
+    let producer = Producer::new(&ClientSettings::plain(&address), &settings).unwrap();
+    let topic = producer.topic("t").unwrap();
+    producer.send(&Record::new(&topic, b"x"), 4).unwrap();
+    let mut outcome = None;
+    wait_for("the report", || {
+        producer.poll(STEP, &mut |delivery| outcome = Some(delivery));
+        outcome.is_some()
+    });
+    let delivery = outcome.unwrap();
+    assert_eq!(delivery.tag, 4);
+    let Outcome::Failed {
+        code,
+        perhaps_stored,
+    } = delivery.outcome
+    else {
+        panic!("{delivery:?}")
+    };
+    assert_eq!(code, ErrorCode::MessageTimedOut);
+    assert!(!perhaps_stored, "it was never sent");
+    let errors = producer.take_errors();
+    assert!(
+        errors.iter().any(|(_, reason)| reason.contains("refused")),
+        "{errors:?}"
+    );
+}
+
+#[test]
+fn a_flush_that_cannot_end_is_unreachable() {
+    let address = nobody();
+    let producer = Producer::new(
+        &ClientSettings::plain(&address),
+        &ProducerSettings::default(),
+    )
+    .unwrap();
+    let topic = producer.topic("t").unwrap();
+    producer.send(&Record::new(&topic, b"x"), 4).unwrap();
+    let error = producer
+        .flush(Duration::from_millis(500), &mut |_| ())
+        .unwrap_err();
+    assert!(error.is_unreachable(), "{error:?}");
+    assert!(error.to_string().contains(&address), "{error}");
+}
