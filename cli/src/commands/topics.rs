@@ -38,7 +38,8 @@ pub fn run(args: &TopicsArgs) -> Result<Exit, Failure> {
     let client = loaded.client.at(servers.as_str());
     let admin = Admin::new(&client, TIMEOUT)?;
     let unreachable = |error| Failure::new(Exit::Unreachable, error);
-    let cluster = admin.wait_until_reachable(TIMEOUT).map_err(unreachable)?;
+    admin.wait_until_reachable(TIMEOUT).map_err(unreachable)?;
+    let cluster = admin.cluster()?;
     let wanted = specs(&loaded.profile, &loaded.sound);
     match args.action {
         TopicsAction::Create => {
