@@ -62,7 +62,9 @@ mod tests {
 
     use super::*;
 
-    fn of(events: &[(&[u8], &[u8])]) -> Fingerprint {
+    type Pair<'a> = (&'a [u8], &'a [u8]);
+
+    fn of(events: &[Pair<'_>]) -> Fingerprint {
         let mut sum = Fingerprint::default();
         events.iter().for_each(|(key, body)| sum.add(key, body));
         sum
@@ -70,7 +72,7 @@ mod tests {
 
     #[test]
     fn order_does_not_matter_and_everything_else_does() {
-        let (a, b): ((&[u8], &[u8]), (&[u8], &[u8])) = ((b"user-1", b"one"), (b"user-2", b"two"));
+        let (a, b): (Pair<'_>, Pair<'_>) = ((b"user-1", b"one"), (b"user-2", b"two"));
         assert_eq!(of(&[a, b]), of(&[b, a]));
         assert_ne!(of(&[a, b]), of(&[a, a]));
         assert_ne!(of(&[a, b]), of(&[a]));

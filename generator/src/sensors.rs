@@ -118,7 +118,7 @@ impl Effect {
             Fault::Offset { every, .. } => every,
             Fault::Stuck | Fault::Silent => 1,
         };
-        (self.from..=self.to).contains(&cycle) && (cycle - self.from) % every == 0
+        (self.from..=self.to).contains(&cycle) && (cycle - self.from).is_multiple_of(every)
     }
 }
 

@@ -120,7 +120,6 @@ impl<T: Copy> Wheel<T> {
     }
 }
 
-#[expect(clippy::cast_sign_loss, reason = "the remainder is not negative")]
 fn index(bucket: i64) -> usize {
     bucket.rem_euclid(BUCKETS) as usize
 }
