@@ -1,6 +1,3 @@
-//! What the command does for its users, and what keeps the workspace in shape.
+//! What keeps the workspace in shape.
 
-mod command_line;
 mod layout;
-mod schemas;
-mod support;
