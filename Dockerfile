@@ -1,0 +1,24 @@
+# floodmark as a container: built from source, run as a user without rights.
+#
+# Both base images can be replaced, where the usual ones cannot be pulled:
+#   docker build --build-arg BUILD_BASE=... --build-arg RUN_BASE=... -t floodmark .
+ARG BUILD_BASE=rust:1.95-bookworm
+ARG RUN_BASE=debian:bookworm-slim
+
+FROM ${BUILD_BASE} AS build
+# librdkafka and OpenSSL are compiled along: a C++ compiler, make and perl are all they ask for.
+RUN command -v g++ make perl >/dev/null || \
+    { apt-get update && apt-get install -y --no-install-recommends g++ make perl && rm -rf /var/lib/apt/lists/*; }
+WORKDIR /src
+COPY . .
+RUN cargo build --release --locked --package floodmark-cli && \
+    install -D target/release/floodmark /out/floodmark
+
+FROM ${RUN_BASE}
+RUN useradd --system --uid 10001 --create-home --home-dir /work floodmark
+COPY --from=build /out/floodmark /usr/local/bin/floodmark
+COPY profiles /usr/local/share/floodmark/profiles
+USER 10001
+WORKDIR /work
+ENTRYPOINT ["floodmark"]
+CMD ["--help"]

@@ -1,0 +1,40 @@
+# `just check` is what CI runs; cheapest step first. `just` alone lists the recipes.
+
+default:
+    @just --list
+
+# Everything that needs only Rust, a C compiler, make and perl.
+check: fmt deny compose clippy test doc
+
+fmt:
+    cargo fmt --all --check
+
+clippy:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+test:
+    cargo test --workspace
+
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Licences, bans, sources, advisories; see deny.toml.
+deny:
+    ci/tools deny
+    ci/deny
+
+# The compose file parses and holds no unknown key.
+compose:
+    ci/compose config -q
+
+# Write the published JSON schemas again.
+schemas:
+    cargo run -- schema --write docs/schema
+
+# The lane with the real Kafka, the real registry, the Java clients and the containers.
+real:
+    ci/real-parts
+
+# Run the conformance suites against real parts and write docs/conformance.md.
+conformance:
+    ci/conformance
