@@ -26,7 +26,6 @@ pub struct Admin {
 
 /// What to ask metadata for.
 enum Scope<'a> {
-    Brokers,
     AllTopics,
     Topic(&'a str),
 }
@@ -64,41 +63,51 @@ impl Admin {
         self.timeout
     }
 
-    /// Waits until a broker answers, for as long as `patience`, and returns the brokers' addresses as
-    /// they advertise them.
+    /// Waits until a broker answers, for as long as `patience`, and returns the cluster's id.
     ///
     /// # Errors
     /// [`Error::Unreachable`] with the addresses and the last connection error if none does.
-    pub fn wait_until_reachable(&self, patience: Duration) -> Result<Vec<String>, Error> {
+    pub fn wait_until_reachable(&self, patience: Duration) -> Result<String, Error> {
         let deadline = Deadline::after(patience);
         loop {
-            // Short calls: one that began before the broker did may sit out its time.
+            // librdkafka connects and asks for the brokers by itself; the id comes with the answer.
+            // In slices, so that connection errors are served meanwhile.
             let slice = deadline
                 .left()
-                .clamp(Duration::from_millis(1), Duration::from_millis(500));
-            match self.metadata(&Scope::Brokers, slice) {
-                Ok(cluster) => return Ok(cluster.brokers),
-                Err((code, detail)) if deadline.is_over() => {
-                    let attempt = "connect";
-                    let error = self.client.error_with(attempt, code, detail, patience);
-                    // However it was cut off: nobody answered in all that time.
-                    return Err(match error {
-                        Error::TimedOut {
-                            attempt,
-                            waited,
-                            detail,
-                        } => Error::Unreachable {
-                            attempt,
-                            waited,
-                            detail,
-                            bootstrap: self.client.bootstrap().to_owned(),
-                        },
-                        other => other,
-                    });
+                .clamp(Duration::from_millis(1), Duration::from_millis(200));
+            // SAFETY: a live client; the text is ours, copied and freed.
+            unsafe {
+                let id = sys::rd_kafka_clusterid(self.client.ptr(), millis(slice));
+                if !id.is_null() {
+                    let text = lossy(id);
+                    sys::rd_kafka_mem_free(self.client.ptr(), id.cast());
+                    return Ok(text);
                 }
-                // Some failures come back at once; serving callbacks is what the pause is for.
-                Err(_) => self.pause(deadline.left().min(Duration::from_millis(20))),
             }
+            if deadline.is_over() {
+                return Err(self.nobody_answered(patience));
+            }
+            // The wait above ends early if metadata changes without an id in it.
+            self.pause(deadline.left().min(Duration::from_millis(10)));
+        }
+    }
+
+    /// However the last attempt was cut off: nobody answered in all that time.
+    fn nobody_answered(&self, waited: Duration) -> Error {
+        let code = ErrorCode::OperationTimedOut;
+        let silence = "nothing was said on the connection".to_owned();
+        match self.client.error_with("connect", code, silence, waited) {
+            Error::TimedOut {
+                attempt,
+                waited,
+                detail,
+            } => Error::Unreachable {
+                attempt,
+                waited,
+                detail,
+                bootstrap: self.client.bootstrap().to_owned(),
+            },
+            other => other,
         }
     }
 
@@ -107,10 +116,11 @@ impl Admin {
     /// # Errors
     /// If no broker answers in time.
     pub fn cluster(&self) -> Result<Cluster, Error> {
-        self.metadata(&Scope::AllTopics, self.timeout).map_err(|(code, detail)| {
-            self.client
-                .error_with("read the cluster's metadata", code, detail, self.timeout)
-        })
+        self.metadata(&Scope::AllTopics, self.timeout)
+            .map_err(|(code, detail)| {
+                self.client
+                    .error_with("read the cluster's metadata", code, detail, self.timeout)
+            })
     }
 
     /// A wait that keeps callbacks served, so that connection errors are known when it is over.
@@ -130,11 +140,9 @@ impl Admin {
         let mut metadata = std::ptr::null();
         // SAFETY: a live client; topic handle and, on success, the metadata are ours and freed.
         unsafe {
-            // Without a topic and without `all`, librdkafka asks for the topics it has handles of:
-            // here that is none.
             let topic = match scope {
                 Scope::Topic(name) => self.topic_handle(name)?,
-                Scope::Brokers | Scope::AllTopics => std::ptr::null_mut(),
+                Scope::AllTopics => std::ptr::null_mut(),
             };
             let code = sys::rd_kafka_metadata(
                 self.client.ptr(),
@@ -162,7 +170,11 @@ impl Admin {
         let topic = unsafe {
             sys::rd_kafka_topic_new(self.client.ptr(), native.as_ptr(), std::ptr::null_mut())
         };
-        if topic.is_null() { Err(bad("the name is not a valid topic name")) } else { Ok(topic) }
+        if topic.is_null() {
+            Err(bad("the name is not a valid topic name"))
+        } else {
+            Ok(topic)
+        }
     }
 }
 

@@ -135,10 +135,12 @@ impl Admin {
     /// # Errors
     /// If the name cannot be one, or no broker answers in time.
     pub fn topic(&self, name: &str) -> Result<Option<TopicDescription>, Error> {
-        let found = self.metadata(&Scope::Topic(name), self.timeout).map_err(|(code, detail)| {
-            let attempt = format!("look up topic `{name}`");
-            self.client.error_with(attempt, code, detail, self.timeout)
-        })?;
+        let found =
+            self.metadata(&Scope::Topic(name), self.timeout)
+                .map_err(|(code, detail)| {
+                    let attempt = format!("look up topic `{name}`");
+                    self.client.error_with(attempt, code, detail, self.timeout)
+                })?;
         let topic = found.topics.into_iter().find(|topic| topic.name == name);
         Ok(topic.filter(|topic| topic.failure != Some(ErrorCode::UnknownTopicOrPartition)))
     }

@@ -64,9 +64,18 @@ impl BatchConsumer {
     /// If the group has moved on, or the broker refuses.
     pub fn commit(&self, offsets: &[PartitionOffset], mode: CommitMode) -> Result<(), Error> {
         let list = PartitionList::from_offsets(offsets)?;
-        let background = i32::from(mode == CommitMode::Background);
-        // SAFETY: live client and list, which is copied.
-        let code = unsafe { sys::rd_kafka_commit(self.client.ptr(), list.ptr(), background) };
+        // Only outcomes that nobody waits for go through the queue.
+        // SAFETY: live client, queue and list, which is copied; the callbacks outlive the client.
+        let code = unsafe {
+            match mode {
+                CommitMode::Wait => sys::rd_kafka_commit(self.client.ptr(), list.ptr(), 0),
+                CommitMode::Background => {
+                    self.client
+                        .callbacks()
+                        .commit_to(self.client.ptr(), list.ptr(), self.queue.0)
+                }
+            }
+        };
         let attempt = || format!("commit offsets of {} partitions", offsets.len());
         self.client.check(code, Duration::ZERO, attempt)?;
         match list.first_failure() {

@@ -98,16 +98,29 @@ impl Callbacks {
         unsafe { sys::rd_kafka_conf_set_dr_msg_cb(conf, Some(on_delivery)) };
     }
 
-    /// Registers the callbacks of a consumer.
+    /// Registers the rebalance callback of a consumer.
     ///
     /// # Safety
     /// As for [`Callbacks::register`].
     pub(crate) unsafe fn register_consumer(&self, conf: *mut sys::rd_kafka_conf_t) {
         // SAFETY: as the caller promises.
-        unsafe {
-            sys::rd_kafka_conf_set_rebalance_cb(conf, Some(on_rebalance));
-            sys::rd_kafka_conf_set_offset_commit_cb(conf, Some(on_commit));
-        }
+        unsafe { sys::rd_kafka_conf_set_rebalance_cb(conf, Some(on_rebalance)) };
+    }
+
+    /// Commits `offsets` and has the outcome reported here when `queue` is polled. A callback of
+    /// the whole client would also hear of commits that somebody waits for.
+    ///
+    /// # Safety
+    /// All pointers must be live, and the queue one of the client's.
+    pub(crate) unsafe fn commit_to(
+        &self,
+        rk: *mut sys::rd_kafka_t,
+        offsets: *const sys::rd_kafka_topic_partition_list_t,
+        queue: *mut sys::rd_kafka_queue_t,
+    ) -> sys::rd_kafka_resp_err_t {
+        let opaque = std::ptr::from_ref(self).cast_mut().cast::<c_void>();
+        // SAFETY: as the caller promises.
+        unsafe { sys::rd_kafka_commit_queue(rk, offsets, queue, Some(on_commit), opaque) }
     }
 
     /// Names the queue to interrupt when a callback has something to report.

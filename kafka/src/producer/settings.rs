@@ -138,7 +138,11 @@ impl ProducerSettings {
         let mut delivery_timeout = "120000".to_owned();
         if let Some(id) = &self.transactional_id {
             options.fixed("transactional.id", id)?;
-            options.value("transaction.timeout.ms", self.transaction_timeout.map(millis), "10000")?;
+            options.value(
+                "transaction.timeout.ms",
+                self.transaction_timeout.map(millis),
+                "10000",
+            )?;
             // librdkafka wants records to be given up no later than their transaction.
             delivery_timeout = options.get("transaction.timeout.ms").to_owned();
         } else {
@@ -236,6 +240,10 @@ mod tests {
         check(&settings, &[], Ok(("delivery.timeout.ms", "10000")));
         let slower = ["transaction.timeout.ms=20000"];
         check(&settings, &slower, Ok(("delivery.timeout.ms", "20000")));
-        check(&ProducerSettings::default(), &[], Ok(("delivery.timeout.ms", "120000")));
+        check(
+            &ProducerSettings::default(),
+            &[],
+            Ok(("delivery.timeout.ms", "120000")),
+        );
     }
 }

@@ -30,6 +30,18 @@ fn topics_are_made_seen_and_deleted() {
 }
 
 #[test]
+fn all_topics_are_listed() {
+    let cluster = Cluster::start();
+    let (one, two) = (cluster.topic("one", 1), cluster.topic("two", 2));
+    let seen = cluster.admin().cluster().unwrap();
+    assert!(!seen.brokers.is_empty());
+    for (name, partitions) in [(one, 1), (two, 2)] {
+        let found = seen.topics.iter().find(|topic| topic.name == name).unwrap();
+        assert_eq!(found.partitions, partitions);
+    }
+}
+
+#[test]
 fn bad_topics_are_refused_with_their_name() {
     let cluster = Cluster::start();
     let admin = cluster.admin();

@@ -57,6 +57,7 @@ fn every_report_reaches_the_committing_call() {
     let producer = cluster.producer(ProducerSettings {
         transactional_id: Some(cluster.name("reports")),
         linger: Some(Duration::from_secs(600)),
+        transaction_timeout: Some(Duration::from_secs(900)),
         ..ProducerSettings::default()
     });
     producer.init_transactions(PATIENCE).unwrap();
