@@ -9,7 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "floodmark", version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "Examples:
-  floodmark broker                                    the embedded broker, on free ports
+  floodmark bench profiles/quickstart.yaml            everything on this machine, nothing to install
+  floodmark bench profiles/clickstream.yaml --broker localhost:9092 --topic-prefix try1-
   floodmark validate profiles/quickstart.yaml         is the profile sound?
 
 Exit codes: 0 pass, 1 internal error, 2 usage, 69 unreachable, 78 bad profile, 98 measurement invalid,
@@ -49,10 +50,16 @@ pub enum LogFormat {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Generate, detect, score and report: the whole way through
+    Bench(BenchArgs),
+    /// Generate the labelled events of a profile
+    Generate(GenerateArgs),
     /// Run the bundled detector
     Detect(DetectArgs),
-    /// Score a run from its facts
+    /// Score a run, or alerts and labels that other tools wrote
     Score(ScoreArgs),
+    /// Write the report of a scored run again
+    Report(ReportArgs),
     /// Check a profile and say everything that is wrong with it
     Validate(ValidateArgs),
     /// Run the embedded broker and schema registry (for benchmarks and tests, not to keep data)
@@ -94,6 +101,52 @@ pub struct ProfileArgs {
     pub properties_file: Option<PathBuf>,
 }
 
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  floodmark bench profiles/quickstart.yaml
+  floodmark bench profiles/smoke.yaml --seed 7 --out runs/seven --set streams.sensors.rate=2k/s
+  floodmark bench profiles/smoke.yaml --broker kafka-home:target/parts/kafka-4.3.1
+  floodmark bench profiles/smoke.yaml --set subject=none      checks the checker: recall must be 0")]
+pub struct BenchArgs {
+    /// The profile and what overrides it
+    #[command(flatten)]
+    pub profile: ProfileArgs,
+    /// Where the results go [default: runs/PROFILE-TIME]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Leave broker and topics up after the run, until Ctrl-C
+    #[arg(long)]
+    pub keep: bool,
+    /// Write into a folder that is not empty
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Arguments of `generate`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  floodmark generate profiles/sensors.yaml --sink file:events      NDJSON files with the labels beside them
+  floodmark generate profiles/sensors.yaml --broker localhost:9092 --out truth
+  floodmark generate profiles/sensors.yaml --sink stdout | head")]
+pub struct GenerateArgs {
+    /// The profile and what overrides it
+    #[command(flatten)]
+    pub profile: Option<ProfileArgs>,
+    /// A resolved plan in place of a profile; `bench` uses it
+    #[arg(long, value_name = "FILE", conflicts_with = "profile", required_unless_present = "profile")]
+    pub job: Option<PathBuf>,
+    /// Where the events go
+    #[arg(long, value_name = "SINK", default_value = "kafka", help = "`kafka`, `null`, `stdout` or `file:DIR`")]
+    pub sink: String,
+    /// Where labels, enrichment data and figures go
+    #[arg(long, value_name = "DIR", default_value = "generated")]
+    pub out: PathBuf,
+    /// Write into a folder that is not empty
+    #[arg(long)]
+    pub force: bool,
+}
+
 /// Arguments of `detect`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -122,7 +175,27 @@ pub struct DetectArgs {
 
 /// Arguments of `score`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  floodmark score runs/quickstart-20250610T050000Z     score a run again, from its facts
+  floodmark score --alerts alerts.ndjson --truth labels.ndjson --json")]
 pub struct ScoreArgs {
+    /// The folder of a run
+    #[arg(value_name = "DIR", required_unless_present = "alerts")]
+    pub dir: Option<PathBuf>,
+    /// Alerts, one JSON object a line, as the topic `anomalies` holds them
+    #[arg(long, value_name = "FILE", requires = "truth", conflicts_with = "dir")]
+    pub alerts: Option<PathBuf>,
+    /// Labels, one JSON object a line, as `labels.ndjson` holds them
+    #[arg(long, value_name = "FILE", requires = "alerts")]
+    pub truth: Option<PathBuf>,
+    /// Print the scores as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
     /// The folder of a run
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,

@@ -1,8 +1,11 @@
 //! One module per command.
 
+pub mod bench;
 pub mod broker;
 pub mod completions;
 pub mod detect;
+pub mod generate;
+pub mod report;
 pub mod schema;
 pub mod score;
 pub mod topics;

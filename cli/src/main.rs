@@ -5,7 +5,9 @@ mod commands;
 mod exit;
 mod load;
 mod logging;
+mod output;
 mod signals;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -27,8 +29,11 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<Exit, Failure> {
     match &cli.command {
+        Command::Bench(args) => commands::bench::run(args, &cli.global),
+        Command::Generate(args) => commands::generate::run(args),
         Command::Detect(args) => commands::detect::run(args),
         Command::Score(args) => commands::score::run(args),
+        Command::Report(args) => commands::report::run(args),
         Command::Validate(args) => commands::validate::run(args),
         Command::Broker(args) => commands::broker::run(args),
         Command::Topics(args) => commands::topics::run(args),

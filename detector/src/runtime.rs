@@ -23,7 +23,7 @@ pub use job::{Counts, Job, StreamJob};
 pub use keyed::KeyedState;
 pub use merge::MergedWindows;
 pub use once::Once;
-pub use partition::{Emit, Logic, Merger, plausible};
+pub use partition::{Emit, Logic, Merger, Partition, plausible};
 pub use timers::Deadlines;
 pub use watermark::TimeSettings;
 pub use window::{Aggregate, Window, WindowSpec, Windows};

@@ -164,15 +164,18 @@ impl RunningBroker {
 
     /// Stops it, if it was started here.
     pub fn stop(mut self, clock: &dyn Clock) {
-        if let Holder::Process(child) = &mut self.holder {
-            child.terminate(Duration::from_secs(5), clock);
-        }
-    }
-
-    /// Waits until its process ends or `stop` says so.
-    pub fn hold(&mut self, clock: &dyn Clock, stop: &dyn Fn() -> bool) {
-        while !stop() && self.check().is_ok() {
-            clock.sleep(Duration::from_millis(100));
+        match &mut self.holder {
+            Holder::Process(child) => {
+                child.terminate(Duration::from_secs(5), clock);
+            }
+            // Dropping it removes it; what happens meanwhile is for the daemon's own log.
+            #[cfg(feature = "containers")]
+            Holder::Container(container) => {
+                if let Err(error) = container.stop_with_timeout(Some(1)) {
+                    tracing::warn!(%error, "the container of the broker did not stop");
+                }
+            }
+            Holder::Nothing => {}
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod drain;
 mod files;
+mod kept;
 mod stages;
 
 use std::{
@@ -23,9 +24,11 @@ use floodmark_contracts::{
 use floodmark_generator::Plan;
 use floodmark_kafka::ClientSettings;
 
-pub use self::files::{
-    FileError, read_alerts, read_bare_alerts, read_labels, read_record, read_series,
+pub use self::{
+    files::{FileError, read_alerts, read_bare_alerts, read_labels, read_record, read_series},
+    kept::Kept,
 };
+use self::kept::LeftOver;
 use crate::{
     broker::BrokerError,
     child::{ChildError, resources_of},
@@ -58,7 +61,7 @@ pub struct Request<'a> {
     pub reproduce: String,
     /// Version of floodmark.
     pub version: &'a str,
-    /// Leave broker and topics up until `stop`.
+    /// Leave broker and topics up after the run.
     pub keep: bool,
 }
 
@@ -78,8 +81,6 @@ pub enum RunEvent {
         /// Alerts so far.
         alerts: u64,
     },
-    /// `--keep`: the broker stays up at this address.
-    Kept(String),
 }
 
 /// Why a run came to nothing.
@@ -143,14 +144,15 @@ impl RunError {
 }
 
 /// Runs the profile and writes `record.json`, `labels.ndjson`, `alerts.ndjson`, `enrichment.ndjson` and
-/// `timeseries.ndjson` into the run's folder.
+/// `timeseries.ndjson` into the run's folder. With `keep`, broker and topics stay up in what comes back
+/// beside the record, until it is held to its end or dropped.
 ///
 /// # Errors
 /// [`RunError`]. A run that a signal cuts short is no error: its record says `interrupted`.
 pub fn execute(
     request: &Request<'_>,
     watch: &mut dyn FnMut(RunEvent),
-) -> Result<RunRecord, RunError> {
+) -> Result<(RunRecord, Option<Kept>), RunError> {
     let clock = &*request.clock;
     let begun = clock.now();
     let work = files::work_dir()?;
@@ -209,8 +211,15 @@ pub fn execute(
         interrupted: generated.facts.interrupted,
     };
     files::leave(request, &folders, &record, &series)?;
-    stages::leave_topics(request, &record, setup.topics, setup.broker, &setup.client, watch)?;
-    Ok(record)
+    let left = LeftOver {
+        broker: setup.broker,
+        registry: setup.registry,
+        registry_url: setup.connection.registry,
+        client: setup.client,
+        topics: setup.topics,
+    };
+    let kept = kept::leave(request, &record, left)?;
+    Ok((record, kept))
 }
 
 /// The folders of a run.

@@ -1,1 +1,69 @@
-//! reports
+//! Rendering of a scored run: one self-contained HTML file, PNG plots, Markdown, a table for the
+//! terminal.
+//!
+//! Everything is made from a [`ReportInput`], a result with its labels, alerts and time series, and
+//! goes to a writer or comes back as a value: no file is opened here. A run that is empty, invalid or
+//! cut short renders as well; what was not measured says so.
+
+mod chart;
+mod format;
+mod html;
+mod model;
+mod plot;
+mod summary;
+mod table;
+mod terminal;
+mod verdict;
+
+use std::io;
+
+use floodmark_contracts::{
+    alert::CollectedAlert, label::Label, record::SeriesRow, result::RunResult,
+};
+
+pub use self::{
+    html::html,
+    plot::png,
+    summary::summary_md,
+    terminal::{detection_table, terminal},
+};
+
+/// What a report is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct ReportInput<'a> {
+    /// The scored run.
+    pub result: &'a RunResult,
+    /// Its labels.
+    pub labels: &'a [Label],
+    /// Its alerts, transport duplicates included.
+    pub alerts: &'a [CollectedAlert],
+    /// Its time series; may be empty.
+    pub series: &'a [SeriesRow],
+}
+
+/// Why a report could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The writer failed.
+    #[error("report cannot be written")]
+    Write {
+        /// Why.
+        #[from]
+        source: io::Error,
+    },
+    /// A template failed.
+    #[error("report cannot be rendered")]
+    Render {
+        /// Why.
+        #[from]
+        source: askama::Error,
+    },
+    /// A plot could not be drawn.
+    #[error("plot `{name}` cannot be drawn: {reason}")]
+    Plot {
+        /// File name of the plot.
+        name: &'static str,
+        /// What the drawing library said.
+        reason: String,
+    },
+}

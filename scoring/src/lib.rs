@@ -24,7 +24,7 @@ mod score;
 mod settings;
 mod special;
 #[cfg(test)]
-#[path = "../tests/support.rs"]
+#[path = "../tests/it/support.rs"]
 mod support;
 pub mod thresholds;
 mod throughput;

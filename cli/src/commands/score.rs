@@ -6,33 +6,64 @@ use std::{
     path::Path,
 };
 
-use floodmark_contracts::{record::RunRecord, result::RunResult};
-use floodmark_harness::run::{read_alerts, read_labels, read_record};
+use floodmark_contracts::{
+    record::RunRecord,
+    result::{Outcome, RunResult},
+};
+use floodmark_harness::run::{read_alerts, read_bare_alerts, read_labels, read_record};
 
 use crate::{
     args::ScoreArgs,
-    commands::say,
+    commands::{report, say},
     exit::{Exit, Failure},
+    output,
 };
 
-/// Scores a run's folder again.
+/// Scores a run's folder again, or files that other tools wrote.
 pub fn run(args: &ScoreArgs) -> Result<Exit, Failure> {
-    let dir = &args.dir;
+    if let (Some(alerts), Some(truth)) = (&args.alerts, &args.truth) {
+        let detection = floodmark_scoring::score_files(
+            &read_labels(truth)?,
+            &read_bare_alerts(alerts)?,
+            &floodmark_contracts::profile::ScoringSection::default(),
+        )?;
+        if args.json {
+            say(&serde_json::to_string_pretty(&detection)?);
+        } else {
+            say(floodmark_reports::detection_table(&detection).trim_end());
+        }
+        return Ok(Exit::Pass);
+    }
+    let Some(dir) = &args.dir else {
+        return Err(Failure::usage("name the folder of a run, or `--alerts` and `--truth`"));
+    };
     let record = read_record(&dir.join("record.json")).map_err(|error| {
         Failure::new(Exit::Usage, anyhow::Error::new(error).context("this is no folder of a run"))
     })?;
-    let result = score(dir, &record)?;
-    say(&serde_json::to_string_pretty(&result.detection.overall)?);
-    Ok(result.outcome.into())
+    let result = score_and_report(dir, &record)?;
+    if args.json {
+        say(&serde_json::to_string_pretty(&result)?);
+    } else {
+        output::summary(dir, &result);
+    }
+    Ok(match result.outcome {
+        // The run was interrupted, the scoring was not.
+        Outcome::Interrupted => Exit::Pass,
+        other => other.into(),
+    })
 }
 
-/// Scores the facts in a run's folder, and writes `result.json`.
-fn score(dir: &Path, record: &RunRecord) -> Result<RunResult, Failure> {
+/// Scores the facts in a run's folder, and writes `result.json`, `latency.hlog` and the report.
+pub fn score_and_report(dir: &Path, record: &RunRecord) -> Result<RunResult, Failure> {
     let labels = read_labels(&dir.join("labels.ndjson"))?;
     let alerts = read_alerts(&dir.join("alerts.ndjson"))?;
     let result = floodmark_scoring::score(record, &labels, &alerts)?;
     let mut file = BufWriter::new(File::create(dir.join("result.json"))?);
     serde_json::to_writer_pretty(&mut file, &result)?;
     file.flush()?;
+    let mut hlog = BufWriter::new(File::create(dir.join("latency.hlog"))?);
+    floodmark_scoring::hlog::write(record, &labels, &alerts, &mut hlog)?;
+    hlog.flush()?;
+    report::write(dir, &result, &labels, &alerts)?;
     Ok(result)
 }

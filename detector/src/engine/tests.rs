@@ -1,1 +1,356 @@
+//! The law of the engine: the alerts are a function of the partitions' logs.
+//!
+//! One seeded workload with every kind of anomaly is laid out over one, two and four partitions and
+//! fed in many interleavings, with ticks in between; the alerts must always be those of the golden
+//! run, which reads one partition in order.
 
+use std::collections::BTreeSet;
+
+use floodmark_contracts::{
+    event::{
+        banking::{self, BankingUiEvent},
+        clickstream::{self, ClickEvent},
+        confluent::write_frame,
+        sensor::SensorReading,
+    },
+    clock::EventTime,
+    kind::Kind,
+    profile::DetectorSection,
+};
+
+use super::*;
+
+/// Start of the workload: a whole hour.
+const START: i64 = 1_749_531_600_000;
+
+/// Length of the workload, milliseconds.
+const LENGTH: i64 = 20 * 60_000;
+
+/// Disorder of arrival, less than the bound of five seconds.
+const DISORDER: i64 = 4_500;
+
+/// SplitMix64.
+struct Draw(u64);
+
+impl Draw {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: i64) -> i64 {
+        i64::try_from(self.next() % n.unsigned_abs()).unwrap()
+    }
+}
+
+#[derive(Clone)]
+struct Event {
+    stream: Stream,
+    arrival: i64,
+    key: String,
+    value: Vec<u8>,
+}
+
+struct Workload {
+    draw: Draw,
+    events: Vec<Event>,
+}
+
+impl Workload {
+    fn new(seed: u64) -> Self {
+        let mut workload = Self { draw: Draw(seed), events: Vec::new() };
+        workload.clicks();
+        workload.banking();
+        workload.sensors();
+        workload.events.sort_by_key(|event| event.arrival);
+        workload
+    }
+
+    fn push(&mut self, stream: Stream, at: i64, key: &str, value: Vec<u8>) {
+        let arrival = at + self.draw.below(DISORDER);
+        self.events.push(Event { stream, arrival, key: key.to_owned(), value });
+    }
+
+    fn clicks(&mut self) {
+        const PAGES: [&str; 5] = ["/home", "/search", "/offers", "/cart", "/contact"];
+        for i in 0..4000 {
+            let at = START + self.draw.below(LENGTH);
+            let user = format!("user-{}", self.draw.below(150));
+            let page = PAGES[usize::try_from(self.draw.below(5)).unwrap()];
+            self.click(at, &user, page, clickstream::event_type::PAGE_VIEW, i);
+        }
+        for i in 0..400 {
+            let at = START + 600_000 + self.draw.below(60_000);
+            let (page, what) = if i < 370 {
+                ("/offers", clickstream::event_type::PAGE_VIEW)
+            } else {
+                ("/blog", clickstream::event_type::ERROR)
+            };
+            self.click(at, &format!("visitor-{i}"), page, what, 5000 + i);
+        }
+        for i in 0..60 {
+            let what = clickstream::event_type::PAGE_VIEW;
+            self.click(START + 300_000 + i * 2000, "robot", "/search", what, 9000 + i);
+        }
+    }
+
+    fn click(&mut self, at: i64, user: &str, page: &str, event_type: &str, id: i64) {
+        let mut value = Vec::new();
+        ClickEvent {
+            event_id: format!("click-{id}").into(),
+            user_id: user.into(),
+            session_id: format!("{user}-{}", (at - START) / 300_000).into(),
+            event_type: event_type.into(),
+            page_url: page.into(),
+            timestamp: EventTime(at),
+            ip_address: "192.0.2.1".into(),
+            country: "DE".into(),
+            device_type: "mobile".into(),
+        }
+        .encode(&mut value);
+        self.push(Stream::Clickstream, at, user, value);
+    }
+
+    fn banking(&mut self) {
+        use banking::event_type as what;
+        // Some addresses of Germany, the United States and Japan, as everybody's database has them.
+        const ADDRESSES: [&str; 3] = ["84.128.0.1", "73.0.0.1", "126.0.0.1"];
+        for i in 0..3000 {
+            let at = START + self.draw.below(LENGTH);
+            let user = self.draw.below(60);
+            let far = self.draw.below(40) == 0;
+            let event_type = [what::LOGIN_SUCCESS, what::BALANCE_VIEW, what::PAYEE_CHANGE]
+                [usize::try_from(self.draw.below(3)).unwrap()];
+            let address = ADDRESSES[usize::try_from(if far { i % 3 } else { user % 3 }).unwrap()];
+            let latency = if self.draw.below(20) == 0 { 5 } else { 200 };
+            let device = if far { format!("fp-{i}") } else { format!("fp-{user}") };
+            self.bank(at, &format!("account-{user}"), event_type, address, latency, &device, i);
+        }
+        for i in 0..40 {
+            let at = START + 500_000 + i * 3000;
+            let user = format!("account-{}", 100 + i);
+            self.bank(at, &user, what::LOGIN_FAILED, "126.0.0.9", 200, "fp-bad", 9000 + i);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of an event")]
+    fn bank(
+        &mut self,
+        at: i64,
+        user: &str,
+        event_type: &str,
+        address: &str,
+        latency_ms: i64,
+        device: &str,
+        id: i64,
+    ) {
+        let mut value = Vec::new();
+        write_frame(&mut value, 1);
+        BankingUiEvent {
+            event_id: &format!("bank-{id}"),
+            session_id: &format!("{user}-{device}-{}", (at - START) / 60_000),
+            user_id: user,
+            event_type,
+            element_id: "button",
+            input_hash: None,
+            timestamp: EventTime(at),
+            latency_ms: i32::try_from(latency_ms).unwrap(),
+            device_fingerprint: device,
+            ip_address: address,
+        }
+        .encode_body(&mut value);
+        self.push(Stream::Banking, at, user, value);
+    }
+
+    fn sensors(&mut self) {
+        for sensor in 0..12 {
+            for i in 0..LENGTH / 2000 {
+                let minute = i * 2000 / 60_000;
+                if sensor == 3 && (8..10).contains(&minute) {
+                    continue;
+                }
+                let noise = self.draw.below(400) as f64 / 100.0;
+                let value = match (sensor, minute) {
+                    (1, 12) if i % 30 == 0 => 190.0,
+                    (2, 6..9) => 80.0 + noise,
+                    (4, 5) => 51.25,
+                    _ => 50.0 + noise,
+                };
+                let at = START + i * 2000 + self.draw.below(50);
+                self.reading(at, &format!("sensor-{sensor}"), value);
+            }
+        }
+    }
+
+    fn reading(&mut self, at: i64, sensor: &str, value: f64) {
+        let mut bytes = Vec::new();
+        SensorReading { sensor_id: sensor.into(), value, timestamp: EventTime(at) }
+            .encode(&mut bytes);
+        self.push(Stream::Sensors, at, sensor, bytes);
+    }
+
+    /// The events over `n` partitions per stream, by key, each ended by an event far ahead.
+    fn logs(mut self, n: i32) -> Vec<(Stream, i32, Vec<Vec<u8>>)> {
+        let mut logs: BTreeMap<(Stream, i32), Vec<Vec<u8>>> = BTreeMap::new();
+        for event in std::mem::take(&mut self.events) {
+            let hash = crate::hash::Fnv::new().text(&event.key).short();
+            let partition = i32::try_from(hash % u64::from(n.unsigned_abs())).unwrap();
+            logs.entry((event.stream, partition)).or_default().push(event.value);
+        }
+        let end = START + LENGTH + 900_000;
+        self.click(end, "closing", "/home", clickstream::event_type::PAGE_VIEW, 0);
+        self.bank(end, "closing", banking::event_type::LOGIN_VIEW, "84.128.0.1", 200, "fp", 0);
+        self.reading(end, "closing", 50.0);
+        for closing in &self.events {
+            for partition in 0..n {
+                logs.entry((closing.stream, partition)).or_default().push(closing.value.clone());
+            }
+        }
+        logs.into_iter().map(|((stream, partition), log)| (stream, partition, log)).collect()
+    }
+}
+
+fn engine(lateness: &str) -> Engine {
+    let section =
+        DetectorSection { allowed_lateness: lateness.to_owned(), ..DetectorSection::default() };
+    let settings = Settings::validate(&section).unwrap();
+    let subject = Subject::Bundled(EnrichmentStore::default());
+    Engine::new(&settings, subject, Stream::ALL).unwrap()
+}
+
+/// The alerts of a run, less those about the silence after the end, with all they say.
+fn alerts(engine: &mut Engine) -> BTreeSet<String> {
+    engine
+        .take(WallTime(0))
+        .into_iter()
+        .filter_map(|output| match output {
+            Output::Alert(alert) if alert.end.0 <= START + LENGTH => {
+                Some(serde_json::to_string(&alert).unwrap())
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// Feeds logs in an order drawn from `seed`, up to `chunk` records of a partition at once.
+fn simulate(
+    engine: &mut Engine,
+    logs: &[(Stream, i32, Vec<Vec<u8>>)],
+    seed: u64,
+    chunk: i64,
+) -> BTreeSet<String> {
+    let mut draw = Draw(seed);
+    let mut wall_us = 0;
+    let mut next = vec![0; logs.len()];
+    for (stream, partition, _) in logs {
+        engine.assign(*stream, *partition, wall_us);
+    }
+    let mut open: Vec<usize> = (0..logs.len()).collect();
+    let mut found = BTreeSet::new();
+    while !open.is_empty() {
+        let pick = usize::try_from(draw.below(i64::try_from(open.len()).unwrap())).unwrap();
+        let (stream, partition, log) = &logs[open[pick]];
+        let from = next[open[pick]];
+        let to = log.len().min(from + 1 + usize::try_from(draw.below(chunk)).unwrap());
+        for value in &log[from..to] {
+            engine.feed(*stream, *partition, value, wall_us).unwrap();
+        }
+        next[open[pick]] = to;
+        if to == log.len() {
+            open.swap_remove(pick);
+        }
+        wall_us += draw.below(10_000);
+        engine.tick(wall_us);
+        found.extend(alerts(engine));
+    }
+    found
+}
+
+fn golden(seed: u64) -> BTreeSet<String> {
+    simulate(&mut engine("0s"), &Workload::new(seed).logs(1), 0, 1_000_000)
+}
+
+#[test]
+fn the_workload_has_every_kind_of_anomaly() {
+    let golden = golden(1);
+    for kind in Kind::ALL {
+        let name = format!("\"kind\":\"{kind}\"");
+        assert!(golden.iter().any(|alert| alert.contains(&name)), "{kind}");
+    }
+}
+
+#[test]
+fn partitions_interleavings_and_batches_change_no_alert() {
+    for seed in 1..=3 {
+        let golden = golden(seed);
+        for partitions in [1, 2, 4] {
+            let logs = Workload::new(seed).logs(partitions);
+            for (order, chunk) in [(11, 1), (12, 50), (13, 3000)] {
+                let mut engine = engine("0s");
+                let found = simulate(&mut engine, &logs, order, chunk);
+                let case = format!("seed {seed}, {partitions} partitions, order {order}");
+                assert_eq!(found, golden, "{case}");
+                assert!(engine.counts().all(|(_, counts)| counts.late == 0), "{case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn partitions_without_events_change_no_alert() {
+    let golden = golden(1);
+    let logs = Workload::new(1).logs(2);
+    let mut engine = engine("0s");
+    for stream in Stream::ALL {
+        engine.assign(stream, 2, 0);
+        engine.reached_end(stream, 2);
+    }
+    let mut found = simulate(&mut engine, &logs, 5, 200);
+    // However little wall time has passed: once it has, the empty partitions hold nothing back.
+    engine.tick(60_000_000);
+    found.extend(alerts(&mut engine));
+    assert_eq!(found, golden);
+}
+
+#[test]
+fn late_events_are_the_same_whatever_the_interleaving() {
+    let mut logs = Workload::new(2).logs(4);
+    // Every fiftieth event arrives a hundred records of its partition later: tens of seconds.
+    for (_, _, log) in &mut logs {
+        let body = log.len() - 1;
+        for i in (0..body.saturating_sub(101)).step_by(50) {
+            log[i..=i + 100].rotate_left(1);
+        }
+    }
+    for lateness in ["0s", "1m"] {
+        let mut first = engine(lateness);
+        let expected = simulate(&mut first, &logs, 1, 1_000_000);
+        let late = |engine: &Engine| engine.counts().map(|(_, counts)| counts.late).sum::<u64>();
+        assert!(lateness != "0s" || late(&first) > 20, "{}", late(&first));
+        for order in 2..5 {
+            let mut other = engine(lateness);
+            assert_eq!(simulate(&mut other, &logs, order, 40), expected, "{lateness} {order}");
+            assert_eq!(late(&other), late(&first));
+        }
+    }
+}
+
+#[test]
+fn always_alerts_on_every_key_in_every_minute() {
+    let settings = Settings::validate(&DetectorSection::default()).unwrap();
+    let mut engine = Engine::new(&settings, Subject::Always, [Stream::Sensors]).unwrap();
+    let mut workload = Workload { draw: Draw(0), events: Vec::new() };
+    for minute in 0..3 {
+        for sensor in ["a", "b"] {
+            workload.reading(START + minute * 60_000, sensor, 1.0);
+            workload.reading(START + minute * 60_000 + 30_000, sensor, 1.0);
+        }
+    }
+    workload.events.sort_by_key(|event| event.arrival);
+    let found = simulate(&mut engine, &workload.logs(2), 1, 10);
+    assert_eq!(found.len(), 6, "{found:?}");
+    assert!(found.iter().all(|alert| alert.contains("\"detector\":\"always\"")));
+}

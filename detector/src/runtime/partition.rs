@@ -143,6 +143,11 @@ impl<L: Logic> Partition<L> {
         self.at_end = true;
     }
 
+    /// The pipeline's logic, to look at.
+    pub fn logic(&self) -> &L {
+        &self.logic
+    }
+
     /// Number of events that wait for the watermark.
     pub fn waiting(&self) -> usize {
         self.buffer.len()

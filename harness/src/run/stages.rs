@@ -6,7 +6,7 @@ use floodmark_contracts::{
     clock::{Clock, WallTime},
     job::{Connection, DetectorJob, GeneratorJob},
     profile::SubjectSection,
-    record::{GeneratorFacts, ProcessFacts, RunRecord, SeriesRow, SubjectFacts},
+    record::{GeneratorFacts, ProcessFacts, SeriesRow, SubjectFacts},
     stream::Stream,
 };
 use floodmark_kafka::{Admin, ClientSettings};
@@ -35,9 +35,9 @@ const ADMIN_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct Setup {
     pub(super) broker: RunningBroker,
     /// A registry beside a broker that brings none; held so that it lives as long as the run.
-    registry: Option<RunningBroker>,
+    pub(super) registry: Option<RunningBroker>,
     pub(super) client: ClientSettings,
-    connection: Connection,
+    pub(super) connection: Connection,
     pub(super) topics: Topics,
     pub(super) collector: Collector,
     subject: Option<Child>,
@@ -52,6 +52,9 @@ impl Setup {
     /// An error if a process of the run has died.
     pub(super) fn check_children(&mut self) -> Result<(), RunError> {
         self.broker.check().map_err(RunError::Child)?;
+        if let Some(registry) = &mut self.registry {
+            registry.check().map_err(RunError::Child)?;
+        }
         if let Some(subject) = &mut self.subject {
             subject.check().map_err(RunError::Child)?;
         }
@@ -329,27 +332,4 @@ pub(super) fn end_subject(
     let names: Vec<&str> = setup.inputs.values().map(String::as_str).collect();
     let lag = setup.admin.lag(&setup.group, &names).map_err(RunError::Cluster)?;
     Ok(Some(consumed_of(&lag, &setup.inputs)))
-}
-
-/// Leaves the cluster as it was found, or up on request.
-pub(super) fn leave_topics(
-    request: &Request<'_>,
-    record: &RunRecord,
-    topics: Topics,
-    mut broker: RunningBroker,
-    client: &ClientSettings,
-    watch: &mut dyn FnMut(RunEvent),
-) -> Result<(), RunError> {
-    if let Some(topic) = &request.sound.outputs.ground_truth {
-        let labels = super::read_labels(&request.out.join("labels.ndjson"))?;
-        crate::topics::write_labels(client, topic, &labels).map_err(RunError::Topics)?;
-    }
-    if request.keep && !record.interrupted {
-        watch(RunEvent::Kept(broker.bootstrap().to_owned()));
-        broker.hold(&*request.clock, &|| request.stop.load(Ordering::Relaxed));
-    } else if !broker.is_own() {
-        topics.delete().map_err(RunError::Topics)?;
-    }
-    broker.stop(&*request.clock);
-    Ok(())
 }

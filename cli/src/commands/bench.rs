@@ -1,0 +1,115 @@
+//! `floodmark bench`: the whole way through.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use floodmark_contracts::{
+    clock::{Clock, SystemClock},
+    record::RunRecord,
+};
+use floodmark_harness::run::{Kept, Request, RunError, execute};
+
+use crate::{
+    args::{BenchArgs, Global},
+    commands::{score::score_and_report, tell},
+    exit::{Exit, Failure},
+    load::{self, Loaded},
+    output,
+    watch::Watcher,
+};
+
+/// Runs, scores, reports.
+pub fn run(args: &BenchArgs, global: &Global) -> Result<Exit, Failure> {
+    let loaded = load::load(&args.profile)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let stop = crate::signals::stop_flag()?;
+    let out = args.out.clone().unwrap_or_else(|| default_out(&loaded, &*clock));
+    output::claim(&out, args.force)?;
+    let (record, kept) = measure(args, &loaded, &out, Arc::clone(&clock), &stop, global)?;
+    let result = score_and_report(&out, &record)?;
+    output::summary(&out, &result);
+    if let Some(kept) = kept {
+        tell(&kept_line(&kept));
+        kept.hold(&*clock, &stop);
+    }
+    Ok(result.outcome.into())
+}
+
+fn measure(
+    args: &BenchArgs,
+    loaded: &Loaded,
+    out: &Path,
+    clock: Arc<dyn Clock>,
+    stop: &std::sync::atomic::AtomicBool,
+    global: &Global,
+) -> Result<(RunRecord, Option<Kept>), Failure> {
+    let exe = std::env::current_exe()?;
+    let request = Request {
+        exe: &exe,
+        out,
+        profile: &loaded.profile,
+        sound: &loaded.sound,
+        plan: &loaded.plan,
+        client: &loaded.client,
+        clock,
+        stop,
+        reproduce: reproduce(args),
+        version: env!("CARGO_PKG_VERSION"),
+        keep: args.keep,
+    };
+    let mut watcher = Watcher::new(global.quiet);
+    let outcome = execute(&request, &mut |event| watcher.see(&event));
+    watcher.finish();
+    outcome.map_err(|error| Failure::new(exit_of(&error), error))
+}
+
+/// Where the parts that `--keep` leaves up can be reached.
+fn kept_line(kept: &Kept) -> String {
+    let registry = kept.registry().map_or_else(String::new, |url| format!(", registry {url}"));
+    format!("kept up until Ctrl-C: broker {}{registry}", kept.bootstrap())
+}
+
+fn exit_of(error: &RunError) -> Exit {
+    match error {
+        RunError::NoRegistry { .. } => Exit::Usage,
+        error if error.is_unreachable() => Exit::Unreachable,
+        _ => Exit::Internal,
+    }
+}
+
+/// `runs/PROFILE-TIME`.
+fn default_out(loaded: &Loaded, clock: &dyn Clock) -> PathBuf {
+    let now = jiff::Timestamp::from_microsecond(clock.now().0).unwrap_or_default();
+    let stamp = now.strftime("%Y%m%dT%H%M%SZ");
+    PathBuf::from("runs").join(format!("{}-{stamp}", loaded.profile.name))
+}
+
+/// The command that makes the run again. Client properties may hold secrets, so their values are left
+/// out.
+fn reproduce(args: &BenchArgs) -> String {
+    let mut words = vec!["floodmark bench".to_owned(), args.profile.profile.display().to_string()];
+    let profile = &args.profile;
+    if let Some(seed) = profile.seed {
+        words.push(format!("--seed {seed}"));
+    }
+    for (name, value) in [
+        ("--broker", &profile.broker),
+        ("--registry", &profile.registry),
+        ("--topic-prefix", &profile.topic_prefix),
+    ] {
+        if let Some(value) = value {
+            words.push(format!("{name} {value}"));
+        }
+    }
+    words.extend(profile.sets.iter().map(|set| format!("--set {set}")));
+    for property in &profile.properties {
+        let key = property.split_once('=').map_or(property.as_str(), |(key, _)| key);
+        words.push(format!("-X {key}=…"));
+    }
+    if let Some(file) = &profile.properties_file {
+        words.push(format!("-F {}", file.display()));
+    }
+    words.join(" ")
+}

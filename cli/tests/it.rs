@@ -1,3 +1,0 @@
-//! What keeps the workspace in shape.
-
-mod layout;

@@ -1,0 +1,268 @@
+//! The whole way through, on the embedded broker.
+//!
+//! These runs share a machine with everything else, so a run may end as invalid (98) for reasons of
+//! timing. What is asserted does not depend on timing: labels, alerts, files and scores.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use floodmark_contracts::{
+    alert::{Alert, CollectedAlert},
+    clock::{Clock, SystemClock},
+    result::{Outcome, RunResult},
+};
+
+use crate::support::{floodmark, profile};
+
+/// A finished run of the profile `smoke`.
+struct Run {
+    dir: PathBuf,
+    code: i32,
+    _temporary: tempfile::TempDir,
+}
+
+impl Run {
+    fn of(arguments: &[&str]) -> Self {
+        let temporary = tempfile::tempdir().unwrap();
+        let dir = temporary.path().join("run");
+        let output = floodmark()
+            .args(["bench", "--quiet"])
+            .arg(profile("smoke"))
+            .arg("--out")
+            .arg(&dir)
+            .args(arguments)
+            .output()
+            .unwrap();
+        let code = output.status.code().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!([0, 98, 99].contains(&code), "exit code {code}\n{errors}");
+        Self { dir, code, _temporary: temporary }
+    }
+
+    fn text(&self, name: &str) -> String {
+        std::fs::read_to_string(self.dir.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
+    fn result(&self) -> RunResult {
+        serde_json::from_str(&self.text("result.json")).unwrap()
+    }
+
+    fn alerts(&self) -> BTreeSet<String> {
+        self.text("alerts.ndjson")
+            .lines()
+            .map(|line| in_event_time(&serde_json::from_str::<CollectedAlert>(line).unwrap().alert))
+            .collect()
+    }
+}
+
+/// What an alert says, without when it was said.
+fn in_event_time(alert: &Alert) -> String {
+    let mut alert = alert.clone();
+    alert.emitted_at = None;
+    serde_json::to_string(&alert).unwrap()
+}
+
+#[test]
+fn a_run_leaves_a_result_by_its_schema_and_everything_for_people() {
+    let run = Run::of(&[]);
+    let result = run.result();
+    assert_eq!(run.code == 98, result.outcome == Outcome::Invalid);
+    let schema = include_str!("../../../docs/schema/result.json");
+    let schema = serde_json::from_str(schema).unwrap();
+    let value = serde_json::from_str(&run.text("result.json")).unwrap();
+    let errors: Vec<String> = jsonschema::validator_for(&schema)
+        .unwrap()
+        .iter_errors(&value)
+        .map(|error| error.to_string())
+        .collect();
+    assert_eq!(errors, Vec::<String>::new());
+
+    let labels = run.text("labels.ndjson").lines().count();
+    assert!(labels > 0);
+    let detection = &result.detection;
+    let scored = detection.overall.labels + detection.truncated + detection.warm_up.labels;
+    assert_eq!(scored as usize, labels, "every label is scored or accounted for");
+    for stream in result.throughput.values() {
+        assert!(stream.acknowledged > 0.0);
+    }
+    assert!(run.text("report.html").contains("</html>"));
+    assert!(run.text("summary.md").contains("recall"));
+    assert!(run.text("latency.hlog").contains("Tag="));
+    let pngs = std::fs::read_dir(&run.dir)
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|e| e == "png"))
+        .count();
+    assert!(pngs >= 2, "{pngs} plots");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_labels_and_alerts_and_another_seed_does_not() {
+    let [first, second, other] = [&[][..], &[], &["--seed", "4711"]].map(Run::of);
+    assert_eq!(first.text("labels.ndjson"), second.text("labels.ndjson"));
+    assert_eq!(first.alerts(), second.alerts());
+    assert_ne!(first.text("labels.ndjson"), other.text("labels.ndjson"));
+    let fingerprints = |run: &Run| {
+        let record: serde_json::Value = serde_json::from_str(&run.text("record.json")).unwrap();
+        record["generator"]
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|facts| facts["fingerprint"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(fingerprints(&first), fingerprints(&second));
+    assert_ne!(fingerprints(&first), fingerprints(&other));
+}
+
+#[test]
+fn a_subject_that_never_alerts_has_a_recall_of_zero_and_no_precision() {
+    let overall = Run::of(&["--set", "subject=none"]).result().detection.overall;
+    assert!(overall.labels > 0);
+    assert_eq!(overall.recall, Some(0.0));
+    assert_eq!(overall.precision, None);
+}
+
+#[test]
+fn a_subject_that_always_alerts_has_a_precision_near_the_random_baseline() {
+    let detection = Run::of(&["--set", "subject=always"]).result().detection;
+    let precision = detection.overall.precision.unwrap();
+    assert!(precision < 0.2, "{precision}");
+    let alert_precision = detection.overall.alert_precision.unwrap();
+    let baseline = detection.random_baseline.precision.unwrap();
+    assert!((alert_precision - baseline).abs() < 0.1, "{alert_precision} against {baseline}");
+}
+
+#[test]
+fn scoring_the_facts_again_gives_the_same_result() {
+    let run = Run::of(&[]);
+    let before = run.result();
+    floodmark().arg("score").arg(&run.dir).assert().code(run.code);
+    assert_eq!(run.result(), before);
+}
+
+#[test]
+fn an_interrupted_run_ends_with_130_and_a_partial_result() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path().join("run");
+    let child = Command::new(env!("CARGO_BIN_EXE_floodmark"))
+        .args(["bench", "--quiet", "--set", "duration=60s", "--out"])
+        .arg(&dir)
+        .arg(profile("smoke"))
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for_alerts(&dir.join("alerts.ndjson"));
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let status = { child }.wait().unwrap();
+    assert_eq!(status.code(), Some(130));
+    let text = std::fs::read_to_string(dir.join("result.json")).unwrap();
+    let result: RunResult = serde_json::from_str(&text).unwrap();
+    assert_eq!(result.outcome, Outcome::Interrupted);
+    assert!(dir.join("report.html").exists());
+}
+
+/// Waits until the run has collected something.
+fn wait_for_alerts(path: &Path) {
+    let clock = SystemClock::new();
+    while std::fs::metadata(path).map_or(0, |data| data.len()) == 0 {
+        assert!(clock.monotonic_us() < 120_000_000, "no alert after two minutes");
+        clock.sleep(Duration::from_millis(50));
+    }
+}
+
+/// The embedded broker by itself.
+struct Broker {
+    child: Child,
+    bootstrap: String,
+    registry: String,
+}
+
+impl Broker {
+    fn start(dir: &Path) -> Self {
+        let ready = dir.join("ready.json");
+        let child = Command::new(env!("CARGO_BIN_EXE_floodmark"))
+            .args(["broker", "--ready-file"])
+            .arg(&ready)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let clock = SystemClock::new();
+        let text = loop {
+            match std::fs::read_to_string(&ready) {
+                Ok(text) => break text,
+                Err(_) => assert!(clock.monotonic_us() < 60_000_000, "the broker is not ready"),
+            }
+            clock.sleep(Duration::from_millis(10));
+        };
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let address = |name: &str| value[name].as_str().unwrap().to_owned();
+        Self { child, bootstrap: address("bootstrap"), registry: address("registry") }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[test]
+fn generate_detect_and_read_run_apart_give_the_alerts_of_a_bench() {
+    let bench = Run::of(&[]);
+    let temporary = tempfile::tempdir().unwrap();
+    let broker = Broker::start(temporary.path());
+    let truth = temporary.path().join("truth");
+    let cluster = ["--broker", &broker.bootstrap, "--registry", &broker.registry];
+    floodmark().args(["topics", "create"]).arg(profile("smoke")).args(cluster).assert().success();
+    floodmark()
+        .arg("generate")
+        .arg(profile("smoke"))
+        .args(cluster)
+        .arg("--out")
+        .arg(&truth)
+        .assert()
+        .success();
+    // The detector gets the enrichment data and nothing else of what the generator left.
+    let enrichment = temporary.path().join("enrichment.ndjson");
+    std::fs::copy(truth.join("enrichment.ndjson"), &enrichment).unwrap();
+    floodmark()
+        .args(["detect", "--until-end", "--enrichment"])
+        .arg(&enrichment)
+        .arg(profile("smoke"))
+        .args(cluster)
+        .assert()
+        .success();
+    let read = floodmark()
+        .args(["topics", "read", "--topic", "anomalies"])
+        .arg(profile("smoke"))
+        .args(cluster)
+        .output()
+        .unwrap();
+    let alerts_file = temporary.path().join("alerts.ndjson");
+    std::fs::write(&alerts_file, &read.stdout).unwrap();
+    let apart: BTreeSet<String> = String::from_utf8(read.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| in_event_time(&serde_json::from_str(line).unwrap()))
+        .collect();
+    assert_eq!(apart, bench.alerts());
+    assert_eq!(
+        std::fs::read_to_string(truth.join("labels.ndjson")).unwrap(),
+        bench.text("labels.ndjson")
+    );
+    let scored = floodmark()
+        .args(["score", "--json", "--alerts"])
+        .arg(&alerts_file)
+        .arg("--truth")
+        .arg(truth.join("labels.ndjson"))
+        .output()
+        .unwrap();
+    let detection: serde_json::Value = serde_json::from_slice(&scored.stdout).unwrap();
+    assert!(detection["overall"]["labels"].as_u64().unwrap() > 0);
+}

@@ -1,0 +1,144 @@
+//! Unsound sections are refused with all their problems, each with its path and what would work.
+
+use floodmark_generator::Plan;
+
+use super::fixture::{ALL, section};
+
+/// Resolves [`ALL`] with texts replaced, and gives the problems.
+fn problems(replace: &[(&str, &str)]) -> Vec<String> {
+    let mut yaml = ALL.to_owned();
+    for (from, to) in replace {
+        assert!(yaml.contains(from), "`{from}` is not in the fixture");
+        yaml = yaml.replace(from, to);
+    }
+    match Plan::resolve(&section(&yaml)) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn each_problem_names_its_path_and_what_would_work() {
+    for (from, to, path, text) in [
+        ("duration: 16s", "duration: 0s", "duration", "use `1s` or more"),
+        ("duration: 16s", "duration: long", "duration", "`long` is not a duration"),
+        ("warm_up: 1s", "warm_up: 16s", "warm_up", "use a shorter one"),
+        ("speed: 60", "speed: 0", "event_time.speed", "more than 0 and at most 3600"),
+        ("2025-06-10T05:00:00Z", "yesterday", "event_time.origin", "`2025-06-10T05:00:00Z`"),
+        ("rate: 1500/s", "rate: 0/s", "streams.clickstream.rate", "use `1/s` or more"),
+        ("entities: 800", "entities: 0", "streams.banking.population.entities", "use 1 to 1000000"),
+        ("skew: 0.8", "skew: 4.0", "streams.clickstream.population.skew", "use 0 (all alike) to 3"),
+        ("share: 0.01", "share: 1.5", "streams.clickstream.lateness.share", "at most 1"),
+        (
+            "entities: 20 }",
+            "entities: 20 }\n    arrivals: poisson",
+            "streams.sensors.arrivals",
+            "use `constant`",
+        ),
+        (
+            "entities: 20 }",
+            "entities: 20 }\n    topic: banking-ui-events",
+            "streams.sensors.topic",
+            "give each stream its own",
+        ),
+        ("entities: 20 }", "entities: 20 }\n    topic: a b", "streams.sensors.topic", "no topic name"),
+        (
+            "level-shift: { count: 2 }",
+            "level-shift: { count: 2, duration: 20m }",
+            "streams.sensors.anomalies[1].level-shift.duration",
+            "does not end inside the run",
+        ),
+        (
+            "level-shift: { count: 2 }",
+            "level-shift: { count: 2, start: 20m }",
+            "streams.sensors.anomalies[1].level-shift.start",
+            "`1200s` is outside the run (`0s`..`960s` of event time)",
+        ),
+        (
+            "bot: { count: 2 }",
+            "bot: { count: 0 }",
+            "streams.clickstream.anomalies[1].bot.count",
+            "use 1 or more",
+        ),
+        (
+            "bot: { count: 2 }",
+            "bot: { count: 2, magnitude: 11 }",
+            "streams.clickstream.anomalies[1].bot.magnitude",
+            "at most 10",
+        ),
+        (
+            "bot: { count: 2 }",
+            "drop-out: { count: 2 }",
+            "streams.clickstream.anomalies[1].drop-out",
+            "belongs to the stream `sensors`",
+        ),
+        (
+            "traffic-spike: { count: 1 }",
+            "traffic-spike: { count: 1, magnitude: 9 }",
+            "streams.clickstream.anomalies[0].traffic-spike.magnitude",
+            "lower `magnitude`",
+        ),
+        (
+            "rate: 1500/s",
+            "rate: 60/s",
+            "streams.clickstream.anomalies[1].bot.magnitude",
+            "a bot's beat of 2000 ms would be lost",
+        ),
+        (
+            "entities: 800",
+            "entities: 70",
+            "streams.banking.anomalies[0].credential-stuffing",
+            "tries 40 different accounts, and there are 70",
+        ),
+        (
+            "stuck-value: { count: 2 }",
+            "stuck-value: { count: 400 }",
+            "streams.sensors.anomalies[2].stuck-value.count",
+            "find no sensor",
+        ),
+        (
+            "stuck-value: { count: 2 }",
+            "stuck-value: { count: 2, duration: 6s }",
+            "streams.sensors.anomalies[2].stuck-value.duration",
+            "and 8 are needed; use `18s` or more",
+        ),
+    ] {
+        let found = problems(&[(from, to)]);
+        let expected = |problem: &&String| problem.starts_with(&format!("{path}: ")) && problem.contains(text);
+        assert!(found.iter().any(|p| expected(&p)), "{from} -> {to}: {found:#?}");
+    }
+}
+
+#[test]
+fn sensors_that_would_report_twice_in_an_instant_are_refused() {
+    let found = problems(&[("rate: 600/s", "rate: 600k/s"), ("speed: 60", "speed: 1")]);
+    let text = "streams.sensors.population.entities: 20 sensors at `600k/s` would each report more than \
+                once in 2 ms of event time; use 1280 or more";
+    assert!(found.iter().any(|p| p.starts_with(text)), "{found:#?}");
+}
+
+#[test]
+fn all_problems_come_at_once() {
+    let found = problems(&[
+        ("rate: 1500/s", "rate: fast"),
+        ("skew: 0.5", "skew: -1.0"),
+        ("bot: { count: 2 }", "bot: { count: 0, magnitude: 0, duration: 0s }"),
+        ("drop-out: { count: 2 }", "drop-out: { count: 2, duration: 17m }"),
+    ]);
+    assert_eq!(found.len(), 6, "{found:#?}");
+}
+
+#[test]
+fn no_stream_is_a_problem() {
+    let yaml = "{ name: n, seed: 1, duration: 1s, warm_up: 0s, event_time: {}, streams: {} }";
+    let found = Plan::resolve(&section(yaml)).unwrap_err();
+    assert_eq!(
+        found[0].to_string(),
+        "streams: no stream is generated; add `clickstream`, `banking` or `sensors`"
+    );
+}
+
+#[test]
+fn the_fixture_itself_is_sound() {
+    assert_eq!(problems(&[]), Vec::<String>::new());
+}

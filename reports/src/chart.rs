@@ -1,0 +1,15 @@
+//! Charts as SVG inside the HTML report. Colours are classes of the report's style sheet, so that the
+//! same chart follows light, dark and print; what a colour says, a dash, a shape or a word says too.
+
+mod accuracy;
+mod latency;
+mod scale;
+mod svg;
+mod timeline;
+
+pub(crate) use self::{
+    accuracy::accuracy,
+    latency::{decade_name, decades, latency, nines},
+    scale::nice_ticks,
+    timeline::timeline,
+};

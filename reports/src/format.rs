@@ -1,0 +1,178 @@
+//! Figures as people read them: with units, and as many digits as mean something.
+
+use floodmark_contracts::clock::{EventTime, WallTime};
+
+/// What stands where there is no value.
+pub(crate) const UNDEFINED: &str = "undefined";
+
+/// A whole number with commas between thousands.
+pub(crate) fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A number with three significant digits, whole and with commas from a hundred on.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "only positive numbers below 2^64 get there; larger ones saturate"
+)]
+pub(crate) fn number(value: f64) -> String {
+    let size = value.abs();
+    if size >= 100.0 {
+        let sign = if value < 0.0 { "-" } else { "" };
+        return format!("{sign}{}", count(size.round() as u64));
+    }
+    let decimals = match size {
+        s if s >= 9.995 => 1,
+        s if s >= 0.9995 => 2,
+        s if s > 0.0 => 3,
+        _ => 0,
+    };
+    format!("{value:.decimals$}")
+}
+
+/// Events per second.
+pub(crate) fn rate(value: f64) -> String {
+    format!("{}/s", number(value))
+}
+
+/// Microseconds, in the unit that keeps the number short.
+pub(crate) fn micros(us: f64) -> String {
+    match us.abs() {
+        size if size >= 1e6 => format!("{} s", number(us / 1e6)),
+        size if size >= 1e3 => format!("{} ms", number(us / 1e3)),
+        _ => format!("{} µs", number(us)),
+    }
+}
+
+/// Milliseconds of event time.
+pub(crate) fn millis(ms: f64) -> String {
+    match ms.abs() {
+        size if size >= 60_000.0 => format!("{} min", number(ms / 60_000.0)),
+        size if size >= 1_000.0 => format!("{} s", number(ms / 1_000.0)),
+        _ => format!("{} ms", number(ms)),
+    }
+}
+
+/// A length of bytes.
+pub(crate) fn bytes(value: f64) -> String {
+    const UNITS: [&str; 4] = ["B", "KiB", "MiB", "GiB"];
+    let mut scaled = value;
+    let mut unit = 0;
+    while scaled >= 1024.0 && unit + 1 < UNITS.len() {
+        scaled /= 1024.0;
+        unit += 1;
+    }
+    format!("{} {}", number(scaled), UNITS[unit])
+}
+
+/// A share between 0 and 1, or that it is undefined.
+pub(crate) fn ratio(value: Option<f64>) -> String {
+    value.map_or_else(|| UNDEFINED.to_owned(), |value| format!("{value:.3}"))
+}
+
+/// An interval of shares; nothing if there is none.
+pub(crate) fn interval(interval: Option<[f64; 2]>) -> String {
+    interval.map_or_else(String::new, |[low, high]| format!("{low:.2}–{high:.2}"))
+}
+
+/// A metric's value with its unit.
+pub(crate) fn metric(value: Option<f64>, unit: &str) -> String {
+    let Some(value) = value else {
+        return UNDEFINED.to_owned();
+    };
+    match unit {
+        "ratio" => ratio(Some(value)),
+        "us" => micros(value),
+        "ms" => millis(value),
+        "events/s" => rate(value),
+        "bytes" => bytes(value),
+        "cpu-s/M" => format!("{} CPU-s per million", number(value)),
+        _ => number(value),
+    }
+}
+
+/// An instant of event time in UTC; the bare number where it is beyond any calendar.
+pub(crate) fn event_time(at: EventTime) -> String {
+    jiff::Timestamp::from_millisecond(at.0).map_or_else(
+        |_| format!("{} ms", at.0),
+        |time| time.strftime("%Y-%m-%d %H:%M:%S%.3fZ").to_string(),
+    )
+}
+
+/// An instant of wall time in UTC, to the second.
+pub(crate) fn wall_time(at: WallTime) -> String {
+    jiff::Timestamp::from_microsecond(at.0).map_or_else(
+        |_| format!("{} µs", at.0),
+        |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+    )
+}
+
+/// One thing or several: `1 gate`, `2 gates`.
+pub(crate) fn plural(n: u64, thing: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{} {thing}{s}", count(n))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_three_digits() {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.12345, "0.123"),
+            (1.0, "1.00"),
+            (9.999, "10.0"),
+            (12.345, "12.3"),
+            (99.96, "100.0"),
+            (1_234_567.8, "1,234,568"),
+            (-1_234.0, "-1,234"),
+        ] {
+            assert_eq!(number(value), text);
+        }
+    }
+
+    #[test]
+    fn quantities_take_the_unit_that_keeps_them_short() {
+        assert_eq!(micros(950.0), "950 µs");
+        assert_eq!(micros(12_345.0), "12.3 ms");
+        assert_eq!(micros(1_250_000.0), "1.25 s");
+        assert_eq!(millis(-500.0), "-500 ms");
+        assert_eq!(millis(90_000.0), "1.50 min");
+        assert_eq!(bytes(1023.0), "1,023 B");
+        assert_eq!(bytes(64.0 * 1024.0 * 1024.0), "64.0 MiB");
+        assert_eq!(rate(50_000.0), "50,000/s");
+    }
+
+    #[test]
+    fn what_is_undefined_says_so() {
+        assert_eq!(ratio(None), "undefined");
+        assert_eq!(metric(None, "us"), "undefined");
+        assert_eq!(metric(Some(0.8), "ratio"), "0.800");
+        assert_eq!(interval(None), "");
+        assert_eq!(interval(Some([0.5, 1.0])), "0.50–1.00");
+    }
+
+    #[test]
+    fn instants_are_utc_and_nonsense_is_shown_as_it_is() {
+        assert_eq!(
+            event_time(EventTime(1_749_531_600_123)),
+            "2025-06-10 05:00:00.123Z"
+        );
+        assert_eq!(event_time(EventTime(i64::MAX)), "9223372036854775807 ms");
+        assert_eq!(
+            wall_time(WallTime(1_749_531_600_123_000)),
+            "2025-06-10 05:00:00 UTC"
+        );
+    }
+}

@@ -1,0 +1,98 @@
+//! `report.html`: one file, no scripts, nothing fetched.
+//!
+//! The template holds the page, the modules below hold what stands in it, ready to print: the page
+//! contains no logic beyond loops and absent parts.
+
+mod incidents;
+mod tables;
+mod tiles;
+
+use std::io::Write;
+
+use askama::Template;
+
+use self::{
+    incidents::{Listing, false_alerts, missed},
+    tables::{GateRow, KindRow, LatencyRow, Pair, ProcessRow, ThroughputRow},
+    tiles::Tile,
+};
+use crate::{
+    ReportError, ReportInput, chart,
+    format::wall_time,
+    model::Model,
+    verdict::{Badge, advice, badge, sentence},
+};
+
+/// Everything on the page.
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    style: &'static str,
+    profile: &'a str,
+    subject: &'a str,
+    broker: &'a str,
+    seed: u64,
+    version: &'a str,
+    started_at: String,
+    badge: Badge,
+    sentence: String,
+    advice: Vec<String>,
+    tiles: Vec<Tile>,
+    gates: Vec<GateRow<'a>>,
+    validity: Vec<Pair>,
+    validity_word: &'static str,
+    reproduce: &'a str,
+    timeline: String,
+    throughput: Vec<ThroughputRow>,
+    latency_chart: String,
+    latency: Vec<LatencyRow<'a>>,
+    accuracy_chart: String,
+    kinds: Vec<KindRow>,
+    counts: Vec<Pair>,
+    lists: [Listing; 2],
+    processes: Vec<ProcessRow<'a>>,
+    environment: Vec<Pair>,
+    phases: Vec<Pair>,
+    warnings: &'a [String],
+    tolerances: Vec<Pair>,
+}
+
+/// Writes the report.
+///
+/// # Errors
+/// [`ReportError::Write`] if the writer fails.
+pub fn html(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportError> {
+    let result = input.result;
+    let model = Model::new(input);
+    let page = Page {
+        style: include_str!("../templates/report.css"),
+        profile: &result.profile,
+        subject: &result.subject,
+        broker: &result.broker,
+        seed: result.seed,
+        version: &result.floodmark_version,
+        started_at: wall_time(result.started_at),
+        badge: badge(result.outcome),
+        sentence: sentence(result),
+        advice: advice(result),
+        tiles: tiles::tiles(result),
+        gates: tables::gates(result),
+        validity: tables::validity(result),
+        validity_word: tables::validity_word(result),
+        reproduce: &result.reproduce,
+        timeline: chart::timeline(&model),
+        throughput: tables::throughput(result),
+        latency_chart: chart::latency(result),
+        latency: tables::latency(result),
+        accuracy_chart: chart::accuracy(&result.detection),
+        kinds: tables::kinds(&result.detection),
+        counts: tables::counts(&result.detection),
+        lists: [missed(input), false_alerts(input, &model)],
+        processes: tables::processes(result),
+        environment: tables::environment(result),
+        phases: tables::phases(result),
+        warnings: &result.warnings,
+        tolerances: tables::tolerances(&result.detection.tolerances),
+    };
+    Ok(out.write_all(page.render()?.as_bytes())?)
+}

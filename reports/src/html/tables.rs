@@ -1,0 +1,312 @@
+//! Rows of the report's tables, ready to print.
+
+use floodmark_contracts::result::{
+    Baseline, Detection, RunResult, Scores, Throughput, Tolerances, ValidityStatus,
+};
+
+use crate::{
+    format::{UNDEFINED, bytes, count, interval, micros, millis, number, plural, rate, ratio},
+    model::{LATENCY_COLUMNS, latencies, total_throughput},
+    verdict::{fails, found},
+};
+
+/// A name and what belongs to it.
+pub(super) struct Pair {
+    pub(super) name: String,
+    pub(super) value: String,
+}
+
+impl Pair {
+    fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            value: value.into(),
+        }
+    }
+}
+
+pub(super) struct GateRow<'a> {
+    pub(super) require: &'a str,
+    pub(super) found: String,
+    pub(super) sign: &'static str,
+    pub(super) word: &'static str,
+    pub(super) class: &'static str,
+}
+
+pub(super) fn gates(result: &RunResult) -> Vec<GateRow<'_>> {
+    let row = |gate| {
+        let (sign, word, class) = match gate {
+            g if fails(g) => ("✗", "fails the run", "bad"),
+            g if g.passed => ("✓", "holds", "good"),
+            _ => ("!", "does not hold, warns only", "warn"),
+        };
+        GateRow {
+            require: &gate.gate.require,
+            found: found(result, gate),
+            sign,
+            word,
+            class,
+        }
+    };
+    result.gates.iter().map(row).collect()
+}
+
+pub(super) fn validity_word(result: &RunResult) -> &'static str {
+    match result.validity.status {
+        ValidityStatus::Valid => "valid",
+        ValidityStatus::Degraded => "degraded",
+        ValidityStatus::Invalid => "invalid",
+    }
+}
+
+pub(super) fn validity(result: &RunResult) -> Vec<Pair> {
+    let reason = |reason: &floodmark_contracts::result::ValidityReason| {
+        let seconds: Vec<String> = reason
+            .seconds
+            .iter()
+            .take(20)
+            .map(ToString::to_string)
+            .collect();
+        let more = if reason.seconds.len() > 20 {
+            ", …"
+        } else {
+            ""
+        };
+        let place = if seconds.is_empty() {
+            String::new()
+        } else {
+            format!(" (in second {}{more})", seconds.join(", "))
+        };
+        Pair::new(&reason.code, format!("{}{place}", reason.message))
+    };
+    result.validity.reasons.iter().map(reason).collect()
+}
+
+pub(super) struct ThroughputRow {
+    pub(super) stream: &'static str,
+    pub(super) offered: String,
+    pub(super) sent: String,
+    pub(super) acknowledged: String,
+    pub(super) consumed: String,
+}
+
+pub(super) fn throughput(result: &RunResult) -> Vec<ThroughputRow> {
+    let row = |stream, rates: &Throughput| ThroughputRow {
+        stream,
+        offered: rate(rates.offered),
+        sent: rate(rates.sent),
+        acknowledged: rate(rates.acknowledged),
+        consumed: rates.consumed.map_or_else(|| UNDEFINED.to_owned(), rate),
+    };
+    let mut rows: Vec<ThroughputRow> = result
+        .throughput
+        .iter()
+        .map(|(stream, rates)| row(stream.name(), rates))
+        .collect();
+    if rows.len() > 1 {
+        rows.push(row("all", &total_throughput(result)));
+    }
+    rows
+}
+
+pub(super) struct LatencyRow<'a> {
+    pub(super) name: &'static str,
+    pub(super) meaning: &'a str,
+    pub(super) count: String,
+    pub(super) mean: String,
+    /// In the order of [`LATENCY_COLUMNS`].
+    pub(super) percentiles: [String; 5],
+}
+
+pub(super) fn latency(result: &RunResult) -> Vec<LatencyRow<'_>> {
+    let withheld = || "–".to_owned();
+    latencies(result)
+        .map(|(name, summary)| LatencyRow {
+            name,
+            meaning: &summary.meaning,
+            count: count(summary.count),
+            mean: summary.mean_us.map_or_else(withheld, micros),
+            percentiles: LATENCY_COLUMNS.map(|percentile| {
+                let value = summary.percentiles.get(percentile);
+                value.map_or_else(withheld, |us| micros(*us as f64))
+            }),
+        })
+        .collect()
+}
+
+pub(super) struct KindRow {
+    pub(super) kind: &'static str,
+    pub(super) found: String,
+    pub(super) recall: String,
+    pub(super) recall_interval: String,
+    pub(super) precision: String,
+    pub(super) precision_interval: String,
+    pub(super) f1: String,
+    pub(super) alerts: String,
+    pub(super) false_merged: String,
+    pub(super) delay: String,
+    pub(super) random_recall: String,
+    pub(super) random_precision: String,
+}
+
+pub(super) fn kinds(detection: &Detection) -> Vec<KindRow> {
+    let mut rows = vec![kind(
+        "all kinds",
+        &detection.overall,
+        Some(&detection.random_baseline),
+    )];
+    for (name, scores) in &detection.per_kind {
+        rows.push(kind(
+            name.name(),
+            scores,
+            detection.random_baseline_per_kind.get(name),
+        ));
+    }
+    rows
+}
+
+fn kind(kind: &'static str, scores: &Scores, baseline: Option<&Baseline>) -> KindRow {
+    KindRow {
+        kind,
+        found: format!("{} of {}", count(scores.detected), count(scores.labels)),
+        recall: ratio(scores.recall),
+        recall_interval: interval(scores.recall_interval),
+        precision: ratio(scores.precision),
+        precision_interval: interval(scores.precision_interval),
+        f1: ratio(scores.f1),
+        alerts: count(scores.alerts),
+        false_merged: count(scores.false_merged),
+        delay: scores
+            .delay_median_ms
+            .map_or_else(|| UNDEFINED.to_owned(), millis),
+        random_recall: ratio(baseline.and_then(|b| b.recall)),
+        random_precision: ratio(baseline.and_then(|b| b.deduplicated_precision)),
+    }
+}
+
+/// What was left out of the scores, and oddities of the alerts.
+pub(super) fn counts(detection: &Detection) -> Vec<Pair> {
+    let incidents = |n| plural(n, "incident");
+    let alerts = |n| plural(n, "alert");
+    let warm_up = detection.warm_up;
+    vec![
+        Pair::new(
+            "In the warm-up, left out",
+            format!("{}, {}", incidents(warm_up.labels), alerts(warm_up.alerts)),
+        ),
+        Pair::new(
+            "Tolerance passes the end of the run, left out",
+            format!(
+                "{}, {}",
+                incidents(detection.truncated),
+                alerts(detection.after_end)
+            ),
+        ),
+        Pair::new(
+            "Match only incidents that are left out, ignored",
+            alerts(detection.ignored),
+        ),
+        Pair::new(
+            "Came more than once, counted once",
+            alerts(detection.duplicates),
+        ),
+        Pair::new(
+            "False, but right in time and kind on another key",
+            alerts(detection.key_mismatch),
+        ),
+        Pair::new(
+            "Detect more than one incident",
+            alerts(detection.shared_alerts),
+        ),
+        Pair::new(
+            "Share of alerts that are true",
+            format!(
+                "{} (at random {})",
+                ratio(detection.overall.alert_precision),
+                ratio(detection.random_baseline.precision)
+            ),
+        ),
+    ]
+}
+
+pub(super) struct ProcessRow<'a> {
+    pub(super) role: &'a str,
+    pub(super) cpu: String,
+    pub(super) per_million: String,
+    pub(super) peak: String,
+}
+
+pub(super) fn processes(result: &RunResult) -> Vec<ProcessRow<'_>> {
+    let row = |process: &'_ floodmark_contracts::record::ProcessFacts| {
+        let name = format!("cpu.{}.per_million_events", process.role);
+        let per_million = result.metrics.get(&name).and_then(|metric| metric.value);
+        (
+            format!("{} s", number(process.cpu_seconds)),
+            per_million.map_or_else(|| UNDEFINED.to_owned(), |v| format!("{} s", number(v))),
+            bytes(process.peak_rss_bytes as f64),
+        )
+    };
+    let rows = result.processes.iter().map(|process| {
+        let (cpu, per_million, peak) = row(process);
+        ProcessRow {
+            role: &process.role,
+            cpu,
+            per_million,
+            peak,
+        }
+    });
+    rows.collect()
+}
+
+pub(super) fn environment(result: &RunResult) -> Vec<Pair> {
+    let environment = &result.environment;
+    let or_unknown = |text: &str| {
+        if text.is_empty() {
+            "unknown".to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    vec![
+        Pair::new("floodmark", &result.floodmark_version),
+        Pair::new("Broker", &result.broker),
+        Pair::new("Detector", &result.subject),
+        Pair::new("Operating system", or_unknown(&environment.os)),
+        Pair::new("Processor", or_unknown(&environment.cpu)),
+        Pair::new("Processors", environment.cpus.to_string()),
+        Pair::new("Memory", bytes(environment.memory_bytes as f64)),
+        Pair::new("Event time per wall time", number(result.speed)),
+    ]
+}
+
+pub(super) fn phases(result: &RunResult) -> Vec<Pair> {
+    let phase = |phase: &floodmark_contracts::record::Phase| {
+        let [from, to] = [phase.from, phase.to].map(|at| at.0 as f64 / 1e6);
+        Pair::new(&phase.name, format!("{from:.1} s to {to:.1} s"))
+    };
+    result.phases.iter().map(phase).collect()
+}
+
+pub(super) fn tolerances(tolerances: &Tolerances) -> Vec<Pair> {
+    let mut pairs = vec![
+        Pair::new(
+            "Before an incident's start",
+            millis(tolerances.early_ms as f64),
+        ),
+        Pair::new(
+            "An alert's interval is cut to its last",
+            millis(tolerances.max_span_ms as f64),
+        ),
+        Pair::new(
+            "False alerts of one key and kind are one if closer than",
+            millis(tolerances.merge_gap_ms as f64),
+        ),
+    ];
+    for (kind, late) in &tolerances.late_ms {
+        pairs.push(Pair::new(
+            format!("After the end of {kind}"),
+            millis(*late as f64),
+        ));
+    }
+    pairs
+}

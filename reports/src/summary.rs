@@ -1,0 +1,102 @@
+//! `summary.md`: the run on one page of Markdown, for a pull request or a job summary.
+
+use std::io::Write;
+
+use crate::{
+    ReportError, ReportInput,
+    format::{event_time, plural, wall_time},
+    terminal::{latency, scores, throughput},
+    verdict::{advice, badge, fails, found, sentence},
+};
+
+/// Missed incidents that the summary names.
+const MISSED_LISTED: usize = 10;
+
+/// Writes the summary.
+///
+/// # Errors
+/// [`ReportError::Write`] if the writer fails.
+pub fn summary_md(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportError> {
+    let result = input.result;
+    let badge = badge(result.outcome);
+    writeln!(out, "# {} {}: {}\n", badge.sign, badge.word, result.profile)?;
+    writeln!(out, "{}\n", sentence(result))?;
+    for line in advice(result) {
+        writeln!(out, "- {line}")?;
+    }
+    writeln!(
+        out,
+        "\nSeed {}, broker `{}`, detector `{}`, {}. Again: `{}`\n",
+        result.seed,
+        result.broker,
+        result.subject,
+        wall_time(result.started_at),
+        result.reproduce
+    )?;
+    gates(input, out)?;
+    writeln!(
+        out,
+        "## Detection\n\n{}",
+        scores(&result.detection).to_markdown()
+    )?;
+    writeln!(
+        out,
+        "Recall and precision with 95 % Wilson intervals; precision counts repeated alerts once. “random” \
+         is what alerts placed at random at the same rate would score.\n"
+    )?;
+    writeln!(out, "## Latency\n\n{}", latency(result).to_markdown())?;
+    if !result.throughput.is_empty() {
+        writeln!(out, "## Throughput\n\n{}", throughput(result).to_markdown())?;
+    }
+    missed(input, out)?;
+    if !result.warnings.is_empty() {
+        writeln!(out, "## Warnings\n")?;
+        for warning in &result.warnings {
+            writeln!(out, "- {warning}")?;
+        }
+    }
+    Ok(())
+}
+
+fn gates(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportError> {
+    if input.result.gates.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "## Gates\n")?;
+    for gate in &input.result.gates {
+        let (sign, word) = match (gate.passed, fails(gate)) {
+            (true, _) => ("✓", "holds"),
+            (false, true) => ("✗", "**fails**"),
+            (false, false) => ("!", "warns"),
+        };
+        let found = found(input.result, gate);
+        writeln!(out, "- {sign} `{}` {word}: {found}", gate.gate.require)?;
+    }
+    Ok(writeln!(out)?)
+}
+
+fn missed(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportError> {
+    let missed = &input.result.detection.missed;
+    if missed.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "## Missed: {}\n",
+        plural(missed.len() as u64, "incident")
+    )?;
+    for id in missed.iter().take(MISSED_LISTED) {
+        match input.labels.iter().find(|label| label.id == *id) {
+            Some(label) => {
+                let keys: Vec<&str> = label.keys.iter().map(|key| key.id.as_str()).collect();
+                let (kind, start) = (label.kind, event_time(label.start));
+                writeln!(out, "- `{id}` {kind} on {} at {start}", keys.join(", "))?;
+            }
+            None => writeln!(out, "- `{id}`")?,
+        }
+    }
+    if missed.len() > MISSED_LISTED {
+        writeln!(out, "- and {} more", missed.len() - MISSED_LISTED)?;
+    }
+    Ok(writeln!(out)?)
+}

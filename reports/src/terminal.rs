@@ -1,0 +1,132 @@
+//! A short table of a run for the terminal: plain text, no colour, no control characters.
+
+use floodmark_contracts::result::{Baseline, Detection, RunResult, Scores, Throughput};
+
+use crate::{
+    format::{UNDEFINED, count, interval, micros, rate, ratio},
+    model::{LATENCY_COLUMNS, latencies, total_throughput},
+    table::Table,
+    verdict::{fails, found},
+};
+
+/// The figures of a run in a few tables; the verdict is not among them.
+#[must_use]
+pub fn terminal(result: &RunResult) -> String {
+    let mut out = String::new();
+    if !result.throughput.is_empty() {
+        out.push_str(&throughput(result).to_text());
+        out.push('\n');
+    }
+    out.push_str(&latency(result).to_text());
+    out.push('\n');
+    out.push_str(&detection_table(&result.detection));
+    if !result.gates.is_empty() {
+        out.push('\n');
+        out.push_str(&gates(result));
+    }
+    out
+}
+
+/// Recall, precision and F1 over all kinds and per kind, with 95 % intervals and the random baseline.
+#[must_use]
+pub fn detection_table(detection: &Detection) -> String {
+    scores(detection).to_text()
+}
+
+pub(crate) fn scores(detection: &Detection) -> Table {
+    let mut table = Table::new([
+        "detection",
+        "found",
+        "recall",
+        "95 %",
+        "precision",
+        "95 %",
+        "F1",
+        "false",
+        "random R",
+        "random P",
+    ]);
+    table.row(score_row(
+        "all",
+        &detection.overall,
+        Some(&detection.random_baseline),
+    ));
+    for (kind, scores) in &detection.per_kind {
+        let baseline = detection.random_baseline_per_kind.get(kind);
+        table.row(score_row(kind.name(), scores, baseline));
+    }
+    table
+}
+
+fn score_row(name: &str, scores: &Scores, baseline: Option<&Baseline>) -> [String; 10] {
+    [
+        name.to_owned(),
+        format!("{}/{}", count(scores.detected), count(scores.labels)),
+        ratio(scores.recall),
+        interval(scores.recall_interval),
+        ratio(scores.precision),
+        interval(scores.precision_interval),
+        ratio(scores.f1),
+        count(scores.false_merged),
+        ratio(baseline.and_then(|b| b.recall)),
+        ratio(baseline.and_then(|b| b.deduplicated_precision)),
+    ]
+}
+
+pub(crate) fn throughput(result: &RunResult) -> Table {
+    let mut table = Table::new(["stream", "offered", "sent", "acknowledged", "consumed"]);
+    let row = |name: &str, rates: &Throughput| {
+        [
+            name.to_owned(),
+            rate(rates.offered),
+            rate(rates.sent),
+            rate(rates.acknowledged),
+            rates.consumed.map_or_else(|| UNDEFINED.to_owned(), rate),
+        ]
+    };
+    for (stream, rates) in &result.throughput {
+        table.row(row(stream.name(), rates));
+    }
+    if result.throughput.len() > 1 {
+        table.row(row("all", &total_throughput(result)));
+    }
+    table
+}
+
+pub(crate) fn latency(result: &RunResult) -> Table {
+    let mut table = Table::new(["latency", "p50", "p90", "p99", "p99.9", "max", "values"]);
+    for (name, summary) in latencies(result) {
+        let cell = |percentile: &str| {
+            let value = summary.percentiles.get(percentile);
+            value.map_or_else(|| "–".to_owned(), |us| micros(*us as f64))
+        };
+        let [p50, p90, p99, p999, max] = LATENCY_COLUMNS.map(cell);
+        table.row([
+            name.to_owned(),
+            p50,
+            p90,
+            p99,
+            p999,
+            max,
+            count(summary.count),
+        ]);
+    }
+    table
+}
+
+fn gates(result: &RunResult) -> String {
+    let mut table = Table::new(["gate", "found", "result"]);
+    for gate in &result.gates {
+        let outcome = match (gate.passed, fails(gate)) {
+            (true, _) => "holds",
+            (false, true) => "FAILS",
+            (false, false) => "warns",
+        };
+        table.row([
+            gate.gate.require.clone(),
+            found(result, gate),
+            outcome.to_owned(),
+        ]);
+    }
+    table.to_text()
+}

@@ -1,0 +1,14 @@
+//! Integration tests of the reports.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests say what went wrong by panicking"
+)]
+
+mod html;
+mod plots;
+mod runs;
+#[path = "../../../scoring/tests/it/support.rs"]
+mod support;
+mod texts;
