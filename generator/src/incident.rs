@@ -81,21 +81,20 @@ pub(crate) fn inject(
         for index in 0..spec.count {
             let number = made.entry(spec.kind).or_default();
             *number += 1;
-            let mut draws = key.child(spec.kind as u64).draws(u64::from(*number));
-            let start_ms = spec.start_ms(index, &mut draws);
-            let occasion = Occasion {
-                spec,
-                start_ms,
-                draws,
+            let own = key.child(spec.kind as u64);
+            let mut attempt = |n: u32| {
+                let mut draws = own.draws(u64::from(n) << 32 | u64::from(*number));
+                let occasion = Occasion {
+                    spec,
+                    start_ms: spec.start_ms(index, &mut draws),
+                    draws,
+                };
+                let mut tried = occupied.clone();
+                let made = make(plan, book, occasion, *number, &mut tried, &mut taken)?;
+                occupied = tried;
+                Ok(made)
             };
-            let made = match plan.stream {
-                Stream::Clickstream => clickstream::script(plan, book, occasion, &mut occupied)
-                    .and_then(|script| settle(plan, spec, *number, script, &mut taken)),
-                Stream::Banking => banking::script(plan, book, occasion, &mut occupied)
-                    .and_then(|script| settle(plan, spec, *number, script, &mut taken)),
-                Stream::Sensors => sensors::make(plan, occasion, *number, &mut occupied),
-            };
-            match made {
+            match first_that_fits(&mut attempt) {
                 Ok(incident) => plan.incidents.push(incident),
                 Err(problem) => {
                     let at = problem
@@ -114,6 +113,34 @@ pub(crate) fn inject(
         .collect();
     plan.effects
         .sort_by_key(|effect| (effect.sensor, effect.from));
+}
+
+/// Where an incident falls is drawn, and others may have taken the slots there: so it gets some tries
+/// at other times before its profile counts as impossible. The first failure is the one reported, for
+/// it is the one that the plan's own numbers explain.
+fn first_that_fits(
+    attempt: &mut dyn FnMut(u32) -> Result<Incident, Impossible>,
+) -> Result<Incident, Impossible> {
+    const TRIES: u32 = 16;
+    attempt(0).or_else(|first| (1..TRIES).find_map(|n| attempt(n).ok()).ok_or(first))
+}
+
+/// One try to make an incident at the given occasion; leaves `taken` as it was if it fails.
+fn make(
+    plan: &mut StreamPlan,
+    book: &AddressBook,
+    occasion: Occasion<'_>,
+    number: u32,
+    occupied: &mut Occupied,
+    taken: &mut BTreeMap<u64, Content>,
+) -> Result<Incident, Impossible> {
+    let spec = occasion.spec;
+    let script = match plan.stream {
+        Stream::Clickstream => clickstream::script(plan, book, occasion, occupied)?,
+        Stream::Banking => banking::script(plan, book, occasion, occupied)?,
+        Stream::Sensors => return sensors::make(plan, occasion, number, occupied),
+    };
+    settle(plan, spec, number, script, taken)
 }
 
 /// Why an incident cannot be made.

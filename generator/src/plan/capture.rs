@@ -26,6 +26,11 @@ pub(crate) struct Capture {
 #[derive(Debug)]
 pub(crate) struct NoRoom(pub(crate) String);
 
+/// How much later than planned an event may come: a quarter of the incident, and at least ten seconds.
+fn slack_ms(span_ms: f64) -> f64 {
+    (span_ms / 4.0).max(10_000.0)
+}
+
 /// Takes for each planned event, in their order, the first free slot that is a visit by itself and
 /// not before its time. Gives the slots of the labelled events; takes nothing if any finds no slot.
 pub(crate) fn take_slots(
@@ -37,7 +42,7 @@ pub(crate) fn take_slots(
         return Ok(Vec::new());
     };
     let span_ms = last.at_ms - first.at_ms;
-    let slack_ms = (span_ms / 4.0).max(10_000.0);
+    let slack_ms = slack_ms(span_ms);
     let mut found = Vec::with_capacity(planned.len());
     let mut next = 0;
     for event in planned {
@@ -53,8 +58,9 @@ pub(crate) fn take_slots(
         if beyond || at_ms as f64 > event.at_ms + slack_ms {
             let seconds = (span_ms / 1000.0).max(1.0);
             return Err(NoRoom(format!(
-                "needs {} events within {seconds:.0} s of event time, and the stream has room for about {:.0}; \
-                 lower `magnitude`, raise `duration`, or raise the stream's `rate`",
+                "needs {} events within {seconds:.0} s of event time, where the stream has room for about {:.0} \
+                 of all its incidents; lower `magnitude` or `count`, or raise the run's `duration` or the \
+                 stream's `rate`",
                 planned.len(),
                 seconds * 1000.0 * plan.events_per_ms() * SINGLES,
             )));

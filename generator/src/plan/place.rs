@@ -50,7 +50,7 @@ pub(crate) enum Entity {
 }
 
 /// The times at which entities already have an incident.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Occupied(BTreeMap<Entity, Vec<(i64, i64)>>);
 
 impl Occupied {
