@@ -7,7 +7,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Benchmarks streaming anomaly detection on Kafka, end to end: is the detector right, fast, and still
 /// so after the last commit?
 #[derive(Debug, Parser)]
-#[command(name = "floodmark", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "floodmark",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 #[command(after_help = "Examples:
   floodmark bench profiles/quickstart.yaml            everything on this machine, nothing to install
   floodmark bench profiles/clickstream.yaml --broker localhost:9092 --topic-prefix try1-
@@ -134,10 +139,20 @@ pub struct GenerateArgs {
     #[command(flatten)]
     pub profile: Option<ProfileArgs>,
     /// A resolved plan in place of a profile; `bench` uses it
-    #[arg(long, value_name = "FILE", conflicts_with = "profile", required_unless_present = "profile")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "profile",
+        required_unless_present = "profile"
+    )]
     pub job: Option<PathBuf>,
     /// Where the events go
-    #[arg(long, value_name = "SINK", default_value = "kafka", help = "`kafka`, `null`, `stdout` or `file:DIR`")]
+    #[arg(
+        long,
+        value_name = "SINK",
+        default_value = "kafka",
+        help = "`kafka`, `null`, `stdout` or `file:DIR`"
+    )]
     pub sink: String,
     /// Where labels, enrichment data and figures go
     #[arg(long, value_name = "DIR", default_value = "generated")]
@@ -157,7 +172,12 @@ pub struct DetectArgs {
     #[command(flatten)]
     pub profile: Option<ProfileArgs>,
     /// A resolved plan in place of a profile; `bench` uses it
-    #[arg(long, value_name = "FILE", conflicts_with = "profile", required_unless_present = "profile")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "profile",
+        required_unless_present = "profile"
+    )]
     pub job: Option<PathBuf>,
     /// Alert on every key in every minute instead: checks the checker
     #[arg(long)]

@@ -52,7 +52,10 @@ pub struct Failure {
 impl Failure {
     /// A failure that ends with `exit`.
     pub fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
-        Self { exit, error: error.into() }
+        Self {
+            exit,
+            error: error.into(),
+        }
     }
 
     /// Arguments that do not fit.
@@ -72,7 +75,10 @@ impl Failure {
     }
 
     /// Prints the chain of causes and gives the exit code.
-    #[expect(clippy::print_stderr, reason = "the command line is what talks to people")]
+    #[expect(
+        clippy::print_stderr,
+        reason = "the command line is what talks to people"
+    )]
     pub fn report(&self) -> Exit {
         eprintln!("error: {}", self.error);
         for cause in self.error.chain().skip(1) {

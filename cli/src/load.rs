@@ -38,7 +38,10 @@ pub fn load(args: &ProfileArgs) -> Result<Loaded, Failure> {
     let mut parts = None;
     if let Some(profile) = reading.profile {
         let sound = keep(check(&profile), &mut problems);
-        let plan = keep(Plan::resolve(&GeneratorSection::from(&profile)), &mut problems);
+        let plan = keep(
+            Plan::resolve(&GeneratorSection::from(&profile)),
+            &mut problems,
+        );
         keep(Settings::validate(&profile.detector), &mut problems);
         problems.extend(floodmark_scoring::gates::validate(
             &profile.gates,
@@ -49,7 +52,12 @@ pub fn load(args: &ProfileArgs) -> Result<Loaded, Failure> {
     match parts {
         Some((profile, Some(sound), Some(plan))) if problems.is_empty() => {
             let client = client_settings(args, &profile)?;
-            Ok(Loaded { profile, sound, plan, client })
+            Ok(Loaded {
+                profile,
+                sound,
+                plan,
+                client,
+            })
         }
         _ => {
             let name = args.profile.display().to_string();
@@ -65,7 +73,10 @@ fn keep<T>(result: Result<T, Vec<Problem>>, problems: &mut Vec<Problem>) -> Opti
 fn read(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|source| {
         let message = format!("cannot read the profile `{}`", path.display());
-        Failure::new(Exit::BadProfile, anyhow::Error::new(source).context(message))
+        Failure::new(
+            Exit::BadProfile,
+            anyhow::Error::new(source).context(message),
+        )
     })
 }
 
@@ -104,12 +115,19 @@ fn client_settings(args: &ProfileArgs, profile: &Profile) -> Result<ClientSettin
     if let Some(file) = &args.properties_file {
         builder = builder.file(file).map_err(usage)?;
     }
-    let pairs: Vec<String> = profile.client.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    let pairs: Vec<String> = profile
+        .client
+        .iter()
+        .map(|(k, v)| format!("{k}={v}"))
+        .collect();
     let of_profile = |error: SettingsError| {
         let name = args.profile.display().to_string();
         Failure::bad_profile(&name, &[Problem::new("client", error.to_string())])
     };
-    let mut settings = builder.overrides(&pairs).and_then(Builder::build).map_err(of_profile)?;
+    let mut settings = builder
+        .overrides(&pairs)
+        .and_then(Builder::build)
+        .map_err(of_profile)?;
     let nearest = ClientSettings::builder(UNKNOWN_CLUSTER)
         .overrides(&args.properties)
         .and_then(Builder::build)

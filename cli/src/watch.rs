@@ -17,7 +17,11 @@ pub struct Watcher {
 impl Watcher {
     /// A watcher for this process's standard error.
     pub fn new(quiet: bool) -> Self {
-        Self { quiet, bar: None, on_terminal: std::io::stderr().is_terminal() }
+        Self {
+            quiet,
+            bar: None,
+            on_terminal: std::io::stderr().is_terminal(),
+        }
     }
 
     /// Shows an event.
@@ -30,7 +34,12 @@ impl Watcher {
                 self.finish();
                 tell(text);
             }
-            RunEvent::Progress { second, of, sent, alerts } => {
+            RunEvent::Progress {
+                second,
+                of,
+                sent,
+                alerts,
+            } => {
                 self.progress(*second, *of, *sent, *alerts);
             }
         }

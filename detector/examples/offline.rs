@@ -32,7 +32,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: offline FOLDER PARTITIONS BOUND".into());
     };
     let folder = Path::new(&folder);
-    let section = DetectorSection { watermark_bound: bound, ..DetectorSection::default() };
+    let section = DetectorSection {
+        watermark_bound: bound,
+        ..DetectorSection::default()
+    };
     let settings = Settings::validate(&section).map_err(|problems| format!("{problems:?}"))?;
     let enrichment = folder.join("enrichment.ndjson");
     let store = if enrichment.exists() {
@@ -74,7 +77,11 @@ fn feed_file(
             value.extend_from_slice(line.as_bytes());
         }
         let record: serde_json::Value = serde_json::from_str(&line)?;
-        let key = if stream == Stream::Sensors { "sensor_id" } else { "user_id" };
+        let key = if stream == Stream::Sensors {
+            "sensor_id"
+        } else {
+            "user_id"
+        };
         let mut hasher = DefaultHasher::new();
         record[key].as_str().unwrap_or_default().hash(&mut hasher);
         let partition = i32::try_from(hasher.finish() % partitions)?;

@@ -67,7 +67,11 @@ impl Aggregate for Seen {
 impl Always {
     /// Logic without state.
     pub(crate) fn new(stream: Stream, key_type: KeyType) -> Self {
-        Self { stream, key_type, seen: Windows::new(WindowSpec::tumbling(WINDOW_MS), 0) }
+        Self {
+            stream,
+            key_type,
+            seen: Windows::new(WindowSpec::tumbling(WINDOW_MS), 0),
+        }
     }
 }
 
@@ -99,7 +103,11 @@ impl Logic for Always {
     fn late_event(&mut self, _: EventTime, _: Box<str>, _: &mut Emit<(), Output>) {}
 
     fn advance(&mut self, to: EventTime, emit: &mut Emit<(), Output>) {
-        let Self { stream, key_type, seen } = self;
+        let Self {
+            stream,
+            key_type,
+            seen,
+        } = self;
         seen.close(to, |window, key, _| {
             let finding = Finding {
                 rule: "always",

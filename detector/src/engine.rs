@@ -57,14 +57,21 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let streams = streams.into_iter();
         let jobs = match subject {
-            Subject::Always => streams.map(|stream| (stream, always_job(settings, stream))).collect(),
+            Subject::Always => streams
+                .map(|stream| (stream, always_job(settings, stream)))
+                .collect(),
             Subject::Bundled(enrichment) => {
                 let places = Places::compiled_in().map_err(|source| EngineError { source })?;
                 let lookups = Arc::new(Lookups { places, enrichment });
-                streams.map(|stream| (stream, bundled_job(settings, stream, &lookups))).collect()
+                streams
+                    .map(|stream| (stream, bundled_job(settings, stream, &lookups)))
+                    .collect()
             }
         };
-        Ok(Self { jobs, outputs: Vec::new() })
+        Ok(Self {
+            jobs,
+            outputs: Vec::new(),
+        })
     }
 
     /// Starts a partition, with fresh state.
@@ -124,7 +131,9 @@ impl Engine {
 
     /// What each stream's job has counted.
     pub fn counts(&self) -> impl Iterator<Item = (Stream, Counts)> + '_ {
-        self.jobs.iter().map(|(stream, job)| (*stream, job.counts()))
+        self.jobs
+            .iter()
+            .map(|(stream, job)| (*stream, job.counts()))
     }
 }
 
@@ -153,7 +162,9 @@ fn bundled_job(
 }
 
 fn always_job(settings: &Settings, stream: Stream) -> Box<dyn StreamJob<Output>> {
-    Box::new(Job::new(settings.time, NoMerger, move || Always::new(stream, key_of(stream))))
+    Box::new(Job::new(settings.time, NoMerger, move || {
+        Always::new(stream, key_of(stream))
+    }))
 }
 
 #[cfg(test)]

@@ -49,7 +49,10 @@ impl EnrichmentStore {
     /// # Errors
     /// If the file cannot be read, or a line is no record.
     pub fn load(path: &Path) -> Result<Self, EnrichmentError> {
-        let unreadable = |source| EnrichmentError::Read { path: path.to_owned(), source };
+        let unreadable = |source| EnrichmentError::Read {
+            path: path.to_owned(),
+            source,
+        };
         let mut store = Self::default();
         let lines = BufReader::new(File::open(path).map_err(unreadable)?).lines();
         for (index, text) in lines.enumerate() {
@@ -108,7 +111,10 @@ mod tests {
             "{\"account-status\":{\"user\":\"u-1\",\"status\":\"dormant\"}}\n",
         ));
         let store = EnrichmentStore::load(file.path()).unwrap();
-        let known = Standing { device_risk: Some(0.25), status: Some(AccountStatus::Dormant) };
+        let known = Standing {
+            device_risk: Some(0.25),
+            status: Some(AccountStatus::Dormant),
+        };
         assert_eq!(store.standing("fp-1", "u-1"), known);
         assert_eq!(store.standing("fp-2", "u-2"), Standing::default());
     }
@@ -123,6 +129,9 @@ mod tests {
     #[test]
     fn a_missing_file_is_named() {
         let error = EnrichmentStore::load(Path::new("/nonexistent/enrichment.ndjson")).unwrap_err();
-        assert!(error.to_string().contains("/nonexistent/enrichment.ndjson"), "{error}");
+        assert!(
+            error.to_string().contains("/nonexistent/enrichment.ndjson"),
+            "{error}"
+        );
     }
 }

@@ -22,7 +22,8 @@ impl Fnv {
     /// The hash with a text more. Its length goes in too, so that `ab`, `c` differs from `a`, `bc`.
     #[must_use]
     pub fn text(self, text: &str) -> Self {
-        self.number(i64::try_from(text.len()).unwrap_or(i64::MAX)).bytes(text.as_bytes())
+        self.number(i64::try_from(text.len()).unwrap_or(i64::MAX))
+            .bytes(text.as_bytes())
     }
 
     /// The hash with a number more.
@@ -74,6 +75,9 @@ mod tests {
 
     #[test]
     fn parts_do_not_run_into_each_other() {
-        assert_ne!(Fnv::new().text("ab").text("c").hex(), Fnv::new().text("a").text("bc").hex());
+        assert_ne!(
+            Fnv::new().text("ab").text("c").hex(),
+            Fnv::new().text("a").text("bc").hex()
+        );
     }
 }

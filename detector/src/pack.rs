@@ -17,7 +17,10 @@ impl<const N: usize> Packed<N> {
             text.push_str(part);
             *end = u16::try_from(text.len()).ok()?;
         }
-        Some(Self { text: text.into_boxed_str(), ends })
+        Some(Self {
+            text: text.into_boxed_str(),
+            ends,
+        })
     }
 
     /// The text at `index`; empty if there is none.
@@ -38,7 +41,10 @@ mod tests {
     #[test]
     fn texts_come_back() {
         let packed = Packed::new(["user-1", "", "π"]).unwrap();
-        assert_eq!([packed.get(0), packed.get(1), packed.get(2), packed.get(3)], ["user-1", "", "π", ""]);
+        assert_eq!(
+            [packed.get(0), packed.get(1), packed.get(2), packed.get(3)],
+            ["user-1", "", "π", ""]
+        );
     }
 
     #[test]

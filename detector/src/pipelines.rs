@@ -35,7 +35,11 @@ mod testing {
         L::Partial: Send,
         M: Merger<Partial = L::Partial, Output = Output> + Send,
     {
-        let time = TimeSettings { bound_ms: 1000, lateness_ms, idleness_us: 1 };
+        let time = TimeSettings {
+            bound_ms: 1000,
+            lateness_ms,
+            idleness_us: 1,
+        };
         let mut job = Job::new(time, merger, new_logic);
         let mut out = Vec::new();
         for value in values {

@@ -24,8 +24,14 @@ impl Places {
     /// # Errors
     /// If it is damaged.
     pub fn compiled_in() -> Result<Self, MaxMindDbError> {
-        let nearest = countries().iter().filter_map(|of| Some((of.code, nearest(of)?))).collect();
-        Ok(Self { reader: Reader::from_source(COUNTRY_MMDB)?, nearest })
+        let nearest = countries()
+            .iter()
+            .filter_map(|of| Some((of.code, nearest(of)?)))
+            .collect();
+        Ok(Self {
+            reader: Reader::from_source(COUNTRY_MMDB)?,
+            nearest,
+        })
     }
 
     /// The country of an address, if the text is an address and the database has it.
@@ -45,7 +51,9 @@ impl Places {
 
 impl std::fmt::Debug for Places {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Places").field("countries", &self.nearest.len()).finish_non_exhaustive()
+        f.debug_struct("Places")
+            .field("countries", &self.nearest.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -66,7 +74,11 @@ mod tests {
         let mut found = std::collections::BTreeSet::new();
         for a in 1..224 {
             for b in (0..256).step_by(5) {
-                found.extend(places.country(&format!("{a}.{b}.0.1")).map(|country| country.code));
+                found.extend(
+                    places
+                        .country(&format!("{a}.{b}.0.1"))
+                        .map(|country| country.code),
+                );
             }
         }
         assert_eq!(found.len(), countries().len(), "{found:?}");
@@ -84,6 +96,9 @@ mod tests {
     fn neighbours_are_near() {
         let places = Places::compiled_in().unwrap();
         let austria = places.nearest(country("DE").unwrap()).unwrap();
-        assert!(austria.distance_km(country("DE").unwrap()) < 800.0, "{austria:?}");
+        assert!(
+            austria.distance_km(country("DE").unwrap()) < 800.0,
+            "{austria:?}"
+        );
     }
 }

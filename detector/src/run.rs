@@ -173,7 +173,14 @@ pub fn run(
         Some(path) => EnrichmentStore::load(path)?,
         None => EnrichmentStore::default(),
     };
-    run_subject(job, Subject::Bundled(enrichment), clock, stop, stdout, progress)
+    run_subject(
+        job,
+        Subject::Bundled(enrichment),
+        clock,
+        stop,
+        stdout,
+        progress,
+    )
 }
 
 pub(crate) fn run_subject(
@@ -184,8 +191,8 @@ pub(crate) fn run_subject(
     stdout: &mut dyn Write,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<SubjectFacts, DetectError> {
-    let settings = Settings::validate(&job.section)
-        .map_err(|problems| DetectError::Settings { problems })?;
+    let settings =
+        Settings::validate(&job.section).map_err(|problems| DetectError::Settings { problems })?;
     if job.inputs.is_empty() {
         return Err(DetectError::NoInput);
     }
@@ -194,7 +201,12 @@ pub(crate) fn run_subject(
         properties: job.connection.properties.clone(),
     };
     check_topics(&client, job)?;
-    let registry = job.connection.registry.as_deref().map(Registry::new).transpose();
+    let registry = job
+        .connection
+        .registry
+        .as_deref()
+        .map(Registry::new)
+        .transpose();
     let mut detector = Detector {
         engine: Engine::new(&settings, subject, job.inputs.keys().copied())?,
         schemas: Schemas::new(registry.map_err(|source| DetectError::Registry { source })?),
@@ -212,7 +224,10 @@ pub(crate) fn run_subject(
         let written = serde_json::to_vec_pretty(&facts)
             .map_err(std::io::Error::other)
             .and_then(|json| std::fs::write(path, json));
-        written.map_err(|source| DetectError::Facts { path: path.clone(), source })?;
+        written.map_err(|source| DetectError::Facts {
+            path: path.clone(),
+            source,
+        })?;
     }
     Ok(facts)
 }
@@ -227,10 +242,16 @@ fn check_topics(client: &ClientSettings, job: &DetectorJob) -> Result<(), Detect
         ("fraud flags", &job.fraud_flags),
         ("dead letters", &job.dead_letters),
     ];
-    let inputs = job.inputs.iter().map(|(stream, topic)| (stream.name(), topic));
+    let inputs = job
+        .inputs
+        .iter()
+        .map(|(stream, topic)| (stream.name(), topic));
     for (role, topic) in inputs.chain(outputs) {
         if admin.topic(topic)?.is_none() {
-            return Err(DetectError::NoTopic { role: role.to_owned(), topic: topic.clone() });
+            return Err(DetectError::NoTopic {
+                role: role.to_owned(),
+                topic: topic.clone(),
+            });
         }
     }
     Ok(())
@@ -360,7 +381,11 @@ impl Detector<'_> {
                 self.source.consumer.seek(&start, PATIENCE)?;
             }
             Event::Committed { offsets, failure } => self.source.committed(offsets, *failure)?,
-            Event::Error { partition, code, detail } => {
+            Event::Error {
+                partition,
+                code,
+                detail,
+            } => {
                 tracing::warn!(?partition, ?code, detail, "the consumer reports an error");
             }
             other => tracing::debug!(?other, "the consumer reports something else"),
@@ -384,8 +409,15 @@ impl Detector<'_> {
     }
 
     fn report(&mut self) {
-        let consumed = self.engine.counts().map(|(_, counts)| counts.consumed).sum();
-        (self.progress)(Progress::Position { consumed, alerts: self.sink.alerts() });
+        let consumed = self
+            .engine
+            .counts()
+            .map(|(_, counts)| counts.consumed)
+            .sum();
+        (self.progress)(Progress::Position {
+            consumed,
+            alerts: self.sink.alerts(),
+        });
     }
 
     fn finish(mut self) -> Result<SubjectFacts, DetectError> {
@@ -397,7 +429,11 @@ impl Detector<'_> {
             ..SubjectFacts::default()
         };
         for (stream, counts) in self.engine.counts() {
-            let unreadable = if stream == Stream::Banking { self.unreadable } else { 0 };
+            let unreadable = if stream == Stream::Banking {
+                self.unreadable
+            } else {
+                0
+            };
             facts.consumed.insert(stream, counts.consumed + unreadable);
             facts.late.insert(stream, counts.late);
         }

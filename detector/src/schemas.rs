@@ -22,7 +22,10 @@ pub(crate) struct Schemas {
 impl Schemas {
     /// No ids yet. Without a registry every id is taken for the compiled-in schema.
     pub(crate) fn new(registry: Option<Registry>) -> Self {
-        Self { registry, known: HashMap::new() }
+        Self {
+            registry,
+            known: HashMap::new(),
+        }
     }
 
     /// Whether the value's body is written with the schema that we read: the inner result. A value
@@ -69,17 +72,29 @@ fn ask(registry: &Registry, id: u32, clock: &dyn Clock) -> Result<String, Regist
 
 /// Whether a schema has the fields that we read, in our order. Documentation may differ.
 fn compare(id: u32, text: &str) -> Result<(), String> {
-    let shape = |text: &str| serde_json::from_str::<Value>(text).ok().map(|value| fields(&value));
+    let shape = |text: &str| {
+        serde_json::from_str::<Value>(text)
+            .ok()
+            .map(|value| fields(&value))
+    };
     if shape(text).is_some_and(|found| Some(found) == shape(SCHEMA)) {
         return Ok(());
     }
-    Err(format!("schema id {id} is not the schema of `BankingUIEvent` that this detector reads"))
+    Err(format!(
+        "schema id {id} is not the schema of `BankingUIEvent` that this detector reads"
+    ))
 }
 
 /// Name and type of each field.
 fn fields(schema: &Value) -> Vec<(Value, Value)> {
-    let fields = schema.get("fields").and_then(Value::as_array).into_iter().flatten();
-    fields.map(|field| (field["name"].clone(), bare_type(&field["type"]))).collect()
+    let fields = schema
+        .get("fields")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    fields
+        .map(|field| (field["name"].clone(), bare_type(&field["type"])))
+        .collect()
 }
 
 /// A type by its encoding: logical types are annotations.
@@ -109,8 +124,17 @@ mod tests {
     fn another_schema_is_refused() {
         let renamed = SCHEMA.replace("latency_ms", "latency_us");
         let retyped = SCHEMA.replace("\"int\"", "\"long\"");
-        for other in [renamed.as_str(), retyped.as_str(), "{}", "\"string\"", "not json"] {
-            assert!(compare(7, other).unwrap_err().contains("schema id 7"), "{other}");
+        for other in [
+            renamed.as_str(),
+            retyped.as_str(),
+            "{}",
+            "\"string\"",
+            "not json",
+        ] {
+            assert!(
+                compare(7, other).unwrap_err().contains("schema id 7"),
+                "{other}"
+            );
         }
     }
 

@@ -39,10 +39,25 @@ impl Settings {
     /// Every problem, with paths that start with `detector.`.
     pub fn validate(section: &DetectorSection) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems::new();
-        let bound_ms = millis(&mut problems, "watermark_bound", &section.watermark_bound, 0);
+        let bound_ms = millis(
+            &mut problems,
+            "watermark_bound",
+            &section.watermark_bound,
+            0,
+        );
         let idleness_ms = millis(&mut problems, "idleness", &section.idleness, 1);
-        let lateness_ms = millis(&mut problems, "allowed_lateness", &section.allowed_lateness, 0);
-        let commit_ms = millis(&mut problems, "commit_interval", &section.commit_interval, 1);
+        let lateness_ms = millis(
+            &mut problems,
+            "allowed_lateness",
+            &section.allowed_lateness,
+            0,
+        );
+        let commit_ms = millis(
+            &mut problems,
+            "commit_interval",
+            &section.commit_interval,
+            1,
+        );
         let window = &section.sensor_window;
         let size_ms = millis(&mut problems, "sensor_window.size", &window.size, 1);
         let slide_ms = millis(&mut problems, "sensor_window.slide", &window.slide, 1);
@@ -64,7 +79,10 @@ impl Settings {
         if !(window.deviation.is_finite() && window.deviation > 0.0) {
             problems.add(
                 "detector.sensor_window.deviation",
-                format!("`{}` is not a distance; use a number above 0", window.deviation),
+                format!(
+                    "`{}` is not a distance; use a number above 0",
+                    window.deviation
+                ),
             );
         }
         match (bound_ms, idleness_ms, lateness_ms, commit_ms, sensor_window) {
@@ -75,7 +93,11 @@ impl Settings {
                 Some(commit_ms),
                 Some(sensor_window),
             ) if problems.is_empty() => Ok(Self {
-                time: TimeSettings { bound_ms, lateness_ms, idleness_us: idleness_ms * 1000 },
+                time: TimeSettings {
+                    bound_ms,
+                    lateness_ms,
+                    idleness_us: idleness_ms * 1000,
+                },
                 commit_interval: Duration::from_millis(commit_ms.unsigned_abs()),
                 print_anomalies: section.print_anomalies,
                 sensor_window,
@@ -87,7 +109,10 @@ impl Settings {
 
     /// What is wrong with these settings where event time runs at `speed`, if anything.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "a speed is at most a few thousand")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a speed is at most a few thousand"
+    )]
     pub fn check_speed(&self, speed: f64) -> Option<Problem> {
         let least = (speed * TRANSPORT_DISORDER_MS).ceil() as i64;
         (self.time.bound_ms < least).then(|| {
@@ -108,7 +133,10 @@ fn millis(problems: &mut Problems, field: &str, text: &str, least: i64) -> Optio
     let duration = problems.check(&path, parse_duration(text))?;
     let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     if millis < least {
-        problems.add(path, format!("`{text}` is too short; use `{least}ms` or more"));
+        problems.add(
+            path,
+            format!("`{text}` is too short; use `{least}ms` or more"),
+        );
         return None;
     }
     Some(millis)
@@ -142,10 +170,22 @@ mod tests {
 
     #[test]
     fn each_field_is_checked() {
-        check(|s| s.idleness = "0s".into(), &[("detector.idleness", "`1ms`")]);
-        check(|s| s.commit_interval = "soon".into(), &[("detector.commit_interval", "`15s`")]);
-        check(|s| s.sensor_window.slide = "3s".into(), &[("detector.sensor_window.slide", "divide")]);
-        check(|s| s.sensor_window.slide = "20s".into(), &[("detector.sensor_window.slide", "divide")]);
+        check(
+            |s| s.idleness = "0s".into(),
+            &[("detector.idleness", "`1ms`")],
+        );
+        check(
+            |s| s.commit_interval = "soon".into(),
+            &[("detector.commit_interval", "`15s`")],
+        );
+        check(
+            |s| s.sensor_window.slide = "3s".into(),
+            &[("detector.sensor_window.slide", "divide")],
+        );
+        check(
+            |s| s.sensor_window.slide = "20s".into(),
+            &[("detector.sensor_window.slide", "divide")],
+        );
         check(
             |s| s.sensor_window.deviation = f64::NAN,
             &[("detector.sensor_window.deviation", "above 0")],
@@ -159,7 +199,10 @@ mod tests {
             |s| {
                 s.watermark_bound = "5".into();
                 s.allowed_lateness = "-1s".into();
-                s.sensor_window = SensorWindowSection { size: "x".into(), ..Default::default() };
+                s.sensor_window = SensorWindowSection {
+                    size: "x".into(),
+                    ..Default::default()
+                };
             },
             &[
                 ("detector.watermark_bound", "`5`"),

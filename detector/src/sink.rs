@@ -87,13 +87,19 @@ impl Sink {
                     serde_json::to_writer(&mut buffer, &alert)
                         .map_err(|source| DetectError::Encode { source })?;
                     let topic = self.anomalies.clone();
-                    self.send(&Record::new(&topic, &buffer).key(alert.key.id.as_bytes()), clock)?;
+                    self.send(
+                        &Record::new(&topic, &buffer).key(alert.key.id.as_bytes()),
+                        clock,
+                    )?;
                     self.alerts += 1;
                 }
                 Output::Flag(flag) => {
                     buffer.extend_from_slice(flag.to_string().as_bytes());
                     let topic = self.fraud_flags.clone();
-                    self.send(&Record::new(&topic, &buffer).key(flag.session_id.as_bytes()), clock)?;
+                    self.send(
+                        &Record::new(&topic, &buffer).key(flag.session_id.as_bytes()),
+                        clock,
+                    )?;
                 }
                 Output::Line(line) => {
                     writeln!(stdout, "{line}").map_err(|source| DetectError::Print { source })?;
@@ -103,13 +109,19 @@ impl Sink {
             self.buffer = buffer;
         }
         if printed {
-            stdout.flush().map_err(|source| DetectError::Print { source })?;
+            stdout
+                .flush()
+                .map_err(|source| DetectError::Print { source })?;
         }
         Ok(())
     }
 
     /// Hands a record that is no event to the producer, with the reason and its place in headers.
-    pub(crate) fn bury(&mut self, letter: DeadLetter<'_>, clock: &dyn Clock) -> Result<(), DetectError> {
+    pub(crate) fn bury(
+        &mut self,
+        letter: DeadLetter<'_>,
+        clock: &dyn Clock,
+    ) -> Result<(), DetectError> {
         let (partition, offset) = (letter.partition.to_string(), letter.offset.to_string());
         let headers = [
             ("reason", Some(letter.reason.as_bytes())),
@@ -128,7 +140,9 @@ impl Sink {
         };
         match self.send(&record, clock) {
             // The place in the headers still leads to a record that cannot be copied whole.
-            Err(DetectError::Send { source: SendError::TooLarge { .. } }) => {
+            Err(DetectError::Send {
+                source: SendError::TooLarge { .. },
+            }) => {
                 (record.key, record.payload) = (None, None);
                 self.send(&record, clock)?;
             }
@@ -143,7 +157,9 @@ impl Sink {
     /// # Errors
     /// If the broker refused a record, or did not answer in time.
     pub(crate) fn settle(&mut self) -> Result<(), DetectError> {
-        let Self { producer, failures, .. } = self;
+        let Self {
+            producer, failures, ..
+        } = self;
         if producer.in_flight() > 0 {
             producer.flush(PATIENCE, &mut |delivery| note(failures, delivery))?;
         } else {
@@ -156,13 +172,15 @@ impl Sink {
     }
 
     fn send(&mut self, record: &Record<'_>, clock: &dyn Clock) -> Result<(), DetectError> {
-        let deadline = clock.monotonic_us() + i64::try_from(PATIENCE.as_micros()).unwrap_or(i64::MAX);
+        let deadline =
+            clock.monotonic_us() + i64::try_from(PATIENCE.as_micros()).unwrap_or(i64::MAX);
         loop {
             match self.producer.send(record, 0) {
                 Ok(()) => return Ok(()),
                 Err(SendError::QueueFull) if clock.monotonic_us() < deadline => {
                     let failures = &mut self.failures;
-                    self.producer.poll(ROOM_WAIT, &mut |delivery| note(failures, delivery));
+                    self.producer
+                        .poll(ROOM_WAIT, &mut |delivery| note(failures, delivery));
                 }
                 Err(source) => return Err(DetectError::Send { source }),
             }

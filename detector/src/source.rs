@@ -64,9 +64,17 @@ impl Source {
 
     /// Takes note of a partition's end at `offset`. Gives its stream if everything before that end
     /// has been handled; otherwise records have come behind it, and another end will be reported.
-    pub(crate) fn reached_end(&mut self, partition: &TopicPartition, offset: i64) -> Option<Stream> {
+    pub(crate) fn reached_end(
+        &mut self,
+        partition: &TopicPartition,
+        offset: i64,
+    ) -> Option<Stream> {
         let place = self.place(partition)?;
-        if self.positions.get(&place).is_some_and(|position| *position > offset) {
+        if self
+            .positions
+            .get(&place)
+            .is_some_and(|position| *position > offset)
+        {
             return None;
         }
         self.assigned.insert(place, true);
@@ -112,7 +120,11 @@ impl Source {
             .iter()
             .filter_map(|place| {
                 let offset = *self.positions.get(place)?;
-                Some(PartitionOffset::new(self.topics[place.0].clone(), place.1, offset))
+                Some(PartitionOffset::new(
+                    self.topics[place.0].clone(),
+                    place.1,
+                    offset,
+                ))
             })
             .collect();
         if offsets.is_empty() {
@@ -137,7 +149,14 @@ impl Source {
         };
         let attempt = format!("commit offsets of {} partitions", offsets.len());
         let detail = "the group did not take them".to_owned();
-        self.commit_failed(offsets, Error::Refused { attempt, code, detail })
+        self.commit_failed(
+            offsets,
+            Error::Refused {
+                attempt,
+                code,
+                detail,
+            },
+        )
     }
 
     /// A failed commit is made up for by the next one, which holds later offsets; only when that goes
@@ -157,13 +176,18 @@ impl Source {
     }
 
     fn place(&self, partition: &TopicPartition) -> Option<(usize, i32)> {
-        let index = self.topics.iter().position(|topic| *topic == partition.topic)?;
+        let index = self
+            .topics
+            .iter()
+            .position(|topic| *topic == partition.topic)?;
         Some((index, partition.partition))
     }
 
     fn places(&self, partitions: &[TopicPartition]) -> std::vec::IntoIter<(usize, i32)> {
-        let places: Vec<_> =
-            partitions.iter().filter_map(|partition| self.place(partition)).collect();
+        let places: Vec<_> = partitions
+            .iter()
+            .filter_map(|partition| self.place(partition))
+            .collect();
         places.into_iter()
     }
 }

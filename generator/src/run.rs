@@ -82,12 +82,17 @@ impl GenerateError {
     }
 
     fn histogram(error: impl fmt::Display) -> Self {
-        Self::Histogram { reason: error.to_string() }
+        Self::Histogram {
+            reason: error.to_string(),
+        }
     }
 }
 
 fn first_of(problems: &[Problem]) -> String {
-    problems.first().map(ToString::to_string).unwrap_or_default()
+    problems
+        .first()
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }
 
 /// How far a run has got.
@@ -135,11 +140,12 @@ pub fn run(
     stop: &AtomicBool,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<GeneratorFacts, GenerateError> {
-    let plan =
-        Plan::resolve(&job.section).map_err(|problems| GenerateError::Plan { problems })?;
+    let plan = Plan::resolve(&job.section).map_err(|problems| GenerateError::Plan { problems })?;
     let out = |name: &str| job.out.join(name);
-    std::fs::create_dir_all(&job.out)
-        .map_err(|source| GenerateError::Write { path: job.out.clone(), source })?;
+    std::fs::create_dir_all(&job.out).map_err(|source| GenerateError::Write {
+        path: job.out.clone(),
+        source,
+    })?;
     write_lines(&out("labels.ndjson"), labels(&plan))?;
     write_lines(&out("enrichment.ndjson"), enrichment(&plan))?;
     let schema_id = match choice {
@@ -151,7 +157,15 @@ pub fn run(
         sinks.push((stream, sink::open(choice, job, &plan, stream)?));
     }
     let rows = RowFile::create(out("generator-series.ndjson"))?;
-    let facts = Flood { job, plan: &plan, schema_id, clock, stop, rows: &rows }.send(sinks, progress)?;
+    let facts = Flood {
+        job,
+        plan: &plan,
+        schema_id,
+        clock,
+        stop,
+        rows: &rows,
+    }
+    .send(sinks, progress)?;
     let path = out("generator.json");
     let text = serde_json::to_vec_pretty(&facts).map_err(std::io::Error::from);
     text.and_then(|text| std::fs::write(&path, text))
@@ -180,7 +194,11 @@ impl Flood<'_> {
         let started_mono_us = self.clock.monotonic_us() + LEAD_US;
         let (sent, acknowledged) = (AtomicU64::new(0), AtomicU64::new(0));
         let write_rows = |rows: &[SeriesRow]| self.rows.write(rows);
-        let total = self.plan.streams().map(|stream| self.plan.slots(stream)).sum();
+        let total = self
+            .plan
+            .streams()
+            .map(|stream| self.plan.slots(stream))
+            .sum();
         let threads = sinks.len();
         let (done, results) = mpsc::channel();
         std::thread::scope(|scope| {
@@ -206,7 +224,10 @@ impl Flood<'_> {
                 });
             }
             drop(done);
-            let mut facts = GeneratorFacts { started_at, ..empty_facts() };
+            let mut facts = GeneratorFacts {
+                started_at,
+                ..empty_facts()
+            };
             let mut failed = None;
             let mut left = threads;
             while left > 0 {
@@ -250,7 +271,11 @@ impl Flood<'_> {
 }
 
 fn empty_facts() -> GeneratorFacts {
-    GeneratorFacts { started_at: WallTime(0), streams: Default::default(), interrupted: false }
+    GeneratorFacts {
+        started_at: WallTime(0),
+        streams: Default::default(),
+        interrupted: false,
+    }
 }
 
 /// The rows per second, from all threads.
@@ -262,7 +287,10 @@ struct RowFile {
 impl RowFile {
     fn create(path: PathBuf) -> Result<Self, GenerateError> {
         match File::create(&path) {
-            Ok(file) => Ok(Self { path, file: Mutex::new(BufWriter::new(file)) }),
+            Ok(file) => Ok(Self {
+                path,
+                file: Mutex::new(BufWriter::new(file)),
+            }),
             Err(source) => Err(GenerateError::Write { path, source }),
         }
     }
@@ -273,7 +301,10 @@ impl RowFile {
         rows.iter()
             .try_for_each(|row| write_line(&mut *file, row))
             .and_then(|()| file.flush())
-            .map_err(|source| GenerateError::Write { path: self.path.clone(), source })
+            .map_err(|source| GenerateError::Write {
+                path: self.path.clone(),
+                source,
+            })
     }
 }
 
@@ -283,10 +314,15 @@ fn write_lines<T: Serialize>(
 ) -> Result<(), GenerateError> {
     let write = || {
         let mut file = BufWriter::new(File::create(path)?);
-        values.into_iter().try_for_each(|value| write_line(&mut file, &value))?;
+        values
+            .into_iter()
+            .try_for_each(|value| write_line(&mut file, &value))?;
         file.flush()
     };
-    write().map_err(|source| GenerateError::Write { path: path.to_owned(), source })
+    write().map_err(|source| GenerateError::Write {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn write_line<T: Serialize>(out: &mut impl Write, value: &T) -> std::io::Result<()> {

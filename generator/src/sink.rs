@@ -40,7 +40,9 @@ impl FromStr for SinkChoice {
             None if text == "null" => Ok(Self::Null),
             None if text == "stdout" => Ok(Self::Stdout),
             Some(("file", directory)) if !directory.is_empty() => Ok(Self::Files(directory.into())),
-            _ => Err(SinkChoiceError { found: text.to_owned() }),
+            _ => Err(SinkChoiceError {
+                found: text.to_owned(),
+            }),
         }
     }
 }
@@ -132,12 +134,7 @@ pub(crate) struct Report {
 /// A way out for one stream's events. The seam between pacing and whatever takes the load.
 pub(crate) trait Sink: Send {
     /// Hands an event over, with the timestamp that its record is to bear and a tag for the report.
-    fn send(
-        &mut self,
-        event: &Event,
-        timestamp_ms: i64,
-        tag: u64,
-    ) -> Result<Handover, SinkError>;
+    fn send(&mut self, event: &Event, timestamp_ms: i64, tag: u64) -> Result<Handover, SinkError>;
 
     /// Takes the reports that are there.
     fn poll(&mut self, report: &mut dyn FnMut(Report));

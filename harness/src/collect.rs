@@ -34,7 +34,9 @@ pub enum CollectError {
     #[error("cannot read the alert topics")]
     Cluster(#[source] Error),
     /// Alerts were deleted before they were read.
-    #[error("alerts in topic `{topic}`, partition {partition}, were deleted before they were read: {detail}")]
+    #[error(
+        "alerts in topic `{topic}`, partition {partition}, were deleted before they were read: {detail}"
+    )]
     Lost {
         /// The topic.
         topic: String,
@@ -44,7 +46,9 @@ pub enum CollectError {
         detail: String,
     },
     /// The last alerts could not be read in time.
-    #[error("{partitions} partitions of the alert topics were not read to their end within {waited:?}")]
+    #[error(
+        "{partitions} partitions of the alert topics were not read to their end within {waited:?}"
+    )]
     NotRead {
         /// How many partitions.
         partitions: usize,
@@ -98,13 +102,26 @@ impl Collector {
             last_seen: AtomicI64::new(clock.monotonic_us()),
             finishing: AtomicBool::new(false),
         });
-        let reader =
-            Reader::new(client, admin, partitions, out, Arc::clone(&clock), Arc::clone(&shared))?;
+        let reader = Reader::new(
+            client,
+            admin,
+            partitions,
+            out,
+            Arc::clone(&clock),
+            Arc::clone(&shared),
+        )?;
         let thread = std::thread::Builder::new()
             .name("collector".to_owned())
             .spawn(move || reader.run())
-            .map_err(|source| CollectError::File { path: out.to_owned(), source })?;
-        Ok(Self { shared, clock, thread: Some(thread) })
+            .map_err(|source| CollectError::File {
+                path: out.to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            shared,
+            clock,
+            thread: Some(thread),
+        })
     }
 
     /// Alerts so far.
@@ -126,7 +143,9 @@ impl Collector {
     /// If the topics could not be read to their end, or the file could not be written.
     pub fn finish(mut self) -> Result<CollectorFacts, CollectError> {
         let quiet = self.quiet_for(&*self.clock);
-        let Some(thread) = self.thread.take() else { return Err(CollectError::Panicked) };
+        let Some(thread) = self.thread.take() else {
+            return Err(CollectError::Panicked);
+        };
         self.shared.finishing.store(true, Ordering::Release);
         let mut facts = thread.join().map_err(|_| CollectError::Panicked)??;
         facts.quiet_ms =

@@ -7,7 +7,11 @@ use floodmark_contracts::record::Environment;
 pub fn here() -> Environment {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     Environment {
-        os: format!("{} {}", std::env::consts::OS, read("/proc/sys/kernel/osrelease").trim()),
+        os: format!(
+            "{} {}",
+            std::env::consts::OS,
+            read("/proc/sys/kernel/osrelease").trim()
+        ),
         cpu: value_of(&read("/proc/cpuinfo"), "model name").unwrap_or_default(),
         cpus: std::thread::available_parallelism()
             .map_or(0, |n| u32::try_from(n.get()).unwrap_or(u32::MAX)),
@@ -32,7 +36,10 @@ mod tests {
     #[test]
     fn values_are_found_by_name() {
         let text = "processor\t: 0\nmodel name\t: Fast (R) 9000\nprocessor\t: 1\n";
-        assert_eq!(value_of(text, "model name").as_deref(), Some("Fast (R) 9000"));
+        assert_eq!(
+            value_of(text, "model name").as_deref(),
+            Some("Fast (R) 9000")
+        );
         assert_eq!(value_of(text, "MemTotal"), None);
     }
 

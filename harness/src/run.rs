@@ -24,11 +24,11 @@ use floodmark_contracts::{
 use floodmark_generator::Plan;
 use floodmark_kafka::ClientSettings;
 
+use self::kept::LeftOver;
 pub use self::{
     files::{FileError, read_alerts, read_bare_alerts, read_labels, read_record, read_series},
     kept::Kept,
 };
-use self::kept::LeftOver;
 use crate::{
     broker::BrokerError,
     child::{ChildError, resources_of},
@@ -90,7 +90,9 @@ pub enum RunError {
     #[error("cannot bring the broker up")]
     Broker(#[source] BrokerError),
     /// The banking stream has no registry.
-    #[error("stream `banking` needs a schema registry, and broker `{broker}` brings none; pass `--registry URL`")]
+    #[error(
+        "stream `banking` needs a schema registry, and broker `{broker}` brings none; pass `--registry URL`"
+    )]
     NoRegistry {
         /// The broker.
         broker: String,
@@ -108,7 +110,9 @@ pub enum RunError {
     #[error("the run was ended")]
     Child(#[source] ChildError),
     /// The subject did not take its partitions.
-    #[error("the subject took {assigned} of {wanted} partitions within {waited_s} s; its last lines:\n{lines}")]
+    #[error(
+        "the subject took {assigned} of {wanted} partitions within {waited_s} s; its last lines:\n{lines}"
+    )]
     NotReady {
         /// Partitions that it has.
         assigned: usize,
@@ -160,7 +164,9 @@ pub fn execute(
     let mut setup = stages::set_up(request, &folders, watch)?;
     let generated = stages::generate(request, &folders, &mut setup, watch)?;
     let generated_at = clock.now();
-    watch(RunEvent::Stage("drain: waiting for the last alerts".to_owned()));
+    watch(RunEvent::Stage(
+        "drain: waiting for the last alerts".to_owned(),
+    ));
     let drained = drain::drain(request, &mut setup, &generated.facts)?;
     let subject_facts = stages::end_subject(request, &folders, &mut setup)?;
     let start = generated.facts.started_at;
@@ -245,7 +251,12 @@ impl Folders {
             subject: work.join("subject"),
             broker: work.join("broker"),
         };
-        for dir in [&folders.logs, &folders.generator, &folders.subject, &folders.broker] {
+        for dir in [
+            &folders.logs,
+            &folders.generator,
+            &folders.subject,
+            &folders.broker,
+        ] {
             files::make_dir(dir)?;
         }
         Ok(folders)
@@ -291,7 +302,9 @@ fn consumed_of(
             .filter(|part| part.partition.topic == *topic)
             .filter_map(|part| part.committed)
             .sum();
-        facts.consumed.insert(*stream, u64::try_from(read).unwrap_or(0));
+        facts
+            .consumed
+            .insert(*stream, u64::try_from(read).unwrap_or(0));
     }
     facts
 }

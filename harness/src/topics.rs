@@ -32,14 +32,22 @@ impl TopicSpec {
     /// A topic whose records carry the time at which they were to be sent.
     #[must_use]
     pub fn input(name: &str, partitions: u32) -> Self {
-        Self { name: name.to_owned(), partitions, timestamps: "CreateTime" }
+        Self {
+            name: name.to_owned(),
+            partitions,
+            timestamps: "CreateTime",
+        }
     }
 
     /// A topic whose records carry the time at which the broker got them: no detector can make
     /// its alerts look earlier than they were.
     #[must_use]
     pub fn alerts(name: &str, partitions: u32) -> Self {
-        Self { name: name.to_owned(), partitions, timestamps: "LogAppendTime" }
+        Self {
+            name: name.to_owned(),
+            partitions,
+            timestamps: "LogAppendTime",
+        }
     }
 }
 
@@ -58,7 +66,10 @@ pub fn inputs(profile: &Profile, sound: &Sound) -> Vec<TopicSpec> {
 pub fn specs(profile: &Profile, sound: &Sound) -> Vec<TopicSpec> {
     let outputs = &sound.outputs;
     let mut specs = inputs(profile, sound);
-    specs.push(TopicSpec::alerts(&outputs.anomalies, profile.topics.anomalies_partitions));
+    specs.push(TopicSpec::alerts(
+        &outputs.anomalies,
+        profile.topics.anomalies_partitions,
+    ));
     specs.push(TopicSpec::alerts(&outputs.fraud_flags, 1));
     specs.push(TopicSpec::alerts(&outputs.dead_letters, 1));
     if let Some(truth) = &outputs.ground_truth {
@@ -136,7 +147,9 @@ impl Topics {
         own: bool,
     ) -> Result<Self, TopicsError> {
         let admin = Admin::new(client, TIMEOUT).map_err(TopicsError::Cluster)?;
-        admin.wait_until_reachable(TIMEOUT).map_err(TopicsError::Cluster)?;
+        admin
+            .wait_until_reachable(TIMEOUT)
+            .map_err(TopicsError::Cluster)?;
         let mut missing = Vec::new();
         for spec in specs {
             match admin.topic(&spec.name).map_err(TopicsError::Cluster)? {
@@ -169,7 +182,9 @@ impl Topics {
     /// If the cluster refuses or does not answer.
     pub fn delete(self) -> Result<(), TopicsError> {
         let names: Vec<&str> = self.created.iter().map(String::as_str).collect();
-        self.admin.delete_topics(&names).map_err(TopicsError::Cluster)
+        self.admin
+            .delete_topics(&names)
+            .map_err(TopicsError::Cluster)
     }
 }
 
@@ -195,18 +210,29 @@ fn check_shape(
         let (found, wanted) = (found.partitions.to_string(), spec.partitions.to_string());
         return Err(differs("a number of partitions of", found, wanted));
     }
-    let configs = admin.topic_configs(&spec.name).map_err(TopicsError::Cluster)?;
+    let configs = admin
+        .topic_configs(&spec.name)
+        .map_err(TopicsError::Cluster)?;
     let stamps = configs.get(TIMESTAMP_TYPE).map_or("", String::as_str);
     if stamps != spec.timestamps {
-        return Err(differs(TIMESTAMP_TYPE, stamps.to_owned(), spec.timestamps.to_owned()));
+        return Err(differs(
+            TIMESTAMP_TYPE,
+            stamps.to_owned(),
+            spec.timestamps.to_owned(),
+        ));
     }
     if own {
         return Ok(());
     }
-    let bounds = admin.watermarks(&[&spec.name]).map_err(TopicsError::Cluster)?;
+    let bounds = admin
+        .watermarks(&[&spec.name])
+        .map_err(TopicsError::Cluster)?;
     match bounds.iter().map(|bound| bound.high - bound.low).sum() {
         0 => Ok(()),
-        records => Err(TopicsError::NotEmpty { topic: spec.name.clone(), records }),
+        records => Err(TopicsError::NotEmpty {
+            topic: spec.name.clone(),
+            records,
+        }),
     }
 }
 
@@ -220,10 +246,15 @@ pub fn write_labels(
     topic: &str,
     labels: &[Label],
 ) -> Result<(), TopicsError> {
-    let failed = |reason: String| TopicsError::Labels { topic: topic.to_owned(), reason };
+    let failed = |reason: String| TopicsError::Labels {
+        topic: topic.to_owned(),
+        reason,
+    };
     let producer = Producer::new(client, &ProducerSettings::default())
         .map_err(|error| failed(error.to_string()))?;
-    let handle = producer.topic(topic).map_err(|error| failed(error.to_string()))?;
+    let handle = producer
+        .topic(topic)
+        .map_err(|error| failed(error.to_string()))?;
     let mut refused = None;
     let mut sink = |delivery: Delivery| {
         if let Outcome::Failed { code, .. } = delivery.outcome {
@@ -240,6 +271,8 @@ pub fn write_labels(
             producer.poll(Duration::from_millis(10), &mut sink);
         }
     }
-    producer.flush(TIMEOUT, &mut sink).map_err(|error| failed(error.to_string()))?;
+    producer
+        .flush(TIMEOUT, &mut sink)
+        .map_err(|error| failed(error.to_string()))?;
     refused.map_or(Ok(()), |code| Err(failed(code.to_string())))
 }

@@ -74,11 +74,19 @@ pub fn judge(evidence: &Evidence<'_>) -> Validity {
             format!(
                 "{} records on the topics of alerts are no alerts, such as: {}",
                 evidence.collector.garbage,
-                evidence.collector.garbage_examples.first().map_or("", String::as_str)
+                evidence
+                    .collector
+                    .garbage_examples
+                    .first()
+                    .map_or("", String::as_str)
             ),
         ));
     }
-    let status = reasons.iter().map(|r| r.status).max().unwrap_or(ValidityStatus::Valid);
+    let status = reasons
+        .iter()
+        .map(|r| r.status)
+        .max()
+        .unwrap_or(ValidityStatus::Valid);
     Validity { status, reasons }
 }
 
@@ -94,7 +102,10 @@ fn generator_reasons(
         reasons.push(reason(
             "generator-short",
             ValidityStatus::Invalid,
-            format!("{stream}: {unsent} of {} due events were not sent; lower `rate`", facts.due),
+            format!(
+                "{stream}: {unsent} of {} due events were not sent; lower `rate`",
+                facts.due
+            ),
         ));
     }
     let unacknowledged = facts.sent.saturating_sub(facts.acknowledged);
@@ -108,7 +119,9 @@ fn generator_reasons(
             ),
         ));
     }
-    let Some(p99) = percentile(&facts.send_lateness, 0.99) else { return };
+    let Some(p99) = percentile(&facts.send_lateness, 0.99) else {
+        return;
+    };
     let status = match p99 {
         late if late > INVALID_LATENESS_US => ValidityStatus::Invalid,
         late if late > DEGRADED_LATENESS_US => ValidityStatus::Degraded,
@@ -145,12 +158,21 @@ fn percentile(encoded: &EncodedHistogram, quantile: f64) -> Option<u64> {
 
 fn decode(encoded: &EncodedHistogram) -> Option<Histogram<u64>> {
     use base64::Engine;
-    let bytes = base64::engine::general_purpose::STANDARD.decode(&encoded.0).ok()?;
-    hdrhistogram::serialization::Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(&encoded.0)
+        .ok()?;
+    hdrhistogram::serialization::Deserializer::new()
+        .deserialize(&mut bytes.as_slice())
+        .ok()
 }
 
 fn reason(code: &str, status: ValidityStatus, message: String) -> ValidityReason {
-    ValidityReason { code: code.to_owned(), status, message, seconds: Vec::new() }
+    ValidityReason {
+        code: code.to_owned(),
+        status,
+        message,
+        seconds: Vec::new(),
+    }
 }
 
 #[cfg(test)]
@@ -164,7 +186,9 @@ mod tests {
         let mut histogram = Histogram::<u64>::new(3).unwrap();
         histogram.record_n(us, 1000).unwrap();
         let mut bytes = Vec::new();
-        V2DeflateSerializer::new().serialize(&histogram, &mut bytes).unwrap();
+        V2DeflateSerializer::new()
+            .serialize(&histogram, &mut bytes)
+            .unwrap();
         EncodedHistogram(base64::engine::general_purpose::STANDARD.encode(bytes))
     }
 
@@ -187,8 +211,11 @@ mod tests {
             drain_cut_short: cut,
             series: &[late],
         });
-        let codes: Vec<String> =
-            validity.reasons.iter().map(|r| format!("{}{:?}", r.code, r.seconds)).collect();
+        let codes: Vec<String> = validity
+            .reasons
+            .iter()
+            .map(|r| format!("{}{:?}", r.code, r.seconds))
+            .collect();
         format!("{:?} {}", validity.status, codes.join(" "))
     }
 
@@ -216,13 +243,20 @@ mod tests {
             (facts(300), 1003, false, "Invalid events-do-not-reconcile[]"),
             (facts(300), 1004, true, "Invalid drain-too-short[]"),
             (
-                StreamFacts { sent: 990, acknowledged: 990, ..facts(300) },
+                StreamFacts {
+                    sent: 990,
+                    acknowledged: 990,
+                    ..facts(300)
+                },
                 994,
                 false,
                 "Invalid generator-short[]",
             ),
             (
-                StreamFacts { acknowledged: 990, ..facts(300) },
+                StreamFacts {
+                    acknowledged: 990,
+                    ..facts(300)
+                },
                 994,
                 false,
                 "Invalid events-not-acknowledged[]",

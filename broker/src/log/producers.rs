@@ -153,7 +153,10 @@ impl Producers {
     }
 
     fn forget_oldest(&mut self) {
-        let idle = self.by_id.iter().filter(|(_, p)| p.transaction == Transaction::None);
+        let idle = self
+            .by_id
+            .iter()
+            .filter(|(_, p)| p.transaction == Transaction::None);
         let last_offset = |p: &Producer| p.recent.back().map_or(-1, |recent| recent.base_offset);
         let oldest = idle.min_by_key(|(_, p)| last_offset(p)).map(|(id, _)| *id);
         if let Some(oldest) = oldest {

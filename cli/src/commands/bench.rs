@@ -25,7 +25,10 @@ pub fn run(args: &BenchArgs, global: &Global) -> Result<Exit, Failure> {
     let loaded = load::load(&args.profile)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let stop = crate::signals::stop_flag()?;
-    let out = args.out.clone().unwrap_or_else(|| default_out(&loaded, &*clock));
+    let out = args
+        .out
+        .clone()
+        .unwrap_or_else(|| default_out(&loaded, &*clock));
     output::claim(&out, args.force)?;
     let (record, kept) = measure(args, &loaded, &out, Arc::clone(&clock), &stop, global)?;
     let result = score_and_report(&out, &record)?;
@@ -67,8 +70,13 @@ fn measure(
 
 /// Where the parts that `--keep` leaves up can be reached.
 fn kept_line(kept: &Kept) -> String {
-    let registry = kept.registry().map_or_else(String::new, |url| format!(", registry {url}"));
-    format!("kept up until Ctrl-C: broker {}{registry}", kept.bootstrap())
+    let registry = kept
+        .registry()
+        .map_or_else(String::new, |url| format!(", registry {url}"));
+    format!(
+        "kept up until Ctrl-C: broker {}{registry}",
+        kept.bootstrap()
+    )
 }
 
 fn exit_of(error: &RunError) -> Exit {
@@ -89,7 +97,10 @@ fn default_out(loaded: &Loaded, clock: &dyn Clock) -> PathBuf {
 /// The command that makes the run again. Client properties may hold secrets, so their values are left
 /// out.
 fn reproduce(args: &BenchArgs) -> String {
-    let mut words = vec!["floodmark bench".to_owned(), args.profile.profile.display().to_string()];
+    let mut words = vec![
+        "floodmark bench".to_owned(),
+        args.profile.profile.display().to_string(),
+    ];
     let profile = &args.profile;
     if let Some(seed) = profile.seed {
         words.push(format!("--seed {seed}"));
@@ -105,7 +116,9 @@ fn reproduce(args: &BenchArgs) -> String {
     }
     words.extend(profile.sets.iter().map(|set| format!("--set {set}")));
     for property in &profile.properties {
-        let key = property.split_once('=').map_or(property.as_str(), |(key, _)| key);
+        let key = property
+            .split_once('=')
+            .map_or(property.as_str(), |(key, _)| key);
         words.push(format!("-X {key}=…"));
     }
     if let Some(file) = &profile.properties_file {

@@ -26,7 +26,10 @@ pub fn run(args: &BrokerArgs) -> Result<Exit, Failure> {
     };
     tell("floodmark broker: for benchmarks and tests on one machine, not a place to keep data");
     let broker = Broker::start(config)?;
-    let ready = Ready { bootstrap: broker.bootstrap(), registry: broker.registry_url() };
+    let ready = Ready {
+        bootstrap: broker.bootstrap(),
+        registry: broker.registry_url(),
+    };
     say(&format!(
         "broker {} registry {}",
         ready.bootstrap,
@@ -48,6 +51,8 @@ fn address(text: &str) -> Result<(String, u16), Failure> {
         .and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)))
         .filter(|(host, _)| !host.is_empty())
         .ok_or_else(|| {
-            Failure::usage(format!("`--advertise {text}` is not an address; write `HOST:PORT`"))
+            Failure::usage(format!(
+                "`--advertise {text}` is not an address; write `HOST:PORT`"
+            ))
         })
 }

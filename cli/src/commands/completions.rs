@@ -9,6 +9,11 @@ use crate::{
 
 /// Prints the completions for a shell.
 pub fn run(args: &CompletionsArgs) -> Result<Exit, Failure> {
-    clap_complete::generate(args.shell, &mut Cli::command(), "floodmark", &mut std::io::stdout());
+    clap_complete::generate(
+        args.shell,
+        &mut Cli::command(),
+        "floodmark",
+        &mut std::io::stdout(),
+    );
     Ok(Exit::Pass)
 }

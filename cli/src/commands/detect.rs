@@ -35,7 +35,9 @@ pub fn run(args: &DetectArgs) -> Result<Exit, Failure> {
         (None, Some(_)) => job_of(args)?,
         (None, None) => return Err(Failure::usage("name a profile, or a job with `--job`")),
     };
-    let watcher = args.until_end.then(|| watch_for_end(&job, Arc::clone(&stop)));
+    let watcher = args
+        .until_end
+        .then(|| watch_for_end(&job, Arc::clone(&stop)));
     let clock = SystemClock::new();
     let mut stdout = std::io::stdout().lock();
     let mut progress = |_| {};
@@ -45,19 +47,31 @@ pub fn run(args: &DetectArgs) -> Result<Exit, Failure> {
         floodmark_detector::run(&job, &clock, &stop, &mut stdout, &mut progress)
     };
     let facts = facts.map_err(|error| {
-        let exit = if error.is_unreachable() { Exit::Unreachable } else { Exit::Internal };
+        let exit = if error.is_unreachable() {
+            Exit::Unreachable
+        } else {
+            Exit::Internal
+        };
         Failure::new(exit, error)
     })?;
     if let Some(watcher) = watcher {
         match watcher.join() {
             Ok(result) => result?,
-            Err(_) => return Err(Failure::new(Exit::Internal, anyhow::anyhow!("the watcher panicked"))),
+            Err(_) => {
+                return Err(Failure::new(
+                    Exit::Internal,
+                    anyhow::anyhow!("the watcher panicked"),
+                ));
+            }
         }
     }
     if let Some(file) = &job.facts {
         std::fs::write(file, serde_json::to_vec(&facts)?)?;
     }
-    tell(&format!("{} alerts, {} dead letters", facts.alerts, facts.dead_letters));
+    tell(&format!(
+        "{} alerts, {} dead letters",
+        facts.alerts, facts.dead_letters
+    ));
     Ok(Exit::Pass)
 }
 
@@ -108,7 +122,12 @@ fn watch_for_end(
     };
     let (group, topics) = (job.group.clone(), job.inputs.clone());
     std::thread::spawn(move || {
-        let result = wait_for_end(&client, &group, &topics.into_values().collect::<Vec<_>>(), &stop);
+        let result = wait_for_end(
+            &client,
+            &group,
+            &topics.into_values().collect::<Vec<_>>(),
+            &stop,
+        );
         stop.store(true, Ordering::Relaxed);
         result
     })

@@ -36,13 +36,21 @@ pub fn run(args: &GenerateArgs) -> Result<Exit, Failure> {
         }
     })
     .map_err(|error| {
-        let exit = if error.is_unreachable() { Exit::Unreachable } else { Exit::Internal };
+        let exit = if error.is_unreachable() {
+            Exit::Unreachable
+        } else {
+            Exit::Internal
+        };
         Failure::new(exit, error)
     })?;
     if verbose {
         summary(&facts, &args.out);
     }
-    Ok(if facts.interrupted { Exit::Interrupted } else { Exit::Pass })
+    Ok(if facts.interrupted {
+        Exit::Interrupted
+    } else {
+        Exit::Pass
+    })
 }
 
 fn summary(facts: &GeneratorFacts, out: &Path) {
@@ -52,7 +60,10 @@ fn summary(facts: &GeneratorFacts, out: &Path) {
             facts.due, facts.sent, facts.acknowledged, facts.fingerprint
         ));
     }
-    tell(&format!("labels, enrichment data and figures: {}", out.display()));
+    tell(&format!(
+        "labels, enrichment data and figures: {}",
+        out.display()
+    ));
 }
 
 fn read_job(file: &Path) -> Result<GeneratorJob, Failure> {
@@ -77,10 +88,16 @@ fn job_of(args: &GenerateArgs, sink: &SinkChoice) -> Result<GeneratorJob, Failur
             return Err(Failure::usage(message));
         };
         client = client.at(servers.as_str());
-        Topics::create(&client, &inputs(&loaded.profile, &loaded.sound), false).map_err(|error| {
-            let exit = if error.is_unreachable() { Exit::Unreachable } else { Exit::Internal };
-            Failure::new(exit, error)
-        })?;
+        Topics::create(&client, &inputs(&loaded.profile, &loaded.sound), false).map_err(
+            |error| {
+                let exit = if error.is_unreachable() {
+                    Exit::Unreachable
+                } else {
+                    Exit::Internal
+                };
+                Failure::new(exit, error)
+            },
+        )?;
     }
     Ok(GeneratorJob {
         section: (&loaded.profile).into(),

@@ -26,7 +26,10 @@ pub fn run(args: &ReportArgs) -> Result<Exit, Failure> {
     let labels = read_labels(&args.dir.join("labels.ndjson"))?;
     let alerts = read_alerts(&args.dir.join("alerts.ndjson"))?;
     write(&args.dir, &result, &labels, &alerts)?;
-    say(&format!("wrote `{}`", args.dir.join("report.html").display()));
+    say(&format!(
+        "wrote `{}`",
+        args.dir.join("report.html").display()
+    ));
     Ok(Exit::Pass)
 }
 
@@ -38,7 +41,12 @@ pub fn write(
     alerts: &[CollectedAlert],
 ) -> Result<(), Failure> {
     let series = read_series(&dir.join("timeseries.ndjson"))?;
-    let input = ReportInput { result, labels, alerts, series: &series };
+    let input = ReportInput {
+        result,
+        labels,
+        alerts,
+        series: &series,
+    };
     let mut html = BufWriter::new(File::create(dir.join("report.html"))?);
     floodmark_reports::html(&input, &mut html)?;
     let mut summary = BufWriter::new(File::create(dir.join("summary.md"))?);

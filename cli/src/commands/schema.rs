@@ -14,7 +14,11 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
         for (file, schema) in &all {
             std::fs::write(dir.join(file), text(schema)?)?;
         }
-        say(&format!("wrote {} schemas into `{}`", all.len(), dir.display()));
+        say(&format!(
+            "wrote {} schemas into `{}`",
+            all.len(),
+            dir.display()
+        ));
         return Ok(Exit::Pass);
     }
     let Some(name) = &args.name else {

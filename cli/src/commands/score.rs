@@ -35,10 +35,15 @@ pub fn run(args: &ScoreArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Pass);
     }
     let Some(dir) = &args.dir else {
-        return Err(Failure::usage("name the folder of a run, or `--alerts` and `--truth`"));
+        return Err(Failure::usage(
+            "name the folder of a run, or `--alerts` and `--truth`",
+        ));
     };
     let record = read_record(&dir.join("record.json")).map_err(|error| {
-        Failure::new(Exit::Usage, anyhow::Error::new(error).context("this is no folder of a run"))
+        Failure::new(
+            Exit::Usage,
+            anyhow::Error::new(error).context("this is no folder of a run"),
+        )
     })?;
     let result = score_and_report(dir, &record)?;
     if args.json {

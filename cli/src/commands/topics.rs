@@ -54,7 +54,11 @@ pub fn run(args: &TopicsArgs) -> Result<Exit, Failure> {
                 }
                 let bounds = admin.watermarks(&[spec.name.as_str()])?;
                 let records: i64 = bounds.iter().map(|part| part.high - part.low).sum();
-                say(&format!("{} {} partitions {records} records", spec.name, bounds.len()));
+                say(&format!(
+                    "{} {} partitions {records} records",
+                    spec.name,
+                    bounds.len()
+                ));
             }
         }
         TopicsAction::Delete => {
@@ -68,7 +72,9 @@ pub fn run(args: &TopicsArgs) -> Result<Exit, Failure> {
         }
         TopicsAction::Read => {
             let Some(topic) = &args.topic else {
-                return Err(Failure::usage("say which topic to read, with `--topic NAME`"));
+                return Err(Failure::usage(
+                    "say which topic to read, with `--topic NAME`",
+                ));
             };
             let mut out = BufWriter::new(std::io::stdout().lock());
             read(&client, &admin, topic, args.format, &mut out)?;
@@ -106,7 +112,10 @@ fn read(
         consumer.poll(&mut batch, Duration::from_millis(100))?;
         for message in batch.messages() {
             show(format, message.key(), message.payload(), out)?;
-            if left.get(&message.partition()).is_some_and(|end| message.offset() + 1 >= *end) {
+            if left
+                .get(&message.partition())
+                .is_some_and(|end| message.offset() + 1 >= *end)
+            {
                 left.remove(&message.partition());
             }
         }

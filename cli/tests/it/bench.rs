@@ -40,7 +40,11 @@ impl Run {
         let code = output.status.code().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!([0, 98, 99].contains(&code), "exit code {code}\n{errors}");
-        Self { dir, code, _temporary: temporary }
+        Self {
+            dir,
+            code,
+            _temporary: temporary,
+        }
     }
 
     fn text(&self, name: &str) -> String {
@@ -85,7 +89,10 @@ fn a_run_leaves_a_result_by_its_schema_and_everything_for_people() {
     assert!(labels > 0);
     let detection = &result.detection;
     let scored = detection.overall.labels + detection.truncated + detection.warm_up.labels;
-    assert_eq!(scored as usize, labels, "every label is scored or accounted for");
+    assert_eq!(
+        scored as usize, labels,
+        "every label is scored or accounted for"
+    );
     for stream in result.throughput.values() {
         assert!(stream.acknowledged > 0.0);
     }
@@ -94,7 +101,14 @@ fn a_run_leaves_a_result_by_its_schema_and_everything_for_people() {
     assert!(run.text("latency.hlog").contains("Tag="));
     let pngs = std::fs::read_dir(&run.dir)
         .unwrap()
-        .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|e| e == "png"))
+        .filter(|entry| {
+            entry
+                .as_ref()
+                .unwrap()
+                .path()
+                .extension()
+                .is_some_and(|e| e == "png")
+        })
         .count();
     assert!(pngs >= 2, "{pngs} plots");
 }
@@ -120,7 +134,10 @@ fn the_same_seed_gives_the_same_labels_and_alerts_and_another_seed_does_not() {
 
 #[test]
 fn a_subject_that_never_alerts_has_a_recall_of_zero_and_no_precision() {
-    let overall = Run::of(&["--set", "subject=none"]).result().detection.overall;
+    let overall = Run::of(&["--set", "subject=none"])
+        .result()
+        .detection
+        .overall;
     assert!(overall.labels > 0);
     assert_eq!(overall.recall, Some(0.0));
     assert_eq!(overall.precision, None);
@@ -133,14 +150,21 @@ fn a_subject_that_always_alerts_has_a_precision_near_the_random_baseline() {
     assert!(precision < 0.2, "{precision}");
     let alert_precision = detection.overall.alert_precision.unwrap();
     let baseline = detection.random_baseline.precision.unwrap();
-    assert!((alert_precision - baseline).abs() < 0.1, "{alert_precision} against {baseline}");
+    assert!(
+        (alert_precision - baseline).abs() < 0.1,
+        "{alert_precision} against {baseline}"
+    );
 }
 
 #[test]
 fn scoring_the_facts_again_gives_the_same_result() {
     let run = Run::of(&[]);
     let before = run.result();
-    floodmark().arg("score").arg(&run.dir).assert().code(run.code);
+    floodmark()
+        .arg("score")
+        .arg(&run.dir)
+        .assert()
+        .code(run.code);
     assert_eq!(run.result(), before);
 }
 
@@ -156,7 +180,10 @@ fn an_interrupted_run_ends_with_130_and_a_partial_result() {
         .spawn()
         .unwrap();
     wait_for_alerts(&dir.join("alerts.ndjson"));
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
     let status = { child }.wait().unwrap();
     assert_eq!(status.code(), Some(130));
     let text = std::fs::read_to_string(dir.join("result.json")).unwrap();
@@ -169,7 +196,10 @@ fn an_interrupted_run_ends_with_130_and_a_partial_result() {
 fn wait_for_alerts(path: &Path) {
     let clock = SystemClock::new();
     while std::fs::metadata(path).map_or(0, |data| data.len()) == 0 {
-        assert!(clock.monotonic_us() < 120_000_000, "no alert after two minutes");
+        assert!(
+            clock.monotonic_us() < 120_000_000,
+            "no alert after two minutes"
+        );
         clock.sleep(Duration::from_millis(50));
     }
 }
@@ -201,7 +231,11 @@ impl Broker {
         };
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         let address = |name: &str| value[name].as_str().unwrap().to_owned();
-        Self { child, bootstrap: address("bootstrap"), registry: address("registry") }
+        Self {
+            child,
+            bootstrap: address("bootstrap"),
+            registry: address("registry"),
+        }
     }
 }
 
@@ -218,8 +252,18 @@ fn generate_detect_and_read_run_apart_give_the_alerts_of_a_bench() {
     let temporary = tempfile::tempdir().unwrap();
     let broker = Broker::start(temporary.path());
     let truth = temporary.path().join("truth");
-    let cluster = ["--broker", &broker.bootstrap, "--registry", &broker.registry];
-    floodmark().args(["topics", "create"]).arg(profile("smoke")).args(cluster).assert().success();
+    let cluster = [
+        "--broker",
+        &broker.bootstrap,
+        "--registry",
+        &broker.registry,
+    ];
+    floodmark()
+        .args(["topics", "create"])
+        .arg(profile("smoke"))
+        .args(cluster)
+        .assert()
+        .success();
     floodmark()
         .arg("generate")
         .arg(profile("smoke"))

@@ -5,13 +5,24 @@ use crate::support::{floodmark, profile};
 /// Exit code and standard error of the command with these arguments.
 fn outcome(args: &[&str]) -> (i32, String) {
     let output = floodmark().args(args).output().unwrap();
-    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    (
+        output.status.code().unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
 }
 
 #[test]
 fn every_command_has_help_with_an_exit_code_of_zero() {
     for command in [
-        "bench", "generate", "detect", "score", "report", "validate", "broker", "topics", "schema",
+        "bench",
+        "generate",
+        "detect",
+        "score",
+        "report",
+        "validate",
+        "broker",
+        "topics",
+        "schema",
         "completions",
     ] {
         floodmark().args([command, "--help"]).assert().success();
@@ -21,7 +32,11 @@ fn every_command_has_help_with_an_exit_code_of_zero() {
 #[test]
 fn shipped_profiles_are_sound() {
     for name in ["quickstart", "clickstream", "banking", "sensors", "smoke"] {
-        floodmark().arg("validate").arg(profile(name)).assert().success();
+        floodmark()
+            .arg("validate")
+            .arg(profile(name))
+            .assert()
+            .success();
     }
 }
 
@@ -45,7 +60,11 @@ streams:
     // Nothing listens there: if the broker were touched, the code would be 69.
     let (code, errors) = outcome(&["bench", path.to_str().unwrap(), "--broker", "127.0.0.1:1"]);
     assert_eq!(code, 78, "{errors}");
-    for expected in ["3:1: speling", "7:5: streams.sensors.rate: `0/s` offers no load", "8:17"] {
+    for expected in [
+        "3:1: speling",
+        "7:5: streams.sensors.rate: `0/s` offers no load",
+        "8:17",
+    ] {
         assert!(errors.contains(expected), "{expected} is not in:\n{errors}");
     }
 }
@@ -81,11 +100,18 @@ fn a_folder_that_is_not_empty_is_refused_with_2() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("precious"), "x").unwrap();
     let smoke = profile("smoke");
-    let (code, errors) =
-        outcome(&["bench", smoke.to_str().unwrap(), "--out", dir.path().to_str().unwrap()]);
+    let (code, errors) = outcome(&[
+        "bench",
+        smoke.to_str().unwrap(),
+        "--out",
+        dir.path().to_str().unwrap(),
+    ]);
     assert_eq!(code, 2, "{errors}");
     assert!(errors.contains("--force"), "{errors}");
-    assert_eq!(std::fs::read_to_string(dir.path().join("precious")).unwrap(), "x");
+    assert_eq!(
+        std::fs::read_to_string(dir.path().join("precious")).unwrap(),
+        "x"
+    );
 }
 
 #[test]
@@ -105,7 +131,12 @@ fn secrets_of_client_properties_are_in_no_message() {
         "-X",
         "sasl.password=hunter2",
         "--out",
-        tempfile::tempdir().unwrap().path().join("r").to_str().unwrap(),
+        tempfile::tempdir()
+            .unwrap()
+            .path()
+            .join("r")
+            .to_str()
+            .unwrap(),
     ]);
     assert!(!errors.contains("hunter2"), "{errors}");
 }

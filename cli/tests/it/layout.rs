@@ -7,7 +7,14 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 /// The edges that ARCHITECTURE.md allows, of ordinary dependencies.
 fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let all = [
-        "contracts", "kafka", "broker", "generator", "detector", "harness", "scoring", "reports",
+        "contracts",
+        "kafka",
+        "broker",
+        "generator",
+        "detector",
+        "harness",
+        "scoring",
+        "reports",
     ];
     BTreeMap::from([
         ("contracts", BTreeSet::new()),
@@ -17,7 +24,10 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("detector", BTreeSet::from(["contracts", "kafka"])),
         ("scoring", BTreeSet::from(["contracts"])),
         ("reports", BTreeSet::from(["contracts", "scoring"])),
-        ("harness", BTreeSet::from(["contracts", "kafka", "generator"])),
+        (
+            "harness",
+            BTreeSet::from(["contracts", "kafka", "generator"]),
+        ),
         ("cli", all.into_iter().collect()),
     ])
 }
@@ -29,9 +39,13 @@ fn crates_import_only_what_the_architecture_allows() {
     let mut seen = BTreeSet::new();
     for package in metadata.workspace_packages() {
         let name = package.name.strip_prefix("floodmark-").unwrap().to_owned();
-        let may = allowed.get(name.as_str()).unwrap_or_else(|| panic!("`{name}` has no rule"));
+        let may = allowed
+            .get(name.as_str())
+            .unwrap_or_else(|| panic!("`{name}` has no rule"));
         for dependency in &package.dependencies {
-            let Some(other) = dependency.name.strip_prefix("floodmark-") else { continue };
+            let Some(other) = dependency.name.strip_prefix("floodmark-") else {
+                continue;
+            };
             if dependency.kind == DependencyKind::Normal {
                 assert!(may.contains(other), "`{name}` must not import `{other}`");
             }

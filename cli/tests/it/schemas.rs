@@ -7,11 +7,17 @@ use crate::support::floodmark;
 #[test]
 fn the_published_schemas_are_what_the_types_say() {
     let dir = tempfile::tempdir().unwrap();
-    floodmark().args(["schema", "--write"]).arg(dir.path()).assert().success();
+    floodmark()
+        .args(["schema", "--write"])
+        .arg(dir.path())
+        .assert()
+        .success();
     let published = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schema");
     let names = |dir: &Path| {
-        let mut names: Vec<_> =
-            std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let mut names: Vec<_> = std::fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         names.sort();
         names
     };

@@ -7,7 +7,12 @@ use assert_cmd::Command;
 /// The command, with no setting from the environment of whoever runs the tests.
 pub fn floodmark() -> Command {
     let mut command = Command::cargo_bin("floodmark").unwrap();
-    for name in ["FLOODMARK_SEED", "FLOODMARK_BROKER", "FLOODMARK_REGISTRY", "FLOODMARK_LOG"] {
+    for name in [
+        "FLOODMARK_SEED",
+        "FLOODMARK_BROKER",
+        "FLOODMARK_REGISTRY",
+        "FLOODMARK_LOG",
+    ] {
         command.env_remove(name);
     }
     command
@@ -15,5 +20,7 @@ pub fn floodmark() -> Command {
 
 /// A shipped profile.
 pub fn profile(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../profiles").join(format!("{name}.yaml"))
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../profiles")
+        .join(format!("{name}.yaml"))
 }

@@ -7,13 +7,13 @@
 use std::collections::BTreeSet;
 
 use floodmark_contracts::{
+    clock::EventTime,
     event::{
         banking::{self, BankingUiEvent},
         clickstream::{self, ClickEvent},
         confluent::write_frame,
         sensor::SensorReading,
     },
-    clock::EventTime,
     kind::Kind,
     profile::DetectorSection,
 };
@@ -61,7 +61,10 @@ struct Workload {
 
 impl Workload {
     fn new(seed: u64) -> Self {
-        let mut workload = Self { draw: Draw(seed), events: Vec::new() };
+        let mut workload = Self {
+            draw: Draw(seed),
+            events: Vec::new(),
+        };
         workload.clicks();
         workload.banking();
         workload.sensors();
@@ -71,7 +74,12 @@ impl Workload {
 
     fn push(&mut self, stream: Stream, at: i64, key: &str, value: Vec<u8>) {
         let arrival = at + self.draw.below(DISORDER);
-        self.events.push(Event { stream, arrival, key: key.to_owned(), value });
+        self.events.push(Event {
+            stream,
+            arrival,
+            key: key.to_owned(),
+            value,
+        });
     }
 
     fn clicks(&mut self) {
@@ -93,7 +101,13 @@ impl Workload {
         }
         for i in 0..60 {
             let what = clickstream::event_type::PAGE_VIEW;
-            self.click(START + 300_000 + i * 2000, "robot", "/search", what, 9000 + i);
+            self.click(
+                START + 300_000 + i * 2000,
+                "robot",
+                "/search",
+                what,
+                9000 + i,
+            );
         }
     }
 
@@ -126,13 +140,33 @@ impl Workload {
                 [usize::try_from(self.draw.below(3)).unwrap()];
             let address = ADDRESSES[usize::try_from(if far { i % 3 } else { user % 3 }).unwrap()];
             let latency = if self.draw.below(20) == 0 { 5 } else { 200 };
-            let device = if far { format!("fp-{i}") } else { format!("fp-{user}") };
-            self.bank(at, &format!("account-{user}"), event_type, address, latency, &device, i);
+            let device = if far {
+                format!("fp-{i}")
+            } else {
+                format!("fp-{user}")
+            };
+            self.bank(
+                at,
+                &format!("account-{user}"),
+                event_type,
+                address,
+                latency,
+                &device,
+                i,
+            );
         }
         for i in 0..40 {
             let at = START + 500_000 + i * 3000;
             let user = format!("account-{}", 100 + i);
-            self.bank(at, &user, what::LOGIN_FAILED, "126.0.0.9", 200, "fp-bad", 9000 + i);
+            self.bank(
+                at,
+                &user,
+                what::LOGIN_FAILED,
+                "126.0.0.9",
+                200,
+                "fp-bad",
+                9000 + i,
+            );
         }
     }
 
@@ -187,8 +221,12 @@ impl Workload {
 
     fn reading(&mut self, at: i64, sensor: &str, value: f64) {
         let mut bytes = Vec::new();
-        SensorReading { sensor_id: sensor.into(), value, timestamp: EventTime(at) }
-            .encode(&mut bytes);
+        SensorReading {
+            sensor_id: sensor.into(),
+            value,
+            timestamp: EventTime(at),
+        }
+        .encode(&mut bytes);
         self.push(Stream::Sensors, at, sensor, bytes);
     }
 
@@ -198,24 +236,46 @@ impl Workload {
         for event in std::mem::take(&mut self.events) {
             let hash = crate::hash::Fnv::new().text(&event.key).short();
             let partition = i32::try_from(hash % u64::from(n.unsigned_abs())).unwrap();
-            logs.entry((event.stream, partition)).or_default().push(event.value);
+            logs.entry((event.stream, partition))
+                .or_default()
+                .push(event.value);
         }
         let end = START + LENGTH + 900_000;
-        self.click(end, "closing", "/home", clickstream::event_type::PAGE_VIEW, 0);
-        self.bank(end, "closing", banking::event_type::LOGIN_VIEW, "84.128.0.1", 200, "fp", 0);
+        self.click(
+            end,
+            "closing",
+            "/home",
+            clickstream::event_type::PAGE_VIEW,
+            0,
+        );
+        self.bank(
+            end,
+            "closing",
+            banking::event_type::LOGIN_VIEW,
+            "84.128.0.1",
+            200,
+            "fp",
+            0,
+        );
         self.reading(end, "closing", 50.0);
         for closing in &self.events {
             for partition in 0..n {
-                logs.entry((closing.stream, partition)).or_default().push(closing.value.clone());
+                logs.entry((closing.stream, partition))
+                    .or_default()
+                    .push(closing.value.clone());
             }
         }
-        logs.into_iter().map(|((stream, partition), log)| (stream, partition, log)).collect()
+        logs.into_iter()
+            .map(|((stream, partition), log)| (stream, partition, log))
+            .collect()
     }
 }
 
 fn engine(lateness: &str) -> Engine {
-    let section =
-        DetectorSection { allowed_lateness: lateness.to_owned(), ..DetectorSection::default() };
+    let section = DetectorSection {
+        allowed_lateness: lateness.to_owned(),
+        ..DetectorSection::default()
+    };
     let settings = Settings::validate(&section).unwrap();
     let subject = Subject::Bundled(EnrichmentStore::default());
     Engine::new(&settings, subject, Stream::ALL).unwrap()
@@ -254,7 +314,9 @@ fn simulate(
         let pick = usize::try_from(draw.below(i64::try_from(open.len()).unwrap())).unwrap();
         let (stream, partition, log) = &logs[open[pick]];
         let from = next[open[pick]];
-        let to = log.len().min(from + 1 + usize::try_from(draw.below(chunk)).unwrap());
+        let to = log
+            .len()
+            .min(from + 1 + usize::try_from(draw.below(chunk)).unwrap());
         for value in &log[from..to] {
             engine.feed(*stream, *partition, value, wall_us).unwrap();
         }
@@ -270,7 +332,12 @@ fn simulate(
 }
 
 fn golden(seed: u64) -> BTreeSet<String> {
-    simulate(&mut engine("0s"), &Workload::new(seed).logs(1), 0, 1_000_000)
+    simulate(
+        &mut engine("0s"),
+        &Workload::new(seed).logs(1),
+        0,
+        1_000_000,
+    )
 }
 
 #[test]
@@ -293,7 +360,10 @@ fn partitions_interleavings_and_batches_change_no_alert() {
                 let found = simulate(&mut engine, &logs, order, chunk);
                 let case = format!("seed {seed}, {partitions} partitions, order {order}");
                 assert_eq!(found, golden, "{case}");
-                assert!(engine.counts().all(|(_, counts)| counts.late == 0), "{case}");
+                assert!(
+                    engine.counts().all(|(_, counts)| counts.late == 0),
+                    "{case}"
+                );
             }
         }
     }
@@ -332,7 +402,11 @@ fn late_events_are_the_same_whatever_the_interleaving() {
         assert!(lateness != "0s" || late(&first) > 20, "{}", late(&first));
         for order in 2..5 {
             let mut other = engine(lateness);
-            assert_eq!(simulate(&mut other, &logs, order, 40), expected, "{lateness} {order}");
+            assert_eq!(
+                simulate(&mut other, &logs, order, 40),
+                expected,
+                "{lateness} {order}"
+            );
             assert_eq!(late(&other), late(&first));
         }
     }
@@ -342,7 +416,10 @@ fn late_events_are_the_same_whatever_the_interleaving() {
 fn always_alerts_on_every_key_in_every_minute() {
     let settings = Settings::validate(&DetectorSection::default()).unwrap();
     let mut engine = Engine::new(&settings, Subject::Always, [Stream::Sensors]).unwrap();
-    let mut workload = Workload { draw: Draw(0), events: Vec::new() };
+    let mut workload = Workload {
+        draw: Draw(0),
+        events: Vec::new(),
+    };
     for minute in 0..3 {
         for sensor in ["a", "b"] {
             workload.reading(START + minute * 60_000, sensor, 1.0);
@@ -352,5 +429,9 @@ fn always_alerts_on_every_key_in_every_minute() {
     workload.events.sort_by_key(|event| event.arrival);
     let found = simulate(&mut engine, &workload.logs(2), 1, 10);
     assert_eq!(found.len(), 6, "{found:?}");
-    assert!(found.iter().all(|alert| alert.contains("\"detector\":\"always\"")));
+    assert!(
+        found
+            .iter()
+            .all(|alert| alert.contains("\"detector\":\"always\""))
+    );
 }

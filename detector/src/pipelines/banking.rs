@@ -128,7 +128,12 @@ impl Banking {
     /// The rules that need the account's history. Events before a login tell nothing about the
     /// customer: anyone can open the login page or mistype a password.
     fn judge(&mut self, at: EventTime, event: &BankingEvent) -> [Option<Finding>; 2] {
-        let Self { lookups, accounts, sessions, .. } = self;
+        let Self {
+            lookups,
+            accounts,
+            sessions,
+            ..
+        } = self;
         let session = sessions.at(event.text.get(SESSION), at);
         if matches!(event.action, Action::View | Action::Failed) {
             return [None, None];
@@ -145,7 +150,9 @@ impl Banking {
         let mut takeover = None;
         if event.action == Action::PayeeChange {
             let standing = lookups.enrichment.standing(device, event.text.get(USER));
-            takeover = session.takeover.payee_change(at, standing, event.text.get(ID));
+            takeover = session
+                .takeover
+                .payee_change(at, standing, event.text.get(ID));
         }
         let country = match session.place {
             Some((of, country)) if of == address_hash => country,
@@ -158,7 +165,9 @@ impl Banking {
         let mut travel = None;
         if let Some(country) = country.filter(|_| !session.travelled) {
             let nearest = |of: &Country| lookups.places.nearest(of);
-            travel = account.travel.event(at, country, nearest, event.text.get(ID));
+            travel = account
+                .travel
+                .event(at, country, nearest, event.text.get(ID));
             session.travelled = travel.is_some();
         }
         [takeover, travel]
@@ -189,7 +198,16 @@ impl Logic for Banking {
             event.ip_address,
         ];
         Packed::new(texts)
-            .map(|text| (at, BankingEvent { text, action, latency_ms: event.latency_ms }))
+            .map(|text| {
+                (
+                    at,
+                    BankingEvent {
+                        text,
+                        action,
+                        latency_ms: event.latency_ms,
+                    },
+                )
+            })
             .ok_or_else(|| "the event's texts are longer than 64 KiB".to_owned())
     }
 
@@ -202,23 +220,38 @@ impl Logic for Banking {
         for finding in [takeover, travel, speed].into_iter().flatten() {
             // Sessions may be named by anyone: a comma in one would break the line.
             let session_id = event.text.get(SESSION).replace([',', '\n', '\r'], "_");
-            emit.outputs.push(Output::Flag(FraudFlag { session_id, score: finding.score }));
-            emit.outputs.push(alert(finding, KeyType::User, event.text.get(USER)));
+            emit.outputs.push(Output::Flag(FraudFlag {
+                session_id,
+                score: finding.score,
+            }));
+            emit.outputs
+                .push(alert(finding, KeyType::User, event.text.get(USER)));
         }
     }
 
-    fn late_event(&mut self, at: EventTime, event: BankingEvent, emit: &mut Emit<AddressPart, Output>) {
+    fn late_event(
+        &mut self,
+        at: EventTime,
+        event: BankingEvent,
+        emit: &mut Emit<AddressPart, Output>,
+    ) {
         // Sessions have moved on; counts can still be put right.
         if self.count(at, &event) {
-            self.logins.correct(at, &event.text.get(ADDRESS).to_owned(), |window, address, parts| {
-                emit.partials.push((window, address.clone(), parts.merged()));
-            });
+            self.logins.correct(
+                at,
+                &event.text.get(ADDRESS).to_owned(),
+                |window, address, parts| {
+                    emit.partials
+                        .push((window, address.clone(), parts.merged()));
+                },
+            );
         }
     }
 
     fn advance(&mut self, to: EventTime, emit: &mut Emit<AddressPart, Output>) {
         self.logins.close(to, |window, address, parts| {
-            emit.partials.push((window, address.clone(), parts.merged()));
+            emit.partials
+                .push((window, address.clone(), parts.merged()));
         });
         self.sessions.sweep(to);
         self.accounts.sweep(to);
@@ -242,7 +275,11 @@ impl AddressMerger {
     /// A merger without state.
     #[must_use]
     pub fn new(lateness_ms: i64) -> Self {
-        Self { windows: MergedWindows::new(lateness_ms), found: Once::default(), lateness_ms }
+        Self {
+            windows: MergedWindows::new(lateness_ms),
+            found: Once::default(),
+            lateness_ms,
+        }
     }
 }
 
@@ -263,7 +300,11 @@ impl Merger for AddressMerger {
     }
 
     fn advance(&mut self, to: EventTime, out: &mut Vec<Output>) {
-        let Self { windows, found, lateness_ms } = self;
+        let Self {
+            windows,
+            found,
+            lateness_ms,
+        } = self;
         windows.close(to, |window, addresses| {
             for (address, logins) in addresses {
                 look(found, window, &address, &logins, out);
@@ -273,7 +314,13 @@ impl Merger for AddressMerger {
     }
 }
 
-fn look(found: &mut Once<String>, window: Window, address: &str, logins: &Logins, out: &mut Vec<Output>) {
+fn look(
+    found: &mut Once<String>,
+    window: Window,
+    address: &str,
+    logins: &Logins,
+    out: &mut Vec<Output>,
+) {
     if let Some(finding) = credential_stuffing::window(window, logins)
         && found.first(window.end, address.to_owned())
     {

@@ -115,9 +115,14 @@ impl Logic for Clickstream {
             event_type::ERROR => Action::Error,
             _ => Action::Other,
         };
-        Packed::new([&event.event_id, &event.user_id, &event.session_id, &event.page_url])
-            .map(|text| (at, Click { text, action }))
-            .ok_or_else(|| "the event's texts are longer than 64 KiB".to_owned())
+        Packed::new([
+            &event.event_id,
+            &event.user_id,
+            &event.session_id,
+            &event.page_url,
+        ])
+        .map(|text| (at, Click { text, action }))
+        .ok_or_else(|| "the event's texts are longer than 64 KiB".to_owned())
     }
 
     fn event(&mut self, at: EventTime, click: Click, emit: &mut Emit<PagePart, Output>) {
@@ -125,7 +130,10 @@ impl Logic for Clickstream {
         let (id, user) = (click.text.get(ID), click.text.get(USER));
         let page = self.links.page(click.text.get(PAGE));
         let session = self.sessions.at(click.text.get(SESSION), at);
-        let found = [session.bot.event(at, id), session.path.event(&self.links, at, page, id)];
+        let found = [
+            session.bot.event(at, id),
+            session.path.event(&self.links, at, page, id),
+        ];
         for finding in found.into_iter().flatten() {
             emit.outputs.push(alert(finding, KeyType::User, user));
         }
@@ -134,21 +142,35 @@ impl Logic for Clickstream {
     fn late_event(&mut self, at: EventTime, click: Click, emit: &mut Emit<PagePart, Output>) {
         // Sessions have moved on; counts can still be put right.
         self.count(at, &click);
-        self.pages.correct(at, &click.text.get(PAGE).to_owned(), |window, page, parts| {
-            emit.partials.push((window, page.clone(), parts.merged()));
-        });
-        let Self { users, users_found, .. } = self;
-        users.correct(at, &click.text.get(USER).to_owned(), |window, user, parts| {
-            close_user(users_found, window, user, &parts, emit);
-        });
+        self.pages.correct(
+            at,
+            &click.text.get(PAGE).to_owned(),
+            |window, page, parts| {
+                emit.partials.push((window, page.clone(), parts.merged()));
+            },
+        );
+        let Self {
+            users, users_found, ..
+        } = self;
+        users.correct(
+            at,
+            &click.text.get(USER).to_owned(),
+            |window, user, parts| {
+                close_user(users_found, window, user, &parts, emit);
+            },
+        );
     }
 
     fn advance(&mut self, to: EventTime, emit: &mut Emit<PagePart, Output>) {
         self.pages.close(to, |window, page, parts| {
             emit.partials.push((window, page.clone(), parts.merged()));
         });
-        let Self { users, users_found, .. } = self;
-        users.close(to, |window, user, parts| close_user(users_found, window, user, &parts, emit));
+        let Self {
+            users, users_found, ..
+        } = self;
+        users.close(to, |window, user, parts| {
+            close_user(users_found, window, user, &parts, emit)
+        });
         users_found.forget(to.plus_ms(-self.lateness_ms));
         self.sessions.sweep(to);
     }
@@ -181,7 +203,11 @@ impl PageMerger {
     /// A merger without state.
     #[must_use]
     pub fn new(lateness_ms: i64) -> Self {
-        Self { windows: MergedWindows::new(0), rules: PageRules::default(), lateness_ms }
+        Self {
+            windows: MergedWindows::new(0),
+            rules: PageRules::default(),
+            lateness_ms,
+        }
     }
 }
 
@@ -195,7 +221,11 @@ impl Merger for PageMerger {
     }
 
     fn advance(&mut self, to: EventTime, out: &mut Vec<Output>) {
-        let Self { windows, rules, lateness_ms } = self;
+        let Self {
+            windows,
+            rules,
+            lateness_ms,
+        } = self;
         windows.close(to.plus_ms(-*lateness_ms), |window, counts| {
             for (page, finding) in rules.minute(window, &counts) {
                 out.push(alert(finding, KeyType::Page, &page));

@@ -22,8 +22,8 @@ use crate::{
         stuck_value::StuckValue,
     },
     runtime::{
-        Deadlines, Emit, KeyedState, Logic, Merger, Once, Window, Windows,
-        keyed::Slot, plausible, window::Parts,
+        Deadlines, Emit, KeyedState, Logic, Merger, Once, Window, Windows, keyed::Slot, plausible,
+        window::Parts,
     },
     settings::Settings,
 };
@@ -128,11 +128,20 @@ impl Logic for Sensors {
         let reading = SensorReading::decode(value).map_err(|error| error.to_string())?;
         let at = plausible(reading.timestamp)?;
         let sensor = self.sensors.reserve(&*reading.sensor_id, at);
-        Ok((at, Reading { sensor, value: reading.value }))
+        Ok((
+            at,
+            Reading {
+                sensor,
+                value: reading.value,
+            },
+        ))
     }
 
     fn event(&mut self, at: EventTime, reading: Reading, emit: &mut Emit<(), Output>) {
-        let Reading { sensor: slot, value } = reading;
+        let Reading {
+            sensor: slot,
+            value,
+        } = reading;
         let sensor = self.sensors.state(slot, at);
         // Readings are unique by sensor and time: a second one is a copy made in transport.
         if sensor.last.replace(at).is_some_and(|last| last >= at) {
@@ -160,8 +169,20 @@ impl Logic for Sensors {
         // The rules over single readings have moved on; windows can still be put right.
         let slot = reading.sensor;
         self.windows.pane(at, &slot).add(at, reading.value);
-        let Self { sensors, windows, reported, deviation, print, .. } = self;
-        let mut report = Report { sensors, reported, deviation: *deviation, print: *print };
+        let Self {
+            sensors,
+            windows,
+            reported,
+            deviation,
+            print,
+            ..
+        } = self;
+        let mut report = Report {
+            sensors,
+            reported,
+            deviation: *deviation,
+            print: *print,
+        };
         windows.correct(at, &slot, |window, slot, parts| {
             Self::report(&mut report, window, *slot, &parts, &mut emit.outputs);
         });
@@ -169,8 +190,20 @@ impl Logic for Sensors {
 
     fn advance(&mut self, to: EventTime, emit: &mut Emit<(), Output>) {
         self.look(to, &mut emit.outputs);
-        let Self { sensors, windows, reported, deviation, print, .. } = self;
-        let mut report = Report { sensors, reported, deviation: *deviation, print: *print };
+        let Self {
+            sensors,
+            windows,
+            reported,
+            deviation,
+            print,
+            ..
+        } = self;
+        let mut report = Report {
+            sensors,
+            reported,
+            deviation: *deviation,
+            print: *print,
+        };
         windows.close(to, |window, slot, parts| {
             Self::report(&mut report, window, *slot, &parts, &mut emit.outputs);
         });

@@ -58,7 +58,12 @@ pub struct AccountTakeover {
 
 impl AccountTakeover {
     /// Takes a change of payees in the session; a finding if it is a strange session, once.
-    pub fn payee_change(&mut self, at: EventTime, standing: Standing, event_id: &str) -> Option<Finding> {
+    pub fn payee_change(
+        &mut self,
+        at: EventTime,
+        standing: Standing,
+        event_id: &str,
+    ) -> Option<Finding> {
         let since = self.strange_since?;
         if std::mem::replace(&mut self.found, true) {
             return None;
@@ -100,7 +105,10 @@ mod tests {
     /// Sessions as device and address; whether the last is strange.
     fn check(sessions: &[(u64, u64)], expected: bool) {
         let mut history = AccountHistory::default();
-        let strange = sessions.iter().map(|(device, address)| history.session(*device, *address)).last();
+        let strange = sessions
+            .iter()
+            .map(|(device, address)| history.session(*device, *address))
+            .last();
         assert_eq!(strange, Some(expected), "{sessions:?}");
     }
 
@@ -130,19 +138,42 @@ mod tests {
 
     #[test]
     fn a_change_of_payees_in_a_strange_session_is_found_once() {
-        let mut rule = AccountTakeover { strange_since: Some(EventTime(5)), found: false };
-        let found = rule.payee_change(EventTime(9), Standing::default(), "e").unwrap();
+        let mut rule = AccountTakeover {
+            strange_since: Some(EventTime(5)),
+            found: false,
+        };
+        let found = rule
+            .payee_change(EventTime(9), Standing::default(), "e")
+            .unwrap();
         assert_eq!((found.start, found.end), (EventTime(5), EventTime(9)));
-        assert_eq!(rule.payee_change(EventTime(10), Standing::default(), "f"), None);
+        assert_eq!(
+            rule.payee_change(EventTime(10), Standing::default(), "f"),
+            None
+        );
         let mut ordinary = AccountTakeover::default();
-        assert_eq!(ordinary.payee_change(EventTime(9), Standing::default(), "e"), None);
+        assert_eq!(
+            ordinary.payee_change(EventTime(9), Standing::default(), "e"),
+            None
+        );
     }
 
     #[test]
     fn enrichment_moves_the_score_and_never_decides() {
         let score = |device_risk, status| {
-            let mut rule = AccountTakeover { strange_since: Some(EventTime(5)), found: false };
-            rule.payee_change(EventTime(9), Standing { device_risk, status }, "e").unwrap().score
+            let mut rule = AccountTakeover {
+                strange_since: Some(EventTime(5)),
+                found: false,
+            };
+            rule.payee_change(
+                EventTime(9),
+                Standing {
+                    device_risk,
+                    status,
+                },
+                "e",
+            )
+            .unwrap()
+            .score
         };
         let without = score(None, None);
         assert!(score(Some(1.0), None) > without);

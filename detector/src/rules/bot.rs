@@ -52,7 +52,12 @@ impl Bot {
         if mean > LONGEST_MEAN_MS || mean <= 0.0 {
             return None;
         }
-        let variance = self.gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        let variance = self
+            .gaps
+            .iter()
+            .map(|gap| (gap - mean).powi(2))
+            .sum::<f64>()
+            / (n - 1.0);
         let variation = variance.sqrt() / mean;
         if variation >= MOST_VARIATION {
             return None;
@@ -122,24 +127,42 @@ mod tests {
 
     #[test]
     fn people_are_not() {
-        check([3_100, 9_000, 28_000, 4_500, 3_300, 15_000, 7_000, 41_000, 3_800, 12_000, 5_200, 18_000, 4_100], false);
+        check(
+            [
+                3_100, 9_000, 28_000, 4_500, 3_300, 15_000, 7_000, 41_000, 3_800, 12_000, 5_200,
+                18_000, 4_100,
+            ],
+            false,
+        );
         check(std::iter::repeat_n(15_000, 30), false);
-        check((0..20).map(|i| if i % 3 == 0 { 9_000 } else { 2_000 }), false);
+        check(
+            (0..20).map(|i| if i % 3 == 0 { 9_000 } else { 2_000 }),
+            false,
+        );
         check(std::iter::repeat_n(2_000, 10), false);
     }
 
     #[test]
     fn a_session_alerts_once() {
         let mut rule = Bot::default();
-        let found = (0..100).filter(|i| rule.event(EventTime(i * 2_000), "e").is_some()).count();
+        let found = (0..100)
+            .filter(|i| rule.event(EventTime(i * 2_000), "e").is_some())
+            .count();
         assert_eq!(found, 1);
     }
 
     #[test]
     fn a_window_full_of_views_is_a_bot() {
-        let window = Window { start: EventTime(0), end: EventTime(USER_WINDOW_MS) };
+        let window = Window {
+            start: EventTime(0),
+            end: EventTime(USER_WINDOW_MS),
+        };
         for (views, found) in [(20, false), (75, false), (90, true)] {
-            let user = UserWindow { events: 100, views, errors: 0 };
+            let user = UserWindow {
+                events: 100,
+                views,
+                errors: 0,
+            };
             assert_eq!(user_window(window, &user).is_some(), found, "{views}");
         }
     }

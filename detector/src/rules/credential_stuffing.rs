@@ -48,8 +48,14 @@ impl Logins {
 impl Aggregate for Logins {
     fn merge(&mut self, other: &Self) {
         self.attempts = self.attempts.saturating_add(other.attempts);
-        other.failed.iter().for_each(|account| add(&mut self.failed, *account));
-        other.succeeded.iter().for_each(|account| add(&mut self.succeeded, *account));
+        other
+            .failed
+            .iter()
+            .for_each(|account| add(&mut self.failed, *account));
+        other
+            .succeeded
+            .iter()
+            .for_each(|account| add(&mut self.succeeded, *account));
     }
 }
 
@@ -70,11 +76,16 @@ pub fn window(window: Window, logins: &Logins) -> Option<Finding> {
     let suspicious =
         only_failed >= LEAST_ACCOUNTS && only_failed >= FAILED_PER_SUCCESS * logins.succeeded.len();
     suspicious.then(|| {
-        Finding::between("ip-logins", Kind::CredentialStuffing, window.start, window.end)
-            .score(1.0 - LEAST_ACCOUNTS as f64 / (2.0 * only_failed as f64))
-            .evidence("accounts_failed", failed)
-            .evidence("accounts_succeeded", logins.succeeded.len())
-            .evidence("attempts", logins.attempts)
+        Finding::between(
+            "ip-logins",
+            Kind::CredentialStuffing,
+            window.start,
+            window.end,
+        )
+        .score(1.0 - LEAST_ACCOUNTS as f64 / (2.0 * only_failed as f64))
+        .evidence("accounts_failed", failed)
+        .evidence("accounts_succeeded", logins.succeeded.len())
+        .evidence("attempts", logins.attempts)
     })
 }
 
@@ -92,7 +103,10 @@ mod tests {
     }
 
     fn check(logins: &Logins, expected: bool) {
-        let minute = Window { start: EventTime(0), end: EventTime(WINDOW_MS) };
+        let minute = Window {
+            start: EventTime(0),
+            end: EventTime(WINDOW_MS),
+        };
         assert_eq!(window(minute, logins).is_some(), expected, "{logins:?}");
     }
 

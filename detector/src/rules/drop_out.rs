@@ -70,7 +70,8 @@ impl DropOut {
     }
 
     fn deadline(&self) -> Option<EventTime> {
-        self.last.map(|last| last.plus_ms((self.period_ms * PERIODS).ceil() as i64))
+        self.last
+            .map(|last| last.plus_ms((self.period_ms * PERIODS).ceil() as i64))
     }
 
     fn learn(&mut self, gap_ms: f64) {
@@ -144,7 +145,11 @@ mod tests {
 
     #[test]
     fn a_long_first_gap_does_not_become_the_period() {
-        check(&[0, 30_000, 31_000, 32_000, 33_000, 34_000], 60_000, &[(34_000, 38_300)]);
+        check(
+            &[0, 30_000, 31_000, 32_000, 33_000, 34_000],
+            60_000,
+            &[(34_000, 38_300)],
+        );
     }
 
     #[test]

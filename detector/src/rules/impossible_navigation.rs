@@ -29,9 +29,13 @@ impl Links {
     pub fn published() -> Self {
         let site = Site::published();
         let n = site.pages().len();
-        let pages = (0..).zip(site.pages()).map(|(index, path)| (path.as_str(), index)).collect();
-        let connected =
-            (0..n * n).map(|pair| site.connects(pair / n.max(1), pair % n.max(1))).collect();
+        let pages = (0..)
+            .zip(site.pages())
+            .map(|(index, path)| (path.as_str(), index))
+            .collect();
+        let connected = (0..n * n)
+            .map(|pair| site.connects(pair / n.max(1), pair % n.max(1)))
+            .collect();
         Self { pages, connected }
     }
 
@@ -117,21 +121,63 @@ mod tests {
 
     #[test]
     fn a_walk_along_links_is_possible() {
-        check(&["/home", "/category/books", "/product/1", "/product/1", "/cart", "/checkout"], &[]);
+        check(
+            &[
+                "/home",
+                "/category/books",
+                "/product/1",
+                "/product/1",
+                "/cart",
+                "/checkout",
+            ],
+            &[],
+        );
     }
 
     #[test]
     fn the_third_step_without_a_link_alerts_once() {
-        check(&["/home", "/confirmation", "/blog/2", "/checkout", "/contact", "/product/9"], &[3]);
+        check(
+            &[
+                "/home",
+                "/confirmation",
+                "/blog/2",
+                "/checkout",
+                "/contact",
+                "/product/9",
+            ],
+            &[3],
+        );
     }
 
     #[test]
     fn one_jump_in_a_session_means_nothing() {
-        check(&["/home", "/help", "/checkout", "/cart", "/home", "/blog", "/cart", "/home"], &[]);
+        check(
+            &[
+                "/home",
+                "/help",
+                "/checkout",
+                "/cart",
+                "/home",
+                "/blog",
+                "/cart",
+                "/home",
+            ],
+            &[],
+        );
     }
 
     #[test]
     fn unknown_pages_are_passed_over() {
-        check(&["/home", "/nowhere", "/elsewhere", "/search", "/gone", "/home"], &[]);
+        check(
+            &[
+                "/home",
+                "/nowhere",
+                "/elsewhere",
+                "/search",
+                "/gone",
+                "/home",
+            ],
+            &[],
+        );
     }
 }

@@ -75,12 +75,18 @@ mod tests {
     /// Visits as minute and country; the minutes found.
     fn check(visits: &[(i64, &str)], expected: &[i64]) {
         let mut rule = ImpossibleTravel::default();
-        let nearest = |of: &Country| country(match of.code { "AU" => "NZ", _ => "FR" });
+        let nearest = |of: &Country| {
+            country(match of.code {
+                "AU" => "NZ",
+                _ => "FR",
+            })
+        };
         let found: Vec<i64> = visits
             .iter()
             .filter(|(minute, code)| {
                 let at = EventTime(minute * 60_000);
-                rule.event(at, country(code).unwrap(), nearest, "e").is_some()
+                rule.event(at, country(code).unwrap(), nearest, "e")
+                    .is_some()
             })
             .map(|(minute, _)| *minute)
             .collect();
@@ -94,7 +100,10 @@ mod tests {
 
     #[test]
     fn the_customer_at_home_again_is_not() {
-        check(&[(0, "DE"), (5, "JP"), (6, "JP"), (9, "DE"), (12, "DE")], &[5, 6]);
+        check(
+            &[(0, "DE"), (5, "JP"), (6, "JP"), (9, "DE"), (12, "DE")],
+            &[5, 6],
+        );
     }
 
     #[test]

@@ -34,7 +34,12 @@ pub struct LevelShift {
 impl LevelShift {
     /// Takes a reading that is no spike; a finding if it completes a shift. Restarts `level` where
     /// the readings are, when they have moved.
-    pub fn reading(&mut self, level: &mut SensorLevel, at: EventTime, value: f64) -> Option<Finding> {
+    pub fn reading(
+        &mut self,
+        level: &mut SensorLevel,
+        at: EventTime,
+        value: f64,
+    ) -> Option<Finding> {
         self.recent.rotate_left(1);
         self.recent[READINGS - 1] = (at, value);
         self.filled = (self.filled + 1).min(READINGS);
@@ -90,7 +95,10 @@ mod tests {
 
     #[test]
     fn a_shift_alerts_once_at_its_third_reading_and_its_end_does_not() {
-        check(|i| 50.0 + noise(i) + if (200..300).contains(&i) { 8.0 } else { 0.0 }, &[202]);
+        check(
+            |i| 50.0 + noise(i) + if (200..300).contains(&i) { 8.0 } else { 0.0 },
+            &[202],
+        );
     }
 
     #[test]
@@ -106,6 +114,9 @@ mod tests {
     #[test]
     fn noise_and_single_outliers_are_no_shift() {
         check(|i| 50.0 + noise(i), &[]);
-        check(|i| 50.0 + noise(i) + if i % 50 == 49 { 12.0 } else { 0.0 }, &[]);
+        check(
+            |i| 50.0 + noise(i) + if i % 50 == 49 { 12.0 } else { 0.0 },
+            &[],
+        );
     }
 }

@@ -77,20 +77,34 @@ struct Page {
 
 impl PageRules {
     /// Takes a whole minute, all its pages in order; what is found, with the page.
-    pub fn minute(&mut self, window: Window, counts: &[(String, PageCount)]) -> Vec<(String, Finding)> {
+    pub fn minute(
+        &mut self,
+        window: Window,
+        counts: &[(String, PageCount)],
+    ) -> Vec<(String, Finding)> {
         let mut findings = Vec::new();
-        let total: f64 = counts.iter().map(|(_, count)| f64::from(count.visits)).sum();
+        let total: f64 = counts
+            .iter()
+            .map(|(_, count)| f64::from(count.visits))
+            .sum();
         for (path, count) in counts {
             findings.extend(error_burst(window, *count).map(|found| (path.clone(), found)));
             if let Some(found) = self.visits(window, path, *count, total) {
                 findings.push((path.clone(), found));
             }
         }
-        self.pages.retain(|_, page| window.end.since(page.seen) <= FORGET_MS);
+        self.pages
+            .retain(|_, page| window.end.since(page.seen) <= FORGET_MS);
         findings
     }
 
-    fn visits(&mut self, window: Window, path: &str, count: PageCount, total: f64) -> Option<Finding> {
+    fn visits(
+        &mut self,
+        window: Window,
+        path: &str,
+        count: PageCount,
+        total: f64,
+    ) -> Option<Finding> {
         if !self.pages.contains_key(path) {
             self.pages.insert(path.to_owned(), Page::default());
         }
@@ -160,10 +174,19 @@ mod tests {
         let mut found = Vec::new();
         for (minute, visits) in visits.iter().enumerate() {
             let start = EventTime(i64::try_from(minute).unwrap() * WINDOW_MS);
-            let window = Window { start, end: start.plus_ms(WINDOW_MS) };
-            let counts =
-                [("/home".into(), count(elsewhere(minute), 0)), ("/offers".into(), count(*visits, 0))];
-            if rules.minute(window, &counts).iter().any(|(page, _)| page == "/offers") {
+            let window = Window {
+                start,
+                end: start.plus_ms(WINDOW_MS),
+            };
+            let counts = [
+                ("/home".into(), count(elsewhere(minute), 0)),
+                ("/offers".into(), count(*visits, 0)),
+            ];
+            if rules
+                .minute(window, &counts)
+                .iter()
+                .any(|(page, _)| page == "/offers")
+            {
                 found.push(minute);
             }
         }
@@ -197,9 +220,21 @@ mod tests {
 
     #[test]
     fn a_burst_needs_errors_in_number_and_in_share() {
-        let window = Window { start: EventTime(0), end: EventTime(WINDOW_MS) };
-        for (visits, errors, burst) in [(40, 30, true), (0, 12, true), (40, 11, false), (4000, 60, false)] {
-            assert_eq!(error_burst(window, count(visits, errors)).is_some(), burst, "{visits} {errors}");
+        let window = Window {
+            start: EventTime(0),
+            end: EventTime(WINDOW_MS),
+        };
+        for (visits, errors, burst) in [
+            (40, 30, true),
+            (0, 12, true),
+            (40, 11, false),
+            (4000, 60, false),
+        ] {
+            assert_eq!(
+                error_burst(window, count(visits, errors)).is_some(),
+                burst,
+                "{visits} {errors}"
+            );
         }
     }
 }

@@ -83,7 +83,11 @@ impl SensorLevel {
             self.learn_noise((value - last).abs());
         }
         self.level_readings += 1.0;
-        let span = if self.gap_ms > 0.0 { LEVEL_MS / self.gap_ms } else { LEVEL_READINGS.1 };
+        let span = if self.gap_ms > 0.0 {
+            LEVEL_MS / self.gap_ms
+        } else {
+            LEVEL_READINGS.1
+        };
         let span = span.clamp(LEVEL_READINGS.0, LEVEL_READINGS.1);
         self.level += (value - self.level) / self.level_readings.min(span);
     }
@@ -135,7 +139,10 @@ pub(super) mod tests {
     fn level_and_noise_are_found() {
         let mut level = SensorLevel::default();
         for i in 0..300 {
-            level.learn(EventTime(i64::try_from(i).unwrap() * 1000), 50.0 + 1.5 * noise(i));
+            level.learn(
+                EventTime(i64::try_from(i).unwrap() * 1000),
+                50.0 + 1.5 * noise(i),
+            );
         }
         assert!((level.level() - 50.0).abs() < 1.0, "{}", level.level());
         assert!((level.noise() - 1.5).abs() < 0.4, "{}", level.noise());
@@ -146,7 +153,10 @@ pub(super) mod tests {
         let mut level = SensorLevel::default();
         for i in 0..12 {
             let wild = if i == 3 { 120.0 } else { 0.0 };
-            level.learn(EventTime(i64::try_from(i).unwrap() * 1000), 50.0 + noise(i) + wild);
+            level.learn(
+                EventTime(i64::try_from(i).unwrap() * 1000),
+                50.0 + noise(i) + wild,
+            );
         }
         assert!(level.is_known());
         assert!(level.noise() < 4.0, "{}", level.noise());
@@ -158,7 +168,10 @@ pub(super) mod tests {
         let mut worst: f64 = 0.0;
         for i in 0..720_u32 {
             let truth = 50.0 + 4.0 * (f64::from(i) * std::f64::consts::TAU / 720.0).sin();
-            level.learn(EventTime(i64::from(i) * 5000), truth + 0.8 * noise(u64::from(i)));
+            level.learn(
+                EventTime(i64::from(i) * 5000),
+                truth + 0.8 * noise(u64::from(i)),
+            );
             if i > 30 {
                 worst = worst.max((level.level() - truth).abs());
             }

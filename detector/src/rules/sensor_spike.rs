@@ -36,7 +36,10 @@ mod tests {
     fn level() -> SensorLevel {
         let mut level = SensorLevel::default();
         for i in 0..100 {
-            level.learn(EventTime(i64::try_from(i).unwrap() * 10_000), 40.0 + noise(i));
+            level.learn(
+                EventTime(i64::try_from(i).unwrap() * 10_000),
+                40.0 + noise(i),
+            );
         }
         level
     }
@@ -44,7 +47,12 @@ mod tests {
     #[test]
     fn a_reading_far_off_is_a_spike_and_a_shifted_one_is_not() {
         let level = level();
-        for (value, spike) in [(130.0, true), (-50.0, true), (40.0 + 9.0 + 3.0, false), (41.0, false)] {
+        for (value, spike) in [
+            (130.0, true),
+            (-50.0, true),
+            (40.0 + 9.0 + 3.0, false),
+            (41.0, false),
+        ] {
             assert_eq!(is_spike(&level, value), spike, "{value}");
         }
     }

@@ -71,7 +71,11 @@ pub fn deviations<'a>(
     parts
         .flat_map(|part| &part.all)
         .filter(|(_, value)| (value - avg).abs() > limit)
-        .map(|(at, value)| Deviation { at: *at, value: *value, avg })
+        .map(|(at, value)| Deviation {
+            at: *at,
+            value: *value,
+            avg,
+        })
         .collect()
 }
 
@@ -111,8 +115,10 @@ mod tests {
 
     fn check(parts: &[&[f64]], expected: &[(f64, f64)]) {
         let parts: Vec<Readings> = parts.iter().map(|values| readings(values)).collect();
-        let found: Vec<_> =
-            deviations(parts.iter(), 50.0).iter().map(|d| (d.value, d.avg)).collect();
+        let found: Vec<_> = deviations(parts.iter(), 50.0)
+            .iter()
+            .map(|d| (d.value, d.avg))
+            .collect();
         assert_eq!(found, expected);
     }
 
@@ -134,18 +140,42 @@ mod tests {
     #[test]
     fn the_line_is_that_of_the_demos() {
         let at = EventTime(0);
-        let found = Deviation { at, value: 150.0, avg: 59.2051 };
-        assert_eq!(line("sensor_1", found), "ANOMALY → sensor_1: value=150.0, avg=59.21");
-        let found = Deviation { at, value: 150.25, avg: 59.0 };
-        assert_eq!(line("sensor_1", found), "ANOMALY → sensor_1: value=150.25, avg=59.0");
+        let found = Deviation {
+            at,
+            value: 150.0,
+            avg: 59.2051,
+        };
+        assert_eq!(
+            line("sensor_1", found),
+            "ANOMALY → sensor_1: value=150.0, avg=59.21"
+        );
+        let found = Deviation {
+            at,
+            value: 150.25,
+            avg: 59.0,
+        };
+        assert_eq!(
+            line("sensor_1", found),
+            "ANOMALY → sensor_1: value=150.25, avg=59.0"
+        );
     }
 
     #[test]
     fn the_finding_is_about_the_window_and_marked_by_the_reading() {
-        let window = Window { start: EventTime(0), end: EventTime(10_000) };
-        let found = Deviation { at: EventTime(7), value: 150.0, avg: 50.0 };
+        let window = Window {
+            start: EventTime(0),
+            end: EventTime(10_000),
+        };
+        let found = Deviation {
+            at: EventTime(7),
+            value: 150.0,
+            avg: 50.0,
+        };
         let finding = finding(window, found, 50.0, "s@7".into());
-        assert_eq!((finding.start.0, finding.end.0, finding.mark.0), (0, 10_000, 7));
+        assert_eq!(
+            (finding.start.0, finding.end.0, finding.mark.0),
+            (0, 10_000, 7)
+        );
         assert_eq!(finding.score, 0.75);
     }
 }

@@ -20,7 +20,11 @@ impl StuckValue {
     /// Takes a reading; a finding if it is the fifth equal one, once per run of equal ones.
     pub fn reading(&mut self, at: EventTime, value: f64) -> Option<Finding> {
         if self.equal == 0 || value != self.value {
-            *self = Self { value, since: at, equal: 1 };
+            *self = Self {
+                value,
+                since: at,
+                equal: 1,
+            };
             return None;
         }
         self.equal = self.equal.saturating_add(1);
@@ -58,6 +62,9 @@ mod tests {
 
     #[test]
     fn a_second_run_alerts_again() {
-        check(&[1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0], &[4, 10]);
+        check(
+            &[1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0],
+            &[4, 10],
+        );
     }
 }

@@ -123,7 +123,8 @@ where
 {
     fn assign(&mut self, partition: i32, wall_us: i64) {
         let logic = (self.new_logic)();
-        self.partitions.insert(partition, Partition::new(&self.settings, logic, wall_us));
+        self.partitions
+            .insert(partition, Partition::new(&self.settings, logic, wall_us));
     }
 
     fn revoke(&mut self, partition: i32, out: &mut Vec<L::Output>) {
@@ -176,7 +177,12 @@ where
         let idle_since = wall_us.saturating_sub(self.settings.idleness_us);
         let active = |task: &&Partition<L>| !task.is_idle(idle_since);
         // With nobody active nothing tells how far event time has gone.
-        let Some(to) = self.partitions.values().filter(active).map(Partition::watermark).min()
+        let Some(to) = self
+            .partitions
+            .values()
+            .filter(active)
+            .map(Partition::watermark)
+            .min()
         else {
             return;
         };

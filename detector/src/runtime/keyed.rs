@@ -60,7 +60,12 @@ impl<K: Eq + Hash + Clone, S: Default> KeyedState<K, S> {
             return *slot;
         }
         let key = K::from(key);
-        let entry = Entry { key: key.clone(), reserved: at, used: BEGINNING, state: S::default() };
+        let entry = Entry {
+            key: key.clone(),
+            reserved: at,
+            used: BEGINNING,
+            state: S::default(),
+        };
         let slot = if let Some(slot) = self.free.pop() {
             self.entries[slot as usize] = entry;
             slot

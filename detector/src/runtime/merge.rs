@@ -40,7 +40,11 @@ impl<G: Eq + Hash + Ord + Clone, A: Aggregate> MergedWindows<G, A> {
     /// No windows yet; closed ones take corrections for another `lateness_ms`.
     #[must_use]
     pub fn new(lateness_ms: i64) -> Self {
-        Self { lateness_ms, windows: BTreeMap::new(), closed: BEGINNING }
+        Self {
+            lateness_ms,
+            windows: BTreeMap::new(),
+            closed: BEGINNING,
+        }
     }
 
     /// Takes the part of partition `source` in `window` of `group`, in place of an earlier one.
@@ -48,7 +52,12 @@ impl<G: Eq + Hash + Ord + Clone, A: Aggregate> MergedWindows<G, A> {
         if window.end.plus_ms(self.lateness_ms) <= self.closed {
             return Accepted::TooLate;
         }
-        let parts = self.windows.entry(window).or_default().entry(group).or_default();
+        let parts = self
+            .windows
+            .entry(window)
+            .or_default()
+            .entry(group)
+            .or_default();
         match parts.binary_search_by_key(&source, |(source, _)| *source) {
             Ok(found) => parts[found].1 = part,
             Err(place) => parts.insert(place, (source, part)),
@@ -72,8 +81,10 @@ impl<G: Eq + Hash + Ord + Clone, A: Aggregate> MergedWindows<G, A> {
                 break;
             }
             if window.end > self.closed {
-                let mut groups: Vec<(G, A)> =
-                    groups.iter().map(|(group, parts)| (group.clone(), whole(parts))).collect();
+                let mut groups: Vec<(G, A)> = groups
+                    .iter()
+                    .map(|(group, parts)| (group.clone(), whole(parts)))
+                    .collect();
                 groups.sort_unstable_by(|a, b| a.0.cmp(&b.0));
                 closed(*window, groups);
             }
@@ -124,13 +135,22 @@ mod tests {
     }
 
     fn window(start: i64) -> Window {
-        Window { start: EventTime(start), end: EventTime(start + 60) }
+        Window {
+            start: EventTime(start),
+            end: EventTime(start + 60),
+        }
     }
 
-    fn close(merged: &mut MergedWindows<&'static str, Count>, to: i64) -> Vec<(i64, Vec<(&'static str, u32)>)> {
+    fn close(
+        merged: &mut MergedWindows<&'static str, Count>,
+        to: i64,
+    ) -> Vec<(i64, Vec<(&'static str, u32)>)> {
         let mut out = Vec::new();
         merged.close(EventTime(to), |window, groups| {
-            out.push((window.start.0, groups.into_iter().map(|(g, n)| (g, n.0)).collect()));
+            out.push((
+                window.start.0,
+                groups.into_iter().map(|(g, n)| (g, n.0)).collect(),
+            ));
         });
         out
     }
@@ -152,7 +172,10 @@ mod tests {
         merged.put(0, window(0), "a", Count(3));
         merged.put(1, window(0), "a", Count(2));
         assert_eq!(close(&mut merged, 60).len(), 1);
-        assert_eq!(merged.put(0, window(0), "a", Count(4)), Accepted::Corrected(Count(6)));
+        assert_eq!(
+            merged.put(0, window(0), "a", Count(4)),
+            Accepted::Corrected(Count(6))
+        );
         assert_eq!(close(&mut merged, 90), []);
         assert_eq!(merged.len(), 0);
         assert_eq!(merged.put(0, window(0), "a", Count(5)), Accepted::TooLate);

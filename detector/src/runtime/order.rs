@@ -24,7 +24,12 @@ impl<E> OrderBuffer<E> {
     /// An empty buffer for watermarks that move in steps of `grain_ms`.
     #[must_use]
     pub fn new(grain_ms: i64) -> Self {
-        Self { grain_ms: grain_ms.max(1), buckets: BTreeMap::new(), held: 0, spare: Vec::new() }
+        Self {
+            grain_ms: grain_ms.max(1),
+            buckets: BTreeMap::new(),
+            held: 0,
+            spare: Vec::new(),
+        }
     }
 
     /// Holds an event.

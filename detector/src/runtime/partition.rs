@@ -88,7 +88,10 @@ pub struct Emit<P, O> {
 
 impl<P, O> Default for Emit<P, O> {
     fn default() -> Self {
-        Self { partials: Vec::new(), outputs: Vec::new() }
+        Self {
+            partials: Vec::new(),
+            outputs: Vec::new(),
+        }
     }
 }
 

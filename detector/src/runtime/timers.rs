@@ -16,7 +16,9 @@ pub struct Deadlines<K> {
 
 impl<K: Ord> Default for Deadlines<K> {
     fn default() -> Self {
-        Self { queue: BinaryHeap::new() }
+        Self {
+            queue: BinaryHeap::new(),
+        }
     }
 }
 

@@ -36,7 +36,10 @@ impl TimeSettings {
     #[must_use]
     pub fn grain_ms(&self) -> i64 {
         let most = self.bound_ms / STEPS_PER_BOUND;
-        GRAINS_MS.into_iter().find(|grain| *grain <= most).unwrap_or(1)
+        GRAINS_MS
+            .into_iter()
+            .find(|grain| *grain <= most)
+            .unwrap_or(1)
     }
 }
 
@@ -98,14 +101,23 @@ mod tests {
     use super::*;
 
     fn settings(bound_ms: i64) -> TimeSettings {
-        TimeSettings { bound_ms, lateness_ms: 0, idleness_us: 0 }
+        TimeSettings {
+            bound_ms,
+            lateness_ms: 0,
+            idleness_us: 0,
+        }
     }
 
     #[test]
     fn the_grain_divides_a_second_and_is_small_against_the_bound() {
-        for (bound_ms, grain_ms) in
-            [(0, 1), (50, 1), (2_500, 10), (5_000, 10), (25_000, 100), (300_000, 1000)]
-        {
+        for (bound_ms, grain_ms) in [
+            (0, 1),
+            (50, 1),
+            (2_500, 10),
+            (5_000, 10),
+            (25_000, 100),
+            (300_000, 1000),
+        ] {
             assert_eq!(settings(bound_ms).grain_ms(), grain_ms, "bound {bound_ms}");
         }
     }

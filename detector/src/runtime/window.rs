@@ -44,7 +44,10 @@ impl WindowSpec {
     /// Windows one after the other.
     #[must_use]
     pub const fn tumbling(size_ms: i64) -> Self {
-        Self { size_ms, slide_ms: size_ms }
+        Self {
+            size_ms,
+            slide_ms: size_ms,
+        }
     }
 
     /// Windows of `size_ms` that start every `slide_ms`; `None` unless the size is a multiple of
@@ -69,7 +72,10 @@ impl WindowSpec {
     }
 
     fn ending_at(&self, end: i64) -> Window {
-        Window { start: EventTime(end - self.size_ms), end: EventTime(end) }
+        Window {
+            start: EventTime(end - self.size_ms),
+            end: EventTime(end),
+        }
     }
 }
 
@@ -82,13 +88,18 @@ struct Pane<G, A> {
 
 impl<G, A> Default for Pane<G, A> {
     fn default() -> Self {
-        Self { index: HashMap::new(), aggregates: Vec::new() }
+        Self {
+            index: HashMap::new(),
+            aggregates: Vec::new(),
+        }
     }
 }
 
 impl<G: Eq + Hash, A> Pane<G, A> {
     fn get(&self, group: &G) -> Option<&A> {
-        self.index.get(group).and_then(|slot| self.aggregates.get(*slot as usize))
+        self.index
+            .get(group)
+            .and_then(|slot| self.aggregates.get(*slot as usize))
     }
 }
 
@@ -135,7 +146,13 @@ impl<G: Eq + Hash + Ord, A: Default> Windows<G, A> {
     /// No windows yet; closed ones take events for another `lateness_ms`.
     #[must_use]
     pub fn new(spec: WindowSpec, lateness_ms: i64) -> Self {
-        Self { spec, lateness_ms, panes: BTreeMap::new(), closed: BEGINNING, next_boundary: BEGINNING }
+        Self {
+            spec,
+            lateness_ms,
+            panes: BTreeMap::new(),
+            closed: BEGINNING,
+            next_boundary: BEGINNING,
+        }
     }
 
     /// The aggregate of `group` in the pane of `at`, to add an event to.
@@ -149,7 +166,8 @@ impl<G: Eq + Hash + Ord, A: Default> Windows<G, A> {
             *slot as usize
         } else {
             let slot = pane.aggregates.len();
-            pane.index.insert(group.to_owned(), u32::try_from(slot).unwrap_or(u32::MAX));
+            pane.index
+                .insert(group.to_owned(), u32::try_from(slot).unwrap_or(u32::MAX));
             pane.aggregates.push(A::default());
             slot
         };
@@ -166,13 +184,23 @@ impl<G: Eq + Hash + Ord, A: Default> Windows<G, A> {
         while let Some(end) = self.next_end(to) {
             self.closed = EventTime(end);
             let window = self.spec.ending_at(end);
-            let panes: Vec<&Pane<G, A>> =
-                self.panes.range(window.start.0..end).map(|(_, pane)| pane).collect();
+            let panes: Vec<&Pane<G, A>> = self
+                .panes
+                .range(window.start.0..end)
+                .map(|(_, pane)| pane)
+                .collect();
             let mut groups: Vec<&G> = panes.iter().flat_map(|pane| pane.index.keys()).collect();
             groups.sort_unstable();
             groups.dedup();
             for group in groups {
-                closed(window, group, Parts { panes: &panes, group });
+                closed(
+                    window,
+                    group,
+                    Parts {
+                        panes: &panes,
+                        group,
+                    },
+                );
             }
         }
         self.closed = self.closed.max(to);
@@ -190,9 +218,19 @@ impl<G: Eq + Hash + Ord, A: Default> Windows<G, A> {
         let mut end = pane + self.spec.slide_ms;
         while end <= pane + self.spec.size_ms && EventTime(end) <= self.closed {
             let window = self.spec.ending_at(end);
-            let panes: Vec<&Pane<G, A>> =
-                self.panes.range(window.start.0..end).map(|(_, pane)| pane).collect();
-            corrected(window, group, Parts { panes: &panes, group });
+            let panes: Vec<&Pane<G, A>> = self
+                .panes
+                .range(window.start.0..end)
+                .map(|(_, pane)| pane)
+                .collect();
+            corrected(
+                window,
+                group,
+                Parts {
+                    panes: &panes,
+                    group,
+                },
+            );
             end += self.spec.slide_ms;
         }
     }
@@ -212,7 +250,11 @@ impl<G: Eq + Hash + Ord, A: Default> Windows<G, A> {
     /// End of the oldest open window with events, if it is at or before `to`. Gaps are jumped over,
     /// because an event far ahead must not cost a step per empty window.
     fn next_end(&self, to: EventTime) -> Option<i64> {
-        let first = self.closed.0.saturating_sub(self.spec.size_ms).saturating_add(1);
+        let first = self
+            .closed
+            .0
+            .saturating_sub(self.spec.size_ms)
+            .saturating_add(1);
         let (pane, _) = self.panes.range(first..).next()?;
         let end = self.spec.pane(self.closed.max(EventTime(*pane))) + self.spec.slide_ms;
         (end <= to.0).then_some(end)

@@ -42,7 +42,10 @@ impl World {
     /// A broker with the topics of a job over `streams`, two partitions each.
     fn new(streams: &[Stream]) -> Self {
         let registry_listen = Some(([127, 0, 0, 1], 0).into());
-        let config = BrokerConfig { registry_listen, ..BrokerConfig::default() };
+        let config = BrokerConfig {
+            registry_listen,
+            ..BrokerConfig::default()
+        };
         let broker = Broker::start(config).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let section = DetectorSection {
@@ -59,18 +62,32 @@ impl World {
                 registry: broker.registry_url(),
             },
             group: "detector".into(),
-            inputs: streams.iter().map(|s| (*s, s.default_topic().to_owned())).collect(),
+            inputs: streams
+                .iter()
+                .map(|s| (*s, s.default_topic().to_owned()))
+                .collect(),
             anomalies: "anomalies".into(),
             fraud_flags: "fraud-flags".into(),
             dead_letters: "dead-letters".into(),
             enrichment: None,
             facts: Some(folder.path().join("facts.json")),
         };
-        let world = Self { broker, folder, job };
-        let inputs = world.job.inputs.values().map(|topic| NewTopic::new(topic, 2));
+        let world = Self {
+            broker,
+            folder,
+            job,
+        };
+        let inputs = world
+            .job
+            .inputs
+            .values()
+            .map(|topic| NewTopic::new(topic, 2));
         let outputs =
             ["anomalies", "fraud-flags", "dead-letters"].map(|topic| NewTopic::new(topic, 1));
-        world.admin().create_topics(&inputs.chain(outputs).collect::<Vec<_>>()).unwrap();
+        world
+            .admin()
+            .create_topics(&inputs.chain(outputs).collect::<Vec<_>>())
+            .unwrap();
         world
     }
 
@@ -91,7 +108,11 @@ impl World {
             producer.send(&record, 0).unwrap();
         }
         let mut delivered = 0;
-        producer.flush(PATIENCE, &mut |d| delivered += usize::from(d.is_delivered())).unwrap();
+        producer
+            .flush(PATIENCE, &mut |d| {
+                delivered += usize::from(d.is_delivered())
+            })
+            .unwrap();
         assert_eq!(delivered, values.len());
     }
 
@@ -107,8 +128,14 @@ impl World {
         let mut found = Vec::new();
         let clock = SystemClock::new();
         while found.len() < wanted {
-            assert!(clock.monotonic_us() < 60_000_000, "{} of {wanted}", found.len());
-            consumer.poll(&mut batch, Duration::from_millis(50)).unwrap();
+            assert!(
+                clock.monotonic_us() < 60_000_000,
+                "{} of {wanted}",
+                found.len()
+            );
+            consumer
+                .poll(&mut batch, Duration::from_millis(50))
+                .unwrap();
             for message in batch.messages() {
                 let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
                 let headers = message
@@ -123,7 +150,10 @@ impl World {
 
     fn alerts(&self) -> Vec<Alert> {
         let records = self.read("anomalies");
-        records.iter().map(|(_, value)| serde_json::from_slice(value).unwrap()).collect()
+        records
+            .iter()
+            .map(|(_, value)| serde_json::from_slice(value).unwrap())
+            .collect()
     }
 
     /// Runs the detector until it has read everything that is there.
@@ -144,7 +174,12 @@ impl World {
 fn reading(seconds: i64, sensor: &str, value: f64) -> Vec<u8> {
     let mut out = Vec::new();
     let timestamp = EventTime(START + seconds * 1000);
-    SensorReading { sensor_id: sensor.into(), value, timestamp }.encode(&mut out);
+    SensorReading {
+        sensor_id: sensor.into(),
+        value,
+        timestamp,
+    }
+    .encode(&mut out);
     out
 }
 
@@ -152,7 +187,9 @@ fn reading(seconds: i64, sensor: &str, value: f64) -> Vec<u8> {
 fn sensor(partition: i32, name: &str) -> Vec<(i32, Vec<u8>)> {
     let value = |i| if i == 6 { 150.0 } else { 50.0 + i as f64 / 4.0 };
     let readings = (0..12).map(|i| (partition, reading(i * 2, name, value(i))));
-    readings.chain([(partition, reading(900, name, 50.0))]).collect()
+    readings
+        .chain([(partition, reading(900, name, 50.0))])
+        .collect()
 }
 
 fn input(seconds: i64, schema_id: u32) -> Vec<u8> {
@@ -183,16 +220,24 @@ fn alerts_of_all_partitions_are_read_back_and_offsets_are_committed() {
     let (facts, printed) = world.detect();
 
     let alerts = world.alerts();
-    let spikes = alerts.iter().filter(|alert| alert.detector == "sensor-window");
+    let spikes = alerts
+        .iter()
+        .filter(|alert| alert.detector == "sensor-window");
     let keys: BTreeSet<&str> = spikes.map(|alert| alert.key.id.as_str()).collect();
     assert_eq!(keys, BTreeSet::from(["sensor_0", "sensor_1"]));
     assert!(alerts.iter().all(|alert| alert.emitted_at.is_some()));
-    assert!(printed.contains("ANOMALY → sensor_1: value=150.0, avg="), "{printed}");
+    assert!(
+        printed.contains("ANOMALY → sensor_1: value=150.0, avg="),
+        "{printed}"
+    );
 
     assert_eq!(facts.consumed[&Stream::Sensors], 26);
     assert_eq!(facts.alerts, u64::try_from(alerts.len()).unwrap());
     let written = std::fs::read(world.folder.path().join("facts.json")).unwrap();
-    assert_eq!(serde_json::from_slice::<SubjectFacts>(&written).unwrap(), facts);
+    assert_eq!(
+        serde_json::from_slice::<SubjectFacts>(&written).unwrap(),
+        facts
+    );
     let lag = world.admin().lag("detector", &["sensor-data_2"]).unwrap();
     assert!(lag.iter().all(|lag| lag.records == 0), "{lag:?}");
 }
@@ -209,11 +254,18 @@ fn a_second_run_goes_on_where_the_first_one_stopped() {
 #[test]
 fn what_is_no_event_goes_to_the_dead_letters_and_stops_nothing() {
     let world = World::new(&[Stream::Sensors]);
-    let mut values = vec![(1, b"{\"sensor_id\":7}".to_vec()), (1, Vec::new()), (1, vec![0xff; 10])];
+    let mut values = vec![
+        (1, b"{\"sensor_id\":7}".to_vec()),
+        (1, Vec::new()),
+        (1, vec![0xff; 10]),
+    ];
     values.extend(sensor(1, "sensor_1"));
     world.write("sensor-data_2", &values);
     let (facts, _) = world.detect();
-    assert_eq!((facts.dead_letters, facts.consumed[&Stream::Sensors]), (3, 16));
+    assert_eq!(
+        (facts.dead_letters, facts.consumed[&Stream::Sensors]),
+        (3, 16)
+    );
     assert!(!world.alerts().is_empty());
 
     let letters = world.read("dead-letters");
@@ -229,22 +281,34 @@ fn what_is_no_event_goes_to_the_dead_letters_and_stops_nothing() {
 fn banking_is_read_by_its_registered_schema_and_fraud_is_flagged() {
     let world = World::new(&[Stream::Banking]);
     let registry = Registry::new(&world.broker.registry_url().unwrap()).unwrap();
-    let id = registry.register("banking-ui-events-value", SCHEMA).unwrap();
+    let id = registry
+        .register("banking-ui-events-value", SCHEMA)
+        .unwrap();
     let other = registry.register("other-value", "\"string\"").unwrap();
     let mut values: Vec<_> = (0..4).map(|i| (0, input(i, id))).collect();
-    values.extend([(0, input(5, other)), (0, input(6, 999_999)), (0, input(900, id))]);
+    values.extend([
+        (0, input(5, other)),
+        (0, input(6, 999_999)),
+        (0, input(900, id)),
+    ]);
     world.write("banking-ui-events", &values);
     let (facts, _) = world.detect();
 
     assert_eq!(facts.consumed[&Stream::Banking], 7);
-    let reasons: Vec<String> =
-        world.read("dead-letters").iter().map(|(headers, _)| headers["reason"].clone()).collect();
+    let reasons: Vec<String> = world
+        .read("dead-letters")
+        .iter()
+        .map(|(headers, _)| headers["reason"].clone())
+        .collect();
     assert!(reasons[0].contains("is not the schema"), "{reasons:?}");
     assert!(reasons[1].contains("not in the registry"), "{reasons:?}");
     let flags = world.read("fraud-flags");
     let flag: FraudFlag = std::str::from_utf8(&flags[0].1).unwrap().parse().unwrap();
     assert_eq!((flag.session_id.as_str(), flags.len()), ("session-1", 1));
-    assert_eq!(world.alerts()[0].kind.as_deref(), Some("machine-speed-input"));
+    assert_eq!(
+        world.alerts()[0].kind.as_deref(),
+        Some("machine-speed-input")
+    );
 }
 
 #[test]
@@ -261,8 +325,15 @@ fn always_alerts_on_every_sensor() {
     };
     let clock = SystemClock::new();
     always::run(&world.job, &clock, &stop, &mut Vec::new(), &mut progress).unwrap();
-    let keys: BTreeSet<String> = world.alerts().into_iter().map(|alert| alert.key.id).collect();
-    assert_eq!(keys, BTreeSet::from(["sensor_0".to_owned(), "sensor_1".to_owned()]));
+    let keys: BTreeSet<String> = world
+        .alerts()
+        .into_iter()
+        .map(|alert| alert.key.id)
+        .collect();
+    assert_eq!(
+        keys,
+        BTreeSet::from(["sensor_0".to_owned(), "sensor_1".to_owned()])
+    );
 }
 
 #[test]
@@ -272,7 +343,14 @@ fn a_plan_that_cannot_work_says_why() {
         let mut job = world.job.clone();
         change(&mut job);
         let stop = AtomicBool::new(true);
-        run(&job, &SystemClock::new(), &stop, &mut Vec::new(), &mut |_| ()).unwrap_err()
+        run(
+            &job,
+            &SystemClock::new(),
+            &stop,
+            &mut Vec::new(),
+            &mut |_| (),
+        )
+        .unwrap_err()
     };
     let missing = fails(&|job| job.anomalies = "nowhere".into());
     assert_eq!(
@@ -280,10 +358,19 @@ fn a_plan_that_cannot_work_says_why() {
         "topic `nowhere` for alerts does not exist; create it before the detector starts"
     );
     let invalid = fails(&|job| job.section.idleness = "0s".into());
-    assert!(invalid.to_string().contains("detector.idleness"), "{invalid}");
-    assert!(matches!(fails(&|job| job.inputs.clear()), DetectError::NoInput));
+    assert!(
+        invalid.to_string().contains("detector.idleness"),
+        "{invalid}"
+    );
+    assert!(matches!(
+        fails(&|job| job.inputs.clear()),
+        DetectError::NoInput
+    ));
     let enrichment = fails(&|job| job.enrichment = Some(PathBuf::from("/nonexistent")));
-    assert!(enrichment.to_string().contains("/nonexistent"), "{enrichment}");
+    assert!(
+        enrichment.to_string().contains("/nonexistent"),
+        "{enrichment}"
+    );
 }
 
 #[test]
@@ -291,8 +378,17 @@ fn a_broker_that_is_not_there_is_named() {
     let world = World::new(&[Stream::Sensors]);
     world.broker.stop();
     let stop = AtomicBool::new(false);
-    let error =
-        run(&world.job, &SystemClock::new(), &stop, &mut Vec::new(), &mut |_| ()).unwrap_err();
+    let error = run(
+        &world.job,
+        &SystemClock::new(),
+        &stop,
+        &mut Vec::new(),
+        &mut |_| (),
+    )
+    .unwrap_err();
     assert!(error.is_unreachable(), "{error:?}");
-    assert!(error.to_string().contains(&world.job.connection.bootstrap), "{error}");
+    assert!(
+        error.to_string().contains(&world.job.connection.bootstrap),
+        "{error}"
+    );
 }

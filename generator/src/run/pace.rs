@@ -95,7 +95,12 @@ impl<'a> Pacer<'a> {
         sink: Box<dyn Sink>,
         shared: Shared<'a>,
     ) -> Result<Self, GenerateError> {
-        Ok(Self { stream, shared, sink, tally: Tally::new(stream, topic)? })
+        Ok(Self {
+            stream,
+            shared,
+            sink,
+            tally: Tally::new(stream, topic)?,
+        })
     }
 
     /// Sends all events, waits for their reports, then sends the closing ones.
@@ -158,7 +163,8 @@ impl<'a> Pacer<'a> {
     fn hand_over(&mut self, event: &Event, now_us: i64) -> Result<Handover, SinkError> {
         let intended = self.shared.started_at.at(RunMicros(event.due_ns / 1000));
         // A tag of 0 is for closing events, which are not counted.
-        self.sink.send(event, intended.as_millis(), now_us.unsigned_abs() + 1)
+        self.sink
+            .send(event, intended.as_millis(), now_us.unsigned_abs() + 1)
     }
 
     fn count_sent(&mut self, event: &Event, due_us: i64, now_us: i64, handover: Handover) {
@@ -176,7 +182,11 @@ impl<'a> Pacer<'a> {
         if handover == Handover::Stored {
             let now_us = self.shared.now_us();
             let tag = now_us.unsigned_abs() + 1;
-            self.tally.report(Report { tag, stored: true }, now_us, self.shared.acknowledged);
+            self.tally.report(
+                Report { tag, stored: true },
+                now_us,
+                self.shared.acknowledged,
+            );
         }
     }
 
@@ -195,16 +205,23 @@ impl<'a> Pacer<'a> {
     fn take_reports(&mut self) {
         let (now_us, acknowledged) = (self.shared.now_us(), self.shared.acknowledged);
         let tally = &mut self.tally;
-        self.sink.poll(&mut |report| tally.report(report, now_us, acknowledged));
+        self.sink
+            .poll(&mut |report| tally.report(report, now_us, acknowledged));
     }
 
     fn sleep_us(&self, until_due_us: i64) {
         let span = until_due_us.clamp(SHORTEST_SLEEP_US, LONGEST_SLEEP_US);
-        self.shared.clock.sleep(Duration::from_micros(span.unsigned_abs()));
+        self.shared
+            .clock
+            .sleep(Duration::from_micros(span.unsigned_abs()));
     }
 
     fn finish(mut self, closing: &[Event], interrupted: bool) -> Result<Outcome, GenerateError> {
-        let limit = if interrupted { SHORT_FLUSH_LIMIT } else { FLUSH_LIMIT };
+        let limit = if interrupted {
+            SHORT_FLUSH_LIMIT
+        } else {
+            FLUSH_LIMIT
+        };
         self.flush(limit)?;
         for event in closing {
             let timestamp_ms = self.shared.clock.now().as_millis();
@@ -215,7 +232,10 @@ impl<'a> Pacer<'a> {
         self.flush(limit)?;
         let rows = self.tally.series.rest();
         self.write_rows(&rows)?;
-        Ok(Outcome { facts: self.tally.facts()?, interrupted })
+        Ok(Outcome {
+            facts: self.tally.facts()?,
+            interrupted,
+        })
     }
 
     fn flush(&mut self, limit: Duration) -> Result<(), GenerateError> {
@@ -231,7 +251,11 @@ impl<'a> Pacer<'a> {
     }
 
     fn write_rows(&self, rows: &[SeriesRow]) -> Result<(), GenerateError> {
-        if rows.is_empty() { Ok(()) } else { (self.shared.write_rows)(rows) }
+        if rows.is_empty() {
+            Ok(())
+        } else {
+            (self.shared.write_rows)(rows)
+        }
     }
 }
 
@@ -239,7 +263,10 @@ impl Tally {
     fn new(stream: Stream, topic: String) -> Result<Self, GenerateError> {
         let histogram = || Histogram::new_with_bounds(1, HIGHEST_US, 3);
         Ok(Self {
-            facts: StreamFacts { topic, ..StreamFacts::default() },
+            facts: StreamFacts {
+                topic,
+                ..StreamFacts::default()
+            },
             lateness: histogram().map_err(GenerateError::histogram)?,
             latency: histogram().map_err(GenerateError::histogram)?,
             fingerprint: Fingerprint::default(),
@@ -259,7 +286,8 @@ impl Tally {
         acknowledged.fetch_add(1, Ordering::Relaxed);
         self.series.acknowledged(now_us);
         let handed_over_us = report.tag - 1;
-        self.latency.saturating_record(now_us.unsigned_abs().saturating_sub(handed_over_us));
+        self.latency
+            .saturating_record(now_us.unsigned_abs().saturating_sub(handed_over_us));
     }
 
     fn facts(mut self) -> Result<StreamFacts, GenerateError> {
@@ -275,7 +303,9 @@ fn encoded(histogram: &Histogram<u64>) -> Result<EncodedHistogram, GenerateError
     V2DeflateSerializer::new()
         .serialize(histogram, &mut bytes)
         .map_err(GenerateError::histogram)?;
-    Ok(EncodedHistogram(base64::engine::general_purpose::STANDARD.encode(bytes)))
+    Ok(EncodedHistogram(
+        base64::engine::general_purpose::STANDARD.encode(bytes),
+    ))
 }
 
 /// Lets this thread's sleeps end on time: by default the kernel may stretch each by 50 us.

@@ -25,7 +25,11 @@ struct Counts {
 
 impl Series {
     pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, first: 0, open: VecDeque::new() }
+        Self {
+            stream,
+            first: 0,
+            open: VecDeque::new(),
+        }
     }
 
     /// Counts an event that was due at `due_us`, whether it was sent or not.
@@ -77,7 +81,12 @@ impl Series {
         ];
         rows.extend(values.map(|(metric, value)| {
             let metric = metric.to_owned();
-            SeriesRow { t, metric, stream, value }
+            SeriesRow {
+                t,
+                metric,
+                stream,
+                value,
+            }
         }));
     }
 
@@ -114,8 +123,11 @@ mod tests {
         assert_eq!(rows.len(), 4);
         series.acknowledged(1_700_000);
         let rows = series.rest();
-        let expected =
-            [(2, "sent", 1.0), (2, "acknowledged", 1.0), (2, "send_lateness_max_us", 300_000.0)];
+        let expected = [
+            (2, "sent", 1.0),
+            (2, "acknowledged", 1.0),
+            (2, "send_lateness_max_us", 300_000.0),
+        ];
         assert_eq!(values(&rows), expected);
     }
 

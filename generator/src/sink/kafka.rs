@@ -8,8 +8,7 @@ use floodmark_contracts::{
     stream::Stream,
 };
 use floodmark_kafka::{
-    Admin, ClientSettings, Producer, ProducerSettings, Record, Registry, SendError,
-    producer::Topic,
+    Admin, ClientSettings, Producer, ProducerSettings, Record, Registry, SendError, producer::Topic,
 };
 
 use super::{Handover, Report, Sink, SinkError};
@@ -34,12 +33,22 @@ pub(crate) fn prepare(job: &GeneratorJob, plan: &Plan) -> Result<u32, SinkError>
     for stream in plan.streams() {
         let topic = topic_name(job, stream)?;
         let wanted = plan.topic(stream).map_or(0, |(_, partitions)| partitions);
-        let found = admin.topic(topic)?.map_or(0, |description| description.partitions);
+        let found = admin
+            .topic(topic)?
+            .map_or(0, |description| description.partitions);
         if u32::try_from(found) != Ok(wanted) {
-            return Err(SinkError::Partitions { topic: topic.to_owned(), found, wanted });
+            return Err(SinkError::Partitions {
+                topic: topic.to_owned(),
+                found,
+                wanted,
+            });
         }
         if stream == Stream::Banking {
-            let url = job.connection.registry.as_ref().ok_or(SinkError::NoRegistry)?;
+            let url = job
+                .connection
+                .registry
+                .as_ref()
+                .ok_or(SinkError::NoRegistry)?;
             let subject = format!("{topic}{SUBJECT_SUFFIX}");
             schema_id = Registry::new(url)?.register(&subject, SCHEMA)?;
         }
@@ -48,26 +57,21 @@ pub(crate) fn prepare(job: &GeneratorJob, plan: &Plan) -> Result<u32, SinkError>
 }
 
 impl KafkaSink {
-    pub(super) fn open(
-        job: &GeneratorJob,
-        plan: &Plan,
-        stream: Stream,
-    ) -> Result<Self, SinkError> {
+    pub(super) fn open(job: &GeneratorJob, plan: &Plan, stream: Stream) -> Result<Self, SinkError> {
         let producer = Producer::new(&client(job), &ProducerSettings::default())?;
         let topic = producer.topic(topic_name(job, stream)?)?;
-        let sink = Self { stream, producer, topic };
+        let sink = Self {
+            stream,
+            producer,
+            topic,
+        };
         tracing::debug!(%stream, topic = sink.topic.name(), slots = plan.slots(stream), "producer");
         Ok(sink)
     }
 }
 
 impl Sink for KafkaSink {
-    fn send(
-        &mut self,
-        event: &Event,
-        timestamp_ms: i64,
-        tag: u64,
-    ) -> Result<Handover, SinkError> {
+    fn send(&mut self, event: &Event, timestamp_ms: i64, tag: u64) -> Result<Handover, SinkError> {
         let record = Record::new(&self.topic, &event.value)
             .key(&event.key)
             .partition(event.partition)
@@ -75,15 +79,20 @@ impl Sink for KafkaSink {
         match self.producer.send(&record, tag) {
             Ok(()) => Ok(Handover::Taken),
             Err(SendError::QueueFull) => Ok(Handover::Full),
-            Err(source) => {
-                Err(SinkError::Refused { stream: self.stream, slot: event.slot, source })
-            }
+            Err(source) => Err(SinkError::Refused {
+                stream: self.stream,
+                slot: event.slot,
+                source,
+            }),
         }
     }
 
     fn poll(&mut self, report: &mut dyn FnMut(Report)) {
         self.producer.poll(Duration::ZERO, &mut |delivery| {
-            report(Report { tag: delivery.tag, stored: delivery.is_delivered() });
+            report(Report {
+                tag: delivery.tag,
+                stored: delivery.is_delivered(),
+            });
         });
     }
 
@@ -93,7 +102,10 @@ impl Sink for KafkaSink {
         report: &mut dyn FnMut(Report),
     ) -> Result<bool, SinkError> {
         let flushed = self.producer.flush(limit, &mut |delivery| {
-            report(Report { tag: delivery.tag, stored: delivery.is_delivered() });
+            report(Report {
+                tag: delivery.tag,
+                stored: delivery.is_delivered(),
+            });
         });
         match flushed {
             Ok(()) => Ok(true),
@@ -111,5 +123,8 @@ fn client(job: &GeneratorJob) -> ClientSettings {
 }
 
 fn topic_name(job: &GeneratorJob, stream: Stream) -> Result<&str, SinkError> {
-    job.topics.get(&stream).map(String::as_str).ok_or(SinkError::NoTopic { stream })
+    job.topics
+        .get(&stream)
+        .map(String::as_str)
+        .ok_or(SinkError::NoTopic { stream })
 }

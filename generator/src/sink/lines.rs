@@ -27,7 +27,12 @@ impl LineSink {
     /// Writes to standard output, which all streams share: each line is written whole.
     pub(super) fn stdout(stream: Stream) -> Self {
         let out = Box::new(std::io::stdout());
-        Self { stream, path: "standard output".to_owned(), out, line: Vec::new() }
+        Self {
+            stream,
+            path: "standard output".to_owned(),
+            out,
+            line: Vec::new(),
+        }
     }
 
     /// Writes to a new file named after the stream.
@@ -36,8 +41,16 @@ impl LineSink {
         let shown = path.display().to_string();
         let file = std::fs::create_dir_all(directory)
             .and_then(|()| File::create(&path))
-            .map_err(|source| SinkError::Write { path: shown.clone(), source })?;
-        Ok(Self { stream, path: shown, out: Box::new(BufWriter::new(file)), line: Vec::new() })
+            .map_err(|source| SinkError::Write {
+                path: shown.clone(),
+                source,
+            })?;
+        Ok(Self {
+            stream,
+            path: shown,
+            out: Box::new(BufWriter::new(file)),
+            line: Vec::new(),
+        })
     }
 
     fn write(&mut self, event: &Event) -> std::io::Result<()> {
@@ -55,7 +68,10 @@ impl LineSink {
     }
 
     fn failed(&self, source: std::io::Error) -> SinkError {
-        SinkError::Write { path: self.path.clone(), source }
+        SinkError::Write {
+            path: self.path.clone(),
+            source,
+        }
     }
 }
 

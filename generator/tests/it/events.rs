@@ -113,7 +113,11 @@ fn partitions_are_those_of_the_java_client_and_all_are_used() {
     let plan = all(1);
     for stream in Stream::ALL {
         let events = all_events(&plan, stream);
-        assert!(events.iter().all(|e| e.partition == partition_for_key(&e.key, 3)));
+        assert!(
+            events
+                .iter()
+                .all(|e| e.partition == partition_for_key(&e.key, 3))
+        );
         let used: BTreeSet<i32> = events.iter().map(|e| e.partition).collect();
         assert_eq!(used, BTreeSet::from([0, 1, 2]), "{stream}");
     }
@@ -123,8 +127,13 @@ fn partitions_are_those_of_the_java_client_and_all_are_used() {
 fn countries_are_those_of_the_addresses() {
     let reader = maxminddb::Reader::from_source(COUNTRY_MMDB).unwrap();
     let country = |ip: &str| -> String {
-        let found = reader.lookup(ip.parse::<Ipv4Addr>().unwrap().into()).unwrap();
-        found.decode_path(&maxminddb::path!["country_code"]).unwrap().unwrap()
+        let found = reader
+            .lookup(ip.parse::<Ipv4Addr>().unwrap().into())
+            .unwrap();
+        found
+            .decode_path(&maxminddb::path!["country_code"])
+            .unwrap()
+            .unwrap()
     };
     for event in decoded(&all(2), Stream::Clickstream) {
         assert_eq!(country(&event.fields["ip"]), event.fields["country"]);
@@ -149,7 +158,10 @@ fn walks_follow_the_links_of_the_site_but_for_rare_jumps() {
     }
     // One step in 250 goes to any page, of which some are linked.
     assert!(steps > 10_000 && jumps > 0, "{jumps} of {steps}");
-    assert!(f64::from(jumps) / f64::from(steps) < 0.006, "{jumps} of {steps}");
+    assert!(
+        f64::from(jumps) / f64::from(steps) < 0.006,
+        "{jumps} of {steps}"
+    );
 }
 
 #[test]
@@ -157,13 +169,21 @@ fn visitors_dwell_as_people_do() {
     let events = decoded(&calm(4), Stream::Clickstream);
     let gaps: Vec<f64> = by(&events, "session")
         .values()
-        .flat_map(|walk| walk.windows(2).map(|w| w[1].at.since(w[0].at) as f64).collect::<Vec<_>>())
+        .flat_map(|walk| {
+            walk.windows(2)
+                .map(|w| w[1].at.since(w[0].at) as f64)
+                .collect::<Vec<_>>()
+        })
         .collect();
     let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
     let deviation =
         (gaps.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / gaps.len() as f64).sqrt();
     assert!((13_000.0..20_000.0).contains(&mean), "{mean}");
-    assert!((0.6..0.9).contains(&(deviation / mean)), "{}", deviation / mean);
+    assert!(
+        (0.6..0.9).contains(&(deviation / mean)),
+        "{}",
+        deviation / mean
+    );
     assert!(gaps.iter().all(|gap| *gap > 1500.0));
 }
 
@@ -174,7 +194,10 @@ fn a_user_makes_one_visit_at_a_time_besides_single_events() {
     let mut of_user: BTreeMap<&str, Vec<(i64, i64)>> = BTreeMap::new();
     for visit in visits.values().filter(|visit| visit.len() > 1) {
         let span = (visit[0].at.0, visit[visit.len() - 1].at.0);
-        of_user.entry(&visit[0].fields["user"]).or_default().push(span);
+        of_user
+            .entry(&visit[0].fields["user"])
+            .or_default()
+            .push(span);
     }
     for spans in of_user.values_mut() {
         spans.sort_unstable();
@@ -196,7 +219,11 @@ fn traffic_is_level_from_the_first_minute_on() {
     };
     let later = (4..14).map(count).sum::<f64>() / 10.0;
     for minute in 0..3 {
-        assert!((count(minute) / later - 1.0).abs() < 0.3, "{} in {minute}, {later}", count(minute));
+        assert!(
+            (count(minute) / later - 1.0).abs() < 0.3,
+            "{} in {minute}, {later}",
+            count(minute)
+        );
     }
 }
 
@@ -218,7 +245,10 @@ fn check_closing(plan: &Plan, stream: Stream) {
     let (_, partitions) = plan.topic(stream).unwrap();
     let found: Vec<i32> = closing.iter().map(|e| e.partition).collect();
     assert_eq!(found, (0..partitions as i32).collect::<Vec<_>>());
-    let known: BTreeSet<Vec<u8>> = all_events(plan, stream).into_iter().map(|e| e.key).collect();
+    let known: BTreeSet<Vec<u8>> = all_events(plan, stream)
+        .into_iter()
+        .map(|e| e.key)
+        .collect();
     for event in &closing {
         assert!(known.contains(&event.key));
         assert_eq!(event.event_time, plan.closing_time());
@@ -236,5 +266,8 @@ fn closing_events_reach_every_partition_with_known_keys() {
     for stream in Stream::ALL {
         check_closing(&plan, stream);
     }
-    assert_eq!(plan.closing_time().since(plan.event_time_end()), 15 * 60_000);
+    assert_eq!(
+        plan.closing_time().since(plan.event_time_end()),
+        15 * 60_000
+    );
 }

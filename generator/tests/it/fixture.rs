@@ -59,14 +59,24 @@ pub fn section(yaml: &str) -> GeneratorSection {
 
 /// A plan of [`ALL`] with this seed.
 pub fn all(seed: u64) -> Plan {
-    resolved(GeneratorSection { seed, ..section(ALL) })
+    resolved(GeneratorSection {
+        seed,
+        ..section(ALL)
+    })
 }
 
 /// The same without incidents.
 pub fn calm(seed: u64) -> Plan {
-    let mut section = GeneratorSection { seed, ..section(ALL) };
+    let mut section = GeneratorSection {
+        seed,
+        ..section(ALL)
+    };
     let streams = &mut section.streams;
-    for stream in [&mut streams.clickstream, &mut streams.banking, &mut streams.sensors] {
+    for stream in [
+        &mut streams.clickstream,
+        &mut streams.banking,
+        &mut streams.sensors,
+    ] {
         stream.as_mut().unwrap().anomalies.clear();
     }
     resolved(section)
@@ -123,18 +133,27 @@ pub fn decode(stream: Stream, event: &Event) -> Decoded {
         }
         Stream::Sensors => {
             let e = SensorReading::decode(&event.value).unwrap();
-            let fields =
-                vec![("sensor", e.sensor_id.to_string()), ("value", e.value.to_string())];
+            let fields = vec![
+                ("sensor", e.sensor_id.to_string()),
+                ("value", e.value.to_string()),
+            ];
             (e.id(), e.timestamp, fields)
         }
     };
-    Decoded { id, at, slot: event.slot, fields: fields.into_iter().collect() }
+    Decoded {
+        id,
+        at,
+        slot: event.slot,
+        fields: fields.into_iter().collect(),
+    }
 }
 
 /// All events of a stream, decoded, in the order of their slots.
 pub fn decoded(plan: &Plan, stream: Stream) -> Vec<Decoded> {
-    let mut found: Vec<Decoded> =
-        all_events(plan, stream).iter().map(|event| decode(stream, event)).collect();
+    let mut found: Vec<Decoded> = all_events(plan, stream)
+        .iter()
+        .map(|event| decode(stream, event))
+        .collect();
     found.sort_by_key(|event| event.slot);
     found
 }

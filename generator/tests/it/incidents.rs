@@ -19,20 +19,31 @@ use super::fixture::{Decoded, all, all_events, by, calm, decoded};
 
 /// The labels of a kind, each with its events.
 fn of_kind(plan: &Plan, kind: Kind) -> Vec<(Label, Vec<Decoded>)> {
-    let events: BTreeMap<String, Decoded> =
-        decoded(plan, kind.stream()).into_iter().map(|e| (e.id.clone(), e)).collect();
+    let events: BTreeMap<String, Decoded> = decoded(plan, kind.stream())
+        .into_iter()
+        .map(|e| (e.id.clone(), e))
+        .collect();
     labels(plan)
         .into_iter()
         .filter(|label| label.kind == kind)
         .map(|label| {
-            let found = label.event_ids.iter().map(|id| events[id].clone()).collect();
+            let found = label
+                .event_ids
+                .iter()
+                .map(|id| events[id].clone())
+                .collect();
             (label, found)
         })
         .collect()
 }
 
 fn key(label: &Label, key_type: KeyType) -> &str {
-    &label.keys.iter().find(|key| key.key_type == key_type).unwrap().id
+    &label
+        .keys
+        .iter()
+        .find(|key| key.key_type == key_type)
+        .unwrap()
+        .id
 }
 
 fn field_of(key_type: KeyType) -> &'static str {
@@ -110,12 +121,16 @@ proptest! {
 
 #[test]
 fn a_spike_and_an_error_burst_come_from_many_users() {
-    for (kind, event_type, least) in
-        [(Kind::TrafficSpike, "page_view", 120), (Kind::ErrorBurst, "error", 60)]
-    {
+    for (kind, event_type, least) in [
+        (Kind::TrafficSpike, "page_view", 120),
+        (Kind::ErrorBurst, "error", 60),
+    ] {
         for (_, found) in of_kind(&all(1), kind) {
             let users: BTreeSet<&String> = found.iter().map(|e| &e.fields["user"]).collect();
-            assert!(found.len() >= least && users.len() * 10 > found.len() * 8, "{kind}");
+            assert!(
+                found.len() >= least && users.len() * 10 > found.len() * 8,
+                "{kind}"
+            );
             assert!(found.iter().all(|e| e.fields["type"] == event_type));
         }
     }
@@ -125,7 +140,10 @@ fn a_spike_and_an_error_burst_come_from_many_users() {
 fn a_bot_keeps_its_beat_and_follows_links() {
     for (_, found) in of_kind(&all(1), Kind::Bot) {
         assert!((80..100).contains(&found.len()), "{}", found.len());
-        let gaps: Vec<f64> = found.windows(2).map(|w| w[1].at.since(w[0].at) as f64).collect();
+        let gaps: Vec<f64> = found
+            .windows(2)
+            .map(|w| w[1].at.since(w[0].at) as f64)
+            .collect();
         let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
         let variance = gaps.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
         assert!(variance.sqrt() / mean < 0.35, "{}", variance.sqrt() / mean);
@@ -165,11 +183,21 @@ fn a_takeover_follows_a_visit_with_device_and_address_that_are_both_new() {
         for (label, found) in of_kind(&plan, Kind::AccountTakeover) {
             let user = key(&label, KeyType::User);
             let of_users = by(&events, "user");
-            let before: Vec<&Decoded> =
-                of_users[user].iter().filter(|e| e.at < label.start).copied().collect();
-            assert!(before.iter().any(|e| e.fields["type"] == "login_success"), "{user}");
+            let before: Vec<&Decoded> = of_users[user]
+                .iter()
+                .filter(|e| e.at < label.start)
+                .copied()
+                .collect();
+            assert!(
+                before.iter().any(|e| e.fields["type"] == "login_success"),
+                "{user}"
+            );
             for field in ["device", "ip"] {
-                assert!(before.iter().all(|e| e.fields[field] != found[0].fields[field]));
+                assert!(
+                    before
+                        .iter()
+                        .all(|e| e.fields[field] != found[0].fields[field])
+                );
             }
             let types: Vec<&str> = found.iter().map(|e| e.fields["type"].as_str()).collect();
             assert!(types.starts_with(&["login_view", "login_success", "balance_view"]));
@@ -184,8 +212,11 @@ fn an_impossible_journey_is_far_and_fast_with_the_same_device() {
     let reader = maxminddb::Reader::from_source(COUNTRY_MMDB).unwrap();
     let place = |event: &Decoded| {
         let ip: std::net::Ipv4Addr = event.fields["ip"].parse().unwrap();
-        let code: Option<&str> =
-            reader.lookup(ip.into()).unwrap().decode_path(&maxminddb::path!["country_code"]).unwrap();
+        let code: Option<&str> = reader
+            .lookup(ip.into())
+            .unwrap()
+            .decode_path(&maxminddb::path!["country_code"])
+            .unwrap();
         country(code.unwrap()).unwrap()
     };
     for seed in 1..6 {
@@ -216,7 +247,9 @@ fn a_machine_fills_in_its_form_faster_than_people() {
     }
     // Nobody else has more than one input of a password manager in a visit.
     for visit in by(&decoded(&calm(1), Stream::Banking), "session").values() {
-        let fast = visit.iter().filter(|e| e.fields["latency"].parse::<i32>().unwrap() <= 20);
+        let fast = visit
+            .iter()
+            .filter(|e| e.fields["latency"].parse::<i32>().unwrap() <= 20);
         assert!(fast.count() <= 1);
     }
 }
@@ -224,7 +257,11 @@ fn a_machine_fills_in_its_form_faster_than_people() {
 fn values(plan: &Plan, sensor: &str) -> Vec<(i64, f64)> {
     let mut found: Vec<(i64, f64)> = all_events(plan, Stream::Sensors)
         .iter()
-        .map(|event| SensorReading::decode(&event.value).unwrap().into_owned_parts())
+        .map(|event| {
+            SensorReading::decode(&event.value)
+                .unwrap()
+                .into_owned_parts()
+        })
         .filter(|(id, _, _)| id == sensor)
         .map(|(_, at, value)| (at, value))
         .collect();
@@ -246,11 +283,17 @@ impl Parts for SensorReading<'_> {
 #[test]
 fn faults_of_sensors_change_their_readings_as_stated() {
     let (with, without) = (all(1), calm(1));
-    for label in labels(&with).iter().filter(|label| label.stream == Stream::Sensors) {
+    for label in labels(&with)
+        .iter()
+        .filter(|label| label.stream == Stream::Sensors)
+    {
         let sensor = key(label, KeyType::Sensor);
         let inside = |(at, _): &(i64, f64)| (label.start.0..=label.end.0).contains(at);
         let found: Vec<(i64, f64)> = values(&with, sensor).into_iter().filter(inside).collect();
-        let plain: Vec<(i64, f64)> = values(&without, sensor).into_iter().filter(inside).collect();
+        let plain: Vec<(i64, f64)> = values(&without, sensor)
+            .into_iter()
+            .filter(inside)
+            .collect();
         let moved: Vec<f64> = found.iter().zip(&plain).map(|(a, b)| a.1 - b.1).collect();
         match label.kind {
             Kind::SensorSpike => {
@@ -293,7 +336,14 @@ fn enrichment_knows_every_device_and_nothing_of_incidents() {
         })
         .collect();
     let events = decoded(&with, Stream::Banking);
-    assert!(events.iter().all(|e| devices.contains(e.fields["device"].as_str())));
-    let accounts = lines.iter().filter(|l| matches!(l, Enrichment::AccountStatus { .. })).count();
+    assert!(
+        events
+            .iter()
+            .all(|e| devices.contains(e.fields["device"].as_str()))
+    );
+    let accounts = lines
+        .iter()
+        .filter(|l| matches!(l, Enrichment::AccountStatus { .. }))
+        .count();
     assert_eq!(accounts, 800);
 }

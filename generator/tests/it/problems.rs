@@ -20,15 +20,60 @@ fn problems(replace: &[(&str, &str)]) -> Vec<String> {
 #[test]
 fn each_problem_names_its_path_and_what_would_work() {
     for (from, to, path, text) in [
-        ("duration: 16s", "duration: 0s", "duration", "use `1s` or more"),
-        ("duration: 16s", "duration: long", "duration", "`long` is not a duration"),
-        ("warm_up: 1s", "warm_up: 16s", "warm_up", "use a shorter one"),
-        ("speed: 60", "speed: 0", "event_time.speed", "more than 0 and at most 3600"),
-        ("2025-06-10T05:00:00Z", "yesterday", "event_time.origin", "`2025-06-10T05:00:00Z`"),
-        ("rate: 1500/s", "rate: 0/s", "streams.clickstream.rate", "use `1/s` or more"),
-        ("entities: 800", "entities: 0", "streams.banking.population.entities", "use 1 to 1000000"),
-        ("skew: 0.8", "skew: 4.0", "streams.clickstream.population.skew", "use 0 (all alike) to 3"),
-        ("share: 0.01", "share: 1.5", "streams.clickstream.lateness.share", "at most 1"),
+        (
+            "duration: 16s",
+            "duration: 0s",
+            "duration",
+            "use `1s` or more",
+        ),
+        (
+            "duration: 16s",
+            "duration: long",
+            "duration",
+            "`long` is not a duration",
+        ),
+        (
+            "warm_up: 1s",
+            "warm_up: 16s",
+            "warm_up",
+            "use a shorter one",
+        ),
+        (
+            "speed: 60",
+            "speed: 0",
+            "event_time.speed",
+            "more than 0 and at most 3600",
+        ),
+        (
+            "2025-06-10T05:00:00Z",
+            "yesterday",
+            "event_time.origin",
+            "`2025-06-10T05:00:00Z`",
+        ),
+        (
+            "rate: 1500/s",
+            "rate: 0/s",
+            "streams.clickstream.rate",
+            "use `1/s` or more",
+        ),
+        (
+            "entities: 800",
+            "entities: 0",
+            "streams.banking.population.entities",
+            "use 1 to 1000000",
+        ),
+        (
+            "skew: 0.8",
+            "skew: 4.0",
+            "streams.clickstream.population.skew",
+            "use 0 (all alike) to 3",
+        ),
+        (
+            "share: 0.01",
+            "share: 1.5",
+            "streams.clickstream.lateness.share",
+            "at most 1",
+        ),
         (
             "entities: 20 }",
             "entities: 20 }\n    arrivals: poisson",
@@ -41,7 +86,12 @@ fn each_problem_names_its_path_and_what_would_work() {
             "streams.sensors.topic",
             "give each stream its own",
         ),
-        ("entities: 20 }", "entities: 20 }\n    topic: a b", "streams.sensors.topic", "no topic name"),
+        (
+            "entities: 20 }",
+            "entities: 20 }\n    topic: a b",
+            "streams.sensors.topic",
+            "no topic name",
+        ),
         (
             "level-shift: { count: 2 }",
             "level-shift: { count: 2, duration: 20m }",
@@ -104,8 +154,12 @@ fn each_problem_names_its_path_and_what_would_work() {
         ),
     ] {
         let found = problems(&[(from, to)]);
-        let expected = |problem: &&String| problem.starts_with(&format!("{path}: ")) && problem.contains(text);
-        assert!(found.iter().any(|p| expected(&p)), "{from} -> {to}: {found:#?}");
+        let expected =
+            |problem: &&String| problem.starts_with(&format!("{path}: ")) && problem.contains(text);
+        assert!(
+            found.iter().any(|p| expected(&p)),
+            "{from} -> {to}: {found:#?}"
+        );
     }
 }
 
@@ -122,8 +176,14 @@ fn all_problems_come_at_once() {
     let found = problems(&[
         ("rate: 1500/s", "rate: fast"),
         ("skew: 0.5", "skew: -1.0"),
-        ("bot: { count: 2 }", "bot: { count: 0, magnitude: 0, duration: 0s }"),
-        ("drop-out: { count: 2 }", "drop-out: { count: 2, duration: 17m }"),
+        (
+            "bot: { count: 2 }",
+            "bot: { count: 0, magnitude: 0, duration: 0s }",
+        ),
+        (
+            "drop-out: { count: 2 }",
+            "drop-out: { count: 2, duration: 17m }",
+        ),
     ]);
     assert_eq!(found.len(), 6, "{found:#?}");
 }

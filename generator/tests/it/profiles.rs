@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use floodmark_contracts::{job::GeneratorSection, kind::Kind, profile::Profile, units::parse_duration};
+use floodmark_contracts::{
+    job::GeneratorSection, kind::Kind, profile::Profile, units::parse_duration,
+};
 use floodmark_generator::{fingerprint, labels};
 
 use super::fixture::resolved;
@@ -52,7 +54,15 @@ fn fingerprints_are_those_committed() {
 fn every_profile_of_the_folder_is_known_here_and_bears_its_name() {
     let mut found: Vec<String> = fs::read_dir(folder())
         .unwrap()
-        .filter_map(|entry| entry.unwrap().path().file_name()?.to_str()?.strip_suffix(".yaml").map(str::to_owned))
+        .filter_map(|entry| {
+            entry
+                .unwrap()
+                .path()
+                .file_name()?
+                .to_str()?
+                .strip_suffix(".yaml")
+                .map(str::to_owned)
+        })
         .collect();
     found.sort();
     assert_eq!(found, NAMES);
@@ -68,11 +78,16 @@ fn quickstart_has_every_kind_and_the_others_all_of_their_stream() {
             *counts.entry(label.kind).or_default() += 1;
         }
         let streams: Vec<_> = plan.streams().collect();
-        let kinds = Kind::ALL.into_iter().filter(|kind| streams.contains(&kind.stream()));
+        let kinds = Kind::ALL
+            .into_iter()
+            .filter(|kind| streams.contains(&kind.stream()));
         match name {
             "smoke" => assert!(counts.len() >= 6),
             "quickstart" => assert!(kinds.clone().all(|kind| counts[&kind] >= 2)),
-            _ => assert!(kinds.clone().all(|kind| counts[&kind] >= 10), "{name}: {counts:?}"),
+            _ => assert!(
+                kinds.clone().all(|kind| counts[&kind] >= 10),
+                "{name}: {counts:?}"
+            ),
         }
     }
 }
@@ -93,7 +108,10 @@ fn labels_of_the_shipped_profiles_can_be_scored() {
 fn seeds_that_nobody_tried_resolve_too() {
     for name in NAMES {
         for seed in 1000..1012 {
-            let section = GeneratorSection { seed, ..GeneratorSection::from(&profile(name)) };
+            let section = GeneratorSection {
+                seed,
+                ..GeneratorSection::from(&profile(name))
+            };
             assert!(!labels(&resolved(section)).is_empty());
         }
     }
@@ -103,12 +121,18 @@ fn seeds_that_nobody_tried_resolve_too() {
 fn watermarks_wait_for_the_longest_disorder() {
     for name in NAMES {
         let profile = profile(name);
-        let bound = parse_duration(&profile.detector.watermark_bound).unwrap().as_millis() as f64;
+        let bound = parse_duration(&profile.detector.watermark_bound)
+            .unwrap()
+            .as_millis() as f64;
         assert!(bound >= profile.event_time.speed * 50.0, "{name}");
         for (_, stream) in profile.streams.iter() {
             let text = serde_json::to_value(&stream.disorder).unwrap();
-            let max = text.pointer("/delay/uniform/max").or(text.pointer("/delay/exponential/max"));
-            let max = parse_duration(max.unwrap().as_str().unwrap()).unwrap().as_millis() as f64;
+            let max = text
+                .pointer("/delay/uniform/max")
+                .or(text.pointer("/delay/exponential/max"));
+            let max = parse_duration(max.unwrap().as_str().unwrap())
+                .unwrap()
+                .as_millis() as f64;
             assert!(bound >= max, "{name}");
         }
     }

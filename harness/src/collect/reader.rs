@@ -57,22 +57,31 @@ impl Reader {
         shared: Arc<Shared>,
     ) -> Result<Self, CollectError> {
         // Alerts of a transaction that was aborted were never raised: the default isolation.
-        let settings = ConsumerSettings { report_ends: true, ..ConsumerSettings::default() };
-        let mut consumer =
-            BatchConsumer::new(client, &settings).map_err(CollectError::Cluster)?;
+        let settings = ConsumerSettings {
+            report_ends: true,
+            ..ConsumerSettings::default()
+        };
+        let mut consumer = BatchConsumer::new(client, &settings).map_err(CollectError::Cluster)?;
         let places: Vec<(TopicPartition, StartOffset)> = partitions
             .iter()
             .map(|partition| (partition.clone(), StartOffset::Beginning))
             .collect();
-        consumer.assign(&places, TIMEOUT).map_err(CollectError::Cluster)?;
+        consumer
+            .assign(&places, TIMEOUT)
+            .map_err(CollectError::Cluster)?;
         let topics = consumer.topics().into_iter().map(str::to_owned).collect();
-        let file = File::create(out)
-            .map_err(|source| CollectError::File { path: out.to_owned(), source })?;
+        let file = File::create(out).map_err(|source| CollectError::File {
+            path: out.to_owned(),
+            source,
+        })?;
         Ok(Self {
             consumer,
             admin,
             topics,
-            ends: partitions.into_iter().map(|partition| (partition, -1)).collect(),
+            ends: partitions
+                .into_iter()
+                .map(|partition| (partition, -1))
+                .collect(),
             file: BufWriter::with_capacity(1 << 18, file),
             path: out.to_owned(),
             clock,
@@ -90,15 +99,19 @@ impl Reader {
         let highs = self.highs()?;
         let begun = self.clock.monotonic_us();
         loop {
-            let behind =
-                highs.iter().filter(|(partition, high)| self.ends.get(partition) < Some(high));
+            let behind = highs
+                .iter()
+                .filter(|(partition, high)| self.ends.get(partition) < Some(high));
             let partitions = behind.count();
             if partitions == 0 {
                 break;
             }
             if self.clock.monotonic_us() - begun > LAST_READ.as_micros() as i64 {
                 self.flush()?;
-                return Err(CollectError::NotRead { partitions, waited: LAST_READ });
+                return Err(CollectError::NotRead {
+                    partitions,
+                    waited: LAST_READ,
+                });
             }
             self.step(&mut batch)?;
         }
@@ -108,7 +121,9 @@ impl Reader {
 
     /// One batch.
     fn step(&mut self, batch: &mut Batch) -> Result<(), CollectError> {
-        self.consumer.poll(batch, POLL).map_err(CollectError::Cluster)?;
+        self.consumer
+            .poll(batch, POLL)
+            .map_err(CollectError::Cluster)?;
         let seen_at = self.clock.now();
         let before = self.facts.alerts;
         for message in batch.messages() {
@@ -118,8 +133,12 @@ impl Reader {
             }
         }
         if self.facts.alerts > before {
-            self.shared.last_seen.store(self.clock.monotonic_us(), Ordering::Relaxed);
-            self.shared.alerts.store(self.facts.alerts, Ordering::Relaxed);
+            self.shared
+                .last_seen
+                .store(self.clock.monotonic_us(), Ordering::Relaxed);
+            self.shared
+                .alerts
+                .store(self.facts.alerts, Ordering::Relaxed);
         }
         for event in batch.events() {
             match event {
@@ -180,14 +199,22 @@ impl Reader {
     }
 
     fn topic_of(&self, message: &Message<'_>) -> &str {
-        self.topics.get(message.topic_index()).map_or("", String::as_str)
+        self.topics
+            .get(message.topic_index())
+            .map_or("", String::as_str)
     }
 
     /// The end of each partition now.
     fn highs(&self) -> Result<Vec<(TopicPartition, i64)>, CollectError> {
         let names: Vec<&str> = self.topics.iter().map(String::as_str).collect();
-        let bounds = self.admin.watermarks(&names).map_err(CollectError::Cluster)?;
-        Ok(bounds.into_iter().map(|bound| (bound.partition, bound.high)).collect())
+        let bounds = self
+            .admin
+            .watermarks(&names)
+            .map_err(CollectError::Cluster)?;
+        Ok(bounds
+            .into_iter()
+            .map(|bound| (bound.partition, bound.high))
+            .collect())
     }
 
     fn flush(&mut self) -> Result<(), CollectError> {
@@ -195,7 +222,10 @@ impl Reader {
     }
 
     fn file_error(&self, source: std::io::Error) -> CollectError {
-        CollectError::File { path: self.path.clone(), source }
+        CollectError::File {
+            path: self.path.clone(),
+            source,
+        }
     }
 }
 
@@ -204,7 +234,10 @@ fn read_alert(message: &Message<'_>) -> Result<Alert, String> {
     let payload = message.payload().ok_or("the record has no value")?;
     let alert: Alert = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
     if alert.end < alert.start {
-        return Err(format!("`end` {} is before `start` {}", alert.end.0, alert.start.0));
+        return Err(format!(
+            "`end` {} is before `start` {}",
+            alert.end.0, alert.start.0
+        ));
     }
     Ok(alert)
 }

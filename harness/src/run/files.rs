@@ -45,7 +45,11 @@ pub enum FileError {
 
 fn io(attempt: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> FileError {
     let path = path.to_owned();
-    move |source| FileError::Io { attempt, path, source }
+    move |source| FileError::Io {
+        attempt,
+        path,
+        source,
+    }
 }
 
 /// Whole microseconds of a span; a run is far shorter than 2^63 of them.
@@ -113,11 +117,13 @@ fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, FileError> {
         if line.trim().is_empty() {
             continue;
         }
-        all.push(serde_json::from_str(&line).map_err(|source| FileError::Line {
-            path: path.to_owned(),
-            line: index + 1,
-            source,
-        })?);
+        all.push(
+            serde_json::from_str(&line).map_err(|source| FileError::Line {
+                path: path.to_owned(),
+                line: index + 1,
+                source,
+            })?,
+        );
     }
     Ok(all)
 }
@@ -158,8 +164,11 @@ pub(super) fn write_lines<T: Serialize>(
 
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, FileError> {
     let text = std::fs::read(path).map_err(io("read", path))?;
-    serde_json::from_slice(&text)
-        .map_err(|source| FileError::Line { path: path.to_owned(), line: 1, source })
+    serde_json::from_slice(&text).map_err(|source| FileError::Line {
+        path: path.to_owned(),
+        line: 1,
+        source,
+    })
 }
 
 /// Leaves the facts in the run's folder; the labels come there now that the subject has ended.

@@ -64,7 +64,10 @@ impl Setup {
     /// The subject's lag in records over all streams; each stream's is noted for the time series.
     pub(super) fn sample_lag(&mut self, clock: &dyn Clock) -> Result<u64, RunError> {
         let names: Vec<&str> = self.inputs.values().map(String::as_str).collect();
-        let lag = self.admin.lag(&self.group, &names).map_err(RunError::Cluster)?;
+        let lag = self
+            .admin
+            .lag(&self.group, &names)
+            .map_err(RunError::Cluster)?;
         let at = clock.now();
         let mut all = 0;
         for (stream, topic) in &self.inputs {
@@ -106,8 +109,11 @@ pub(super) fn set_up(
 ) -> Result<Setup, RunError> {
     let choice = &request.sound.broker;
     watch(RunEvent::Stage(format!("broker: starting `{choice}`")));
-    let context =
-        StartContext { exe: request.exe, dir: &folders.broker, clock: &*request.clock };
+    let context = StartContext {
+        exe: request.exe,
+        dir: &folders.broker,
+        clock: &*request.clock,
+    };
     let broker = RunningBroker::start(choice, &context).map_err(RunError::Broker)?;
     let (registry, registry_url) = find_registry(request, folders, &broker)?;
     let client = request.client.at(broker.bootstrap());
@@ -117,9 +123,16 @@ pub(super) fn set_up(
         registry: registry_url,
     };
     let admin = Admin::new(&client, ADMIN_TIMEOUT).map_err(RunError::Cluster)?;
-    watch(RunEvent::Stage(format!("topics: creating them at {}", broker.bootstrap())));
-    let topics =
-        Topics::create(&client, &specs(request.profile, request.sound), broker.is_own()).map_err(RunError::Topics)?;
+    watch(RunEvent::Stage(format!(
+        "topics: creating them at {}",
+        broker.bootstrap()
+    )));
+    let topics = Topics::create(
+        &client,
+        &specs(request.profile, request.sound),
+        broker.is_own(),
+    )
+    .map_err(RunError::Topics)?;
     let collector = Collector::start(
         &client,
         &[request.sound.outputs.anomalies.as_str()],
@@ -127,7 +140,11 @@ pub(super) fn set_up(
         std::sync::Arc::clone(&request.clock),
     )
     .map_err(RunError::Collect)?;
-    let group = format!("{}floodmark-{}", request.profile.topic_prefix, std::process::id());
+    let group = format!(
+        "{}floodmark-{}",
+        request.profile.topic_prefix,
+        std::process::id()
+    );
     let mut setup = Setup {
         broker,
         registry,
@@ -143,7 +160,9 @@ pub(super) fn set_up(
         processes: Vec::new(),
     };
     if request.profile.subject != SubjectSection::None {
-        watch(RunEvent::Stage("subject: waiting for its partitions".to_owned()));
+        watch(RunEvent::Stage(
+            "subject: waiting for its partitions".to_owned(),
+        ));
         start_subject(request, folders, &mut setup)?;
     }
     Ok(setup)
@@ -162,12 +181,18 @@ fn find_registry(
         return Ok((None, None));
     }
     if !broker.is_own() {
-        return Err(RunError::NoRegistry { broker: request.sound.broker.to_string() });
+        return Err(RunError::NoRegistry {
+            broker: request.sound.broker.to_string(),
+        });
     }
     // A broker that is started for this run alone gets the embedded registry beside it.
     let dir = folders.broker.join("registry");
     files::make_dir(&dir)?;
-    let context = StartContext { exe: request.exe, dir: &dir, clock: &*request.clock };
+    let context = StartContext {
+        exe: request.exe,
+        dir: &dir,
+        clock: &*request.clock,
+    };
     let registry =
         RunningBroker::start(&BrokerChoice::Embedded, &context).map_err(RunError::Broker)?;
     let url = registry.registry().map(str::to_owned);
@@ -208,8 +233,12 @@ fn start_subject(
 /// Waits until the subject's group has every input partition.
 fn wait_until_ready(request: &Request<'_>, setup: &mut Setup) -> Result<(), RunError> {
     let clock = &*request.clock;
-    let wanted: usize =
-        request.profile.streams.iter().map(|(_, section)| section.partitions as usize).sum();
+    let wanted: usize = request
+        .profile
+        .streams
+        .iter()
+        .map(|(_, section)| section.partitions as usize)
+        .sum();
     let started = clock.monotonic_us();
     loop {
         setup.check_children()?;
@@ -221,7 +250,10 @@ fn wait_until_ready(request: &Request<'_>, setup: &mut Setup) -> Result<(), RunE
             return Ok(());
         }
         if clock.monotonic_us() - started > files::micros(READY_LIMIT) {
-            let lines = setup.subject.as_ref().map_or_else(String::new, |s| s.last_lines(SHOWN_LINES));
+            let lines = setup
+                .subject
+                .as_ref()
+                .map_or_else(String::new, |s| s.last_lines(SHOWN_LINES));
             return Err(RunError::NotReady {
                 assigned,
                 wanted,
@@ -239,7 +271,10 @@ pub(super) fn generate(
     setup: &mut Setup,
     watch: &mut dyn FnMut(RunEvent),
 ) -> Result<Generated, RunError> {
-    watch(RunEvent::Stage(format!("generate: {:?} of events", request.sound.duration)));
+    watch(RunEvent::Stage(format!(
+        "generate: {:?} of events",
+        request.sound.duration
+    )));
     let job = GeneratorJob {
         section: request.profile.into(),
         connection: setup.connection.clone(),
@@ -255,7 +290,9 @@ pub(super) fn generate(
     let status = watch_generator(request, folders, setup, &mut child, watch)?;
     let facts_file = folders.generator.join("generator.json");
     if !facts_file.exists() {
-        return Err(RunError::NoFigures { lines: child.last_lines(SHOWN_LINES) });
+        return Err(RunError::NoFigures {
+            lines: child.last_lines(SHOWN_LINES),
+        });
     }
     let mut facts: GeneratorFacts = read_json(&facts_file)?;
     facts.interrupted |= !status.success();
@@ -300,8 +337,10 @@ fn watch_generator(
 /// yet is left for the next look.
 fn progress(request: &Request<'_>, series_file: &std::path::Path, setup: &Setup) -> RunEvent {
     let text = std::fs::read_to_string(series_file).unwrap_or_default();
-    let rows: Vec<SeriesRow> =
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let rows: Vec<SeriesRow> = text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
     let second = rows.iter().map(|row| row.t).max().unwrap_or(0);
     let sent: f64 = rows
         .iter()
@@ -322,7 +361,9 @@ pub(super) fn end_subject(
     folders: &Folders,
     setup: &mut Setup,
 ) -> Result<Option<SubjectFacts>, RunError> {
-    let Some(mut subject) = setup.subject.take() else { return Ok(None) };
+    let Some(mut subject) = setup.subject.take() else {
+        return Ok(None);
+    };
     subject.terminate(GRACE, &*request.clock);
     setup.processes.push(subject.resources());
     let facts_file = folders.subject.join("facts.json");
@@ -330,6 +371,9 @@ pub(super) fn end_subject(
         return Ok(Some(read_json(&facts_file)?));
     }
     let names: Vec<&str> = setup.inputs.values().map(String::as_str).collect();
-    let lag = setup.admin.lag(&setup.group, &names).map_err(RunError::Cluster)?;
+    let lag = setup
+        .admin
+        .lag(&setup.group, &names)
+        .map_err(RunError::Cluster)?;
     Ok(Some(consumed_of(&lag, &setup.inputs)))
 }

@@ -44,12 +44,20 @@ fn encode(act: &Act<'_>) -> Vec<u8> {
 }
 
 fn lookups(enrichment: EnrichmentStore) -> Arc<Lookups> {
-    Arc::new(Lookups { places: Places::compiled_in().unwrap(), enrichment })
+    Arc::new(Lookups {
+        places: Places::compiled_in().unwrap(),
+        enrichment,
+    })
 }
 
 fn run_with(enrichment: EnrichmentStore, lateness_ms: i64, acts: &[Act<'_>]) -> Vec<Output> {
     let mut values: Vec<_> = acts.iter().map(encode).collect();
-    values.push(encode(&Act { seconds: 3600.0, user: "closing", session: "closing", ..USUAL }));
+    values.push(encode(&Act {
+        seconds: 3600.0,
+        user: "closing",
+        session: "closing",
+        ..USUAL
+    }));
     let lookups = lookups(enrichment);
     let logic = move || Banking::new(lookups.clone(), lateness_ms);
     testing::run(lateness_ms, AddressMerger::new(lateness_ms), logic, &values)
@@ -63,17 +71,40 @@ fn run(acts: &[Act<'_>]) -> Vec<Output> {
 fn address_in(code: &str) -> String {
     let places = Places::compiled_in().unwrap();
     let all = (1..224).flat_map(|a| (0..256).map(move |b| format!("{a}.{b}.0.1")));
-    all.into_iter().find(|ip| places.country(ip) == geo::country(code)).unwrap()
+    all.into_iter()
+        .find(|ip| places.country(ip) == geo::country(code))
+        .unwrap()
 }
 
 fn takeover() -> [Act<'static>; 5] {
-    let thief = Act { session: "session-2", device: "fp-9", ip: "198.51.100.9", ..USUAL };
+    let thief = Act {
+        session: "session-2",
+        device: "fp-9",
+        ip: "198.51.100.9",
+        ..USUAL
+    };
     [
         USUAL,
-        Act { seconds: 200.0, event_type: event_type::LOGIN_VIEW, ..thief.clone() },
-        Act { seconds: 210.0, event_type: event_type::LOGIN_SUCCESS, ..thief.clone() },
-        Act { seconds: 260.0, event_type: event_type::PAYEE_CHANGE, ..thief.clone() },
-        Act { seconds: 300.0, event_type: event_type::TRANSFER, ..thief },
+        Act {
+            seconds: 200.0,
+            event_type: event_type::LOGIN_VIEW,
+            ..thief.clone()
+        },
+        Act {
+            seconds: 210.0,
+            event_type: event_type::LOGIN_SUCCESS,
+            ..thief.clone()
+        },
+        Act {
+            seconds: 260.0,
+            event_type: event_type::PAYEE_CHANGE,
+            ..thief.clone()
+        },
+        Act {
+            seconds: 300.0,
+            event_type: event_type::TRANSFER,
+            ..thief
+        },
     ]
 }
 
@@ -90,7 +121,10 @@ fn a_takeover_is_found_at_the_change_of_payees_and_flagged() {
     let outputs = run(&takeover());
     let found = testing::alerts(&outputs, "account-takeover");
     assert_eq!(found.len(), 1);
-    assert_eq!((found[0].start, found[0].end), (testing::at(210.0), testing::at(260.0)));
+    assert_eq!(
+        (found[0].start, found[0].end),
+        (testing::at(210.0), testing::at(260.0))
+    );
     assert_eq!(found[0].key.id, "account-1");
     assert_eq!(flags(&outputs), ["session-2,0.8"]);
 }
@@ -112,27 +146,55 @@ fn a_known_device_or_a_known_address_is_no_takeover() {
 #[test]
 fn enrichment_moves_the_score_of_a_takeover() {
     let mut store = EnrichmentStore::default();
-    store.insert(Enrichment::DeviceRisk { device: "fp-9".into(), score: 1.0 });
+    store.insert(Enrichment::DeviceRisk {
+        device: "fp-9".into(),
+        score: 1.0,
+    });
     let outputs = run_with(store, 0, &takeover());
-    assert_eq!(testing::alerts(&outputs, "account-takeover")[0].score, Some(0.9));
+    assert_eq!(
+        testing::alerts(&outputs, "account-takeover")[0].score,
+        Some(0.9)
+    );
 }
 
 #[test]
 fn a_session_far_away_is_found_once_and_the_customer_at_home_is_not() {
     let (home, far) = (address_in("DE"), address_in("JP"));
     let at_home = Act { ip: &home, ..USUAL };
-    let abroad = Act { ip: &far, session: "session-2", ..USUAL };
+    let abroad = Act {
+        ip: &far,
+        session: "session-2",
+        ..USUAL
+    };
     let outputs = run(&[
         at_home.clone(),
-        Act { seconds: 299.0, event_type: event_type::LOGIN_VIEW, ..abroad.clone() },
-        Act { seconds: 300.0, event_type: event_type::LOGIN_SUCCESS, ..abroad.clone() },
-        Act { seconds: 310.0, ..abroad },
-        Act { seconds: 400.0, session: "session-3", ..at_home },
+        Act {
+            seconds: 299.0,
+            event_type: event_type::LOGIN_VIEW,
+            ..abroad.clone()
+        },
+        Act {
+            seconds: 300.0,
+            event_type: event_type::LOGIN_SUCCESS,
+            ..abroad.clone()
+        },
+        Act {
+            seconds: 310.0,
+            ..abroad
+        },
+        Act {
+            seconds: 400.0,
+            session: "session-3",
+            ..at_home
+        },
     ]);
     let found = testing::alerts(&outputs, "impossible-travel");
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].end, testing::at(300.0));
-    assert_eq!((&found[0].evidence["from"], &found[0].evidence["to"]), (&"DE".into(), &"JP".into()));
+    assert_eq!(
+        (&found[0].evidence["from"], &found[0].evidence["to"]),
+        (&"DE".into(), &"JP".into())
+    );
 }
 
 #[test]
@@ -140,8 +202,19 @@ fn failed_logins_from_afar_do_not_move_the_customer() {
     let (home, far) = (address_in("DE"), address_in("JP"));
     let outputs = run(&[
         Act { ip: &home, ..USUAL },
-        Act { seconds: 60.0, ip: &far, session: "x", event_type: event_type::LOGIN_FAILED, ..USUAL },
-        Act { seconds: 90.0, ip: &home, session: "y", ..USUAL },
+        Act {
+            seconds: 60.0,
+            ip: &far,
+            session: "x",
+            event_type: event_type::LOGIN_FAILED,
+            ..USUAL
+        },
+        Act {
+            seconds: 90.0,
+            ip: &home,
+            session: "y",
+            ..USUAL
+        },
     ]);
     assert_eq!(outputs, []);
 }
@@ -149,7 +222,12 @@ fn failed_logins_from_afar_do_not_move_the_customer() {
 #[test]
 fn machine_speed_is_found_and_flagged() {
     let acts: Vec<Act<'_>> = (0..6)
-        .map(|i| Act { seconds: f64::from(i), latency_ms: 7, event_type: event_type::FIELD_INPUT, ..USUAL })
+        .map(|i| Act {
+            seconds: f64::from(i),
+            latency_ms: 7,
+            event_type: event_type::FIELD_INPUT,
+            ..USUAL
+        })
         .collect();
     let outputs = run(&acts);
     assert_eq!(testing::alerts(&outputs, "machine-speed-input").len(), 1);
@@ -158,13 +236,24 @@ fn machine_speed_is_found_and_flagged() {
 
 #[test]
 fn a_comma_in_a_session_cannot_forge_a_score() {
-    let fast = Act { latency_ms: 7, session: "a,0.1\nb", ..USUAL };
-    let acts: Vec<Act<'_>> = (0..3).map(|i| Act { seconds: f64::from(i), ..fast.clone() }).collect();
+    let fast = Act {
+        latency_ms: 7,
+        session: "a,0.1\nb",
+        ..USUAL
+    };
+    let acts: Vec<Act<'_>> = (0..3)
+        .map(|i| Act {
+            seconds: f64::from(i),
+            ..fast.clone()
+        })
+        .collect();
     assert_eq!(flags(&run(&acts)), ["a_0.1_b,0.9"]);
 }
 
 fn stuffing(accounts: usize) -> Vec<(String, String)> {
-    (0..accounts).map(|i| (format!("account-{i}"), format!("session-{i}"))).collect()
+    (0..accounts)
+        .map(|i| (format!("account-{i}"), format!("session-{i}")))
+        .collect()
 }
 
 fn attempts<'a>(accounts: &'a [(String, String)], seconds: f64) -> Vec<Act<'a>> {
@@ -196,7 +285,10 @@ fn stuffing_is_found_on_its_address() {
 fn late_attempts_correct_a_window_and_alert_once() {
     let accounts = stuffing(12);
     let mut acts = attempts(&accounts[..5], 70.0);
-    acts.push(Act { seconds: 130.0, ..USUAL });
+    acts.push(Act {
+        seconds: 130.0,
+        ..USUAL
+    });
     acts.extend(attempts(&accounts[5..], 110.0));
     assert_eq!(run(&acts), []);
     let outputs = run_with(EnrichmentStore::default(), 60_000, &acts);

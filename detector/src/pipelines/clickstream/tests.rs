@@ -30,7 +30,12 @@ fn visits(minute: u32, n: u32, event_type: &str, page: &str) -> Vec<Vec<u8>> {
     (0..n)
         .map(|i| {
             let seconds = f64::from(minute * 60) + 60.0 * f64::from(i) / f64::from(n);
-            click(seconds, &format!("visitor-{page}-{minute}-{i}"), event_type, page)
+            click(
+                seconds,
+                &format!("visitor-{page}-{minute}-{i}"),
+                event_type,
+                page,
+            )
         })
         .collect()
 }
@@ -48,7 +53,10 @@ fn a_spike_of_visits_is_found_on_its_page() {
     let found = testing::alerts(&outputs, "traffic-spike");
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].key.id, "/offers");
-    assert_eq!((found[0].start, found[0].end), (testing::at(240.0), testing::at(300.0)));
+    assert_eq!(
+        (found[0].start, found[0].end),
+        (testing::at(240.0), testing::at(300.0))
+    );
     assert_eq!(found[0].evidence["visits"], 90);
 }
 
@@ -68,14 +76,34 @@ fn a_late_error_can_complete_a_burst_within_the_allowed_lateness() {
     let mut clicks = visits(1, 11, event_type::ERROR, "/cart");
     clicks.push(click(130.0, "other", event_type::PAGE_VIEW, "/home"));
     clicks.push(click(110.0, "late", event_type::ERROR, "/cart"));
-    assert_eq!(testing::alerts(&run(0, clicks.clone()), "error-burst").len(), 0);
-    assert_eq!(testing::alerts(&run(60_000, clicks), "error-burst").len(), 1);
+    assert_eq!(
+        testing::alerts(&run(0, clicks.clone()), "error-burst").len(),
+        0
+    );
+    assert_eq!(
+        testing::alerts(&run(60_000, clicks), "error-burst").len(),
+        1
+    );
 }
 
 #[test]
 fn a_bot_is_found_by_its_beat_though_its_events_arrive_in_disorder() {
-    let bot = |i: u32| click(f64::from(i) * 2.0, "robot", event_type::PAGE_VIEW, "/search");
-    let person = |i: u32| click(f64::from(i) * 2.0 + 0.9, "other", event_type::CLICK, "/search");
+    let bot = |i: u32| {
+        click(
+            f64::from(i) * 2.0,
+            "robot",
+            event_type::PAGE_VIEW,
+            "/search",
+        )
+    };
+    let person = |i: u32| {
+        click(
+            f64::from(i) * 2.0 + 0.9,
+            "other",
+            event_type::CLICK,
+            "/search",
+        )
+    };
     // Each of the bot's events arrives behind a later one of somebody else's.
     let outputs = run(0, (0..20).flat_map(|i| [person(i), bot(i)]).collect());
     let mut found = testing::alerts(&outputs, "bot");
@@ -93,8 +121,10 @@ fn a_crawler_without_a_beat_is_found_by_its_five_minutes() {
         })
         .collect();
     let outputs = run(0, clicks);
-    let rules: Vec<&str> =
-        testing::alerts(&outputs, "bot").iter().map(|alert| alert.detector.as_str()).collect();
+    let rules: Vec<&str> = testing::alerts(&outputs, "bot")
+        .iter()
+        .map(|alert| alert.detector.as_str())
+        .collect();
     assert!(rules.contains(&"user-views"), "{rules:?}");
 }
 
@@ -131,14 +161,27 @@ fn what_cannot_be_an_event_is_refused_with_a_reason() {
 #[test]
 fn memory_is_given_back_when_event_time_goes_on() {
     let mut job = crate::runtime::Partition::new(
-        &TimeSettings { bound_ms: 0, lateness_ms: 0, idleness_us: 0 },
+        &TimeSettings {
+            bound_ms: 0,
+            lateness_ms: 0,
+            idleness_us: 0,
+        },
         Clickstream::new(Arc::new(Links::published()), 0),
         0,
     );
     let mut emit = Emit::default();
     for minute in 0..600 {
         let user = format!("user-{minute}");
-        job.feed(&click(f64::from(minute) * 60.0, &user, event_type::PAGE_VIEW, "/home"), 0, &mut emit);
+        job.feed(
+            &click(
+                f64::from(minute) * 60.0,
+                &user,
+                event_type::PAGE_VIEW,
+                "/home",
+            ),
+            0,
+            &mut emit,
+        );
     }
     let logic = job.logic();
     assert!(logic.sessions.len() < 60, "{}", logic.sessions.len());

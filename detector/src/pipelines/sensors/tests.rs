@@ -4,7 +4,12 @@ use super::{super::testing, *};
 
 fn reading(seconds: f64, sensor: &str, value: f64) -> Vec<u8> {
     let mut out = Vec::new();
-    SensorReading { sensor_id: sensor.into(), value, timestamp: testing::at(seconds) }.encode(&mut out);
+    SensorReading {
+        sensor_id: sensor.into(),
+        value,
+        timestamp: testing::at(seconds),
+    }
+    .encode(&mut out);
     out
 }
 
@@ -12,19 +17,38 @@ fn run(change: impl FnOnce(&mut DetectorSection), readings: &[(f64, &str, f64)])
     let mut section = DetectorSection::default();
     change(&mut section);
     let settings = Settings::validate(&section).unwrap();
-    let mut values: Vec<_> = readings.iter().map(|(at, sensor, value)| reading(*at, sensor, *value)).collect();
+    let mut values: Vec<_> = readings
+        .iter()
+        .map(|(at, sensor, value)| reading(*at, sensor, *value))
+        .collect();
     values.push(reading(7200.0, "closing", 0.0));
     let lateness_ms = settings.time.lateness_ms;
-    testing::run(lateness_ms, NoMerger, move || Sensors::new(&settings), &values)
+    testing::run(
+        lateness_ms,
+        NoMerger,
+        move || Sensors::new(&settings),
+        &values,
+    )
 }
 
 /// A sensor that reports every two seconds around 50.
 fn steady(n: u32) -> Vec<(f64, &'static str, f64)> {
-    (0..n).map(|i| (f64::from(i) * 2.0, "sensor_1", 50.0 + f64::from(i * 7 % 5) - 2.0)).collect()
+    (0..n)
+        .map(|i| {
+            (
+                f64::from(i) * 2.0,
+                "sensor_1",
+                50.0 + f64::from(i * 7 % 5) - 2.0,
+            )
+        })
+        .collect()
 }
 
 fn rules(outputs: &[Output], kind: &str) -> Vec<String> {
-    testing::alerts(outputs, kind).iter().map(|alert| alert.detector.clone()).collect()
+    testing::alerts(outputs, kind)
+        .iter()
+        .map(|alert| alert.detector.clone())
+        .collect()
 }
 
 #[test]
@@ -39,13 +63,24 @@ fn the_demos_rule_reports_a_reading_once_and_prints_their_line() {
     let outputs = run(|section| section.print_anomalies = true, &readings);
     let found = testing::alerts(&outputs, "sensor-spike");
     // [0, 10): the average of all five. [5, 15) holds 150 again, which has been reported.
-    let marks: Vec<&str> = found.iter().map(|alert| alert.event_ids[0].as_str()).collect();
+    let marks: Vec<&str> = found
+        .iter()
+        .map(|alert| alert.event_ids[0].as_str())
+        .collect();
     assert_eq!(marks, ["sensor_1@1749531606000", "sensor_1@1749531609000"]);
-    assert_eq!((found[0].start, found[0].end), (testing::at(0.0), testing::at(10.0)));
+    assert_eq!(
+        (found[0].start, found[0].end),
+        (testing::at(0.0), testing::at(10.0))
+    );
     assert_eq!(found[0].evidence["avg"], 59.21);
-    let lines: Vec<&Output> =
-        outputs.iter().filter(|output| matches!(output, Output::Line(_))).collect();
-    assert_eq!(lines[0], &Output::Line("ANOMALY → sensor_1: value=150.0, avg=59.21".into()));
+    let lines: Vec<&Output> = outputs
+        .iter()
+        .filter(|output| matches!(output, Output::Line(_)))
+        .collect();
+    assert_eq!(
+        lines[0],
+        &Output::Line("ANOMALY → sensor_1: value=150.0, avg=59.21".into())
+    );
     assert_eq!(lines.len(), 2);
 }
 
@@ -64,8 +99,15 @@ fn a_late_reading_within_the_allowed_lateness_corrects_its_windows() {
 
 #[test]
 fn a_spike_of_a_slow_sensor_is_found_without_a_window() {
-    let mut readings: Vec<(f64, &str, f64)> =
-        (0..60).map(|i| (f64::from(i) * 30.0, "slow", 50.0 + f64::from(i * 7 % 5) - 2.0)).collect();
+    let mut readings: Vec<(f64, &str, f64)> = (0..60)
+        .map(|i| {
+            (
+                f64::from(i) * 30.0,
+                "slow",
+                50.0 + f64::from(i * 7 % 5) - 2.0,
+            )
+        })
+        .collect();
     readings[40].2 = 160.0;
     let outputs = run(|_| (), &readings);
     assert_eq!(rules(&outputs, "sensor-spike"), ["sensor-spike"]);
@@ -75,14 +117,24 @@ fn a_spike_of_a_slow_sensor_is_found_without_a_window() {
 #[test]
 fn a_shift_a_stuck_value_and_a_drop_out_are_found() {
     let mut readings = steady(300);
-    readings[100..150].iter_mut().for_each(|reading| reading.2 += 14.0);
-    readings[200..210].iter_mut().for_each(|reading| reading.2 = 51.25);
+    readings[100..150]
+        .iter_mut()
+        .for_each(|reading| reading.2 += 14.0);
+    readings[200..210]
+        .iter_mut()
+        .for_each(|reading| reading.2 = 51.25);
     readings.drain(250..270);
     let outputs = run(|_| (), &readings);
     let found = testing::alerts(&outputs, "level-shift");
-    assert_eq!(found.iter().map(|alert| alert.end).collect::<Vec<_>>(), [testing::at(204.0)]);
+    assert_eq!(
+        found.iter().map(|alert| alert.end).collect::<Vec<_>>(),
+        [testing::at(204.0)]
+    );
     let found = testing::alerts(&outputs, "stuck-value");
-    assert_eq!(found.iter().map(|alert| alert.end).collect::<Vec<_>>(), [testing::at(408.0)]);
+    assert_eq!(
+        found.iter().map(|alert| alert.end).collect::<Vec<_>>(),
+        [testing::at(408.0)]
+    );
     let found = testing::alerts(&outputs, "drop-out");
     // The second is the silence up to the event that closes the test.
     assert_eq!(found[0].start, testing::at(500.0));
@@ -91,7 +143,10 @@ fn a_shift_a_stuck_value_and_a_drop_out_are_found() {
 
 #[test]
 fn a_copy_of_a_reading_counts_once() {
-    let readings: Vec<_> = steady(40).into_iter().flat_map(|reading| [reading; 5]).collect();
+    let readings: Vec<_> = steady(40)
+        .into_iter()
+        .flat_map(|reading| [reading; 5])
+        .collect();
     let outputs = run(|_| (), &readings);
     assert_eq!(testing::alerts(&outputs, "stuck-value").len(), 0);
 }
@@ -100,9 +155,18 @@ fn a_copy_of_a_reading_counts_once() {
 fn what_cannot_be_a_reading_is_refused_with_a_reason() {
     let mut logic = Sensors::new(&Settings::validate(&DetectorSection::default()).unwrap());
     for (value, reason) in [
-        (&b"{\"sensor_id\":\"s\",\"value\":null,\"timestamp\":5}"[..], "not a JSON"),
-        (b"{\"sensor_id\":\"\",\"value\":1.0,\"timestamp\":5}", "non-empty"),
-        (b"{\"sensor_id\":\"s\",\"value\":1.0,\"timestamp\":-5}", "since 1970"),
+        (
+            &b"{\"sensor_id\":\"s\",\"value\":null,\"timestamp\":5}"[..],
+            "not a JSON",
+        ),
+        (
+            b"{\"sensor_id\":\"\",\"value\":1.0,\"timestamp\":5}",
+            "non-empty",
+        ),
+        (
+            b"{\"sensor_id\":\"s\",\"value\":1.0,\"timestamp\":-5}",
+            "since 1970",
+        ),
         (b"", "not a JSON"),
     ] {
         let refused = logic.decode(value).unwrap_err();

@@ -1,6 +1,9 @@
 use proptest::prelude::*;
 
-use super::{super::window::{Aggregate, Window, WindowSpec, Windows}, *};
+use super::{
+    super::window::{Aggregate, Window, WindowSpec, Windows},
+    *,
+};
 use crate::runtime::MergedWindows;
 
 /// Ten milliseconds' counts of lines `time group`, per partition and over all partitions.
@@ -25,7 +28,10 @@ impl Logic for Counting {
     fn decode(&mut self, value: &[u8]) -> Result<(EventTime, String), String> {
         let text = std::str::from_utf8(value).map_err(|error| error.to_string())?;
         let (at, group) = text.split_once(' ').ok_or("no space")?;
-        Ok((EventTime(at.parse().map_err(|_| "no time")?), group.to_owned()))
+        Ok((
+            EventTime(at.parse().map_err(|_| "no time")?),
+            group.to_owned(),
+        ))
     }
 
     fn event(&mut self, at: EventTime, group: String, _: &mut Emit<Self::Partial, String>) {
@@ -74,11 +80,19 @@ impl Merger for Summing {
 }
 
 fn job(bound_ms: i64, lateness_ms: i64) -> Job<Counting, Summing> {
-    let settings = TimeSettings { bound_ms, lateness_ms, idleness_us: 1_000 };
+    let settings = TimeSettings {
+        bound_ms,
+        lateness_ms,
+        idleness_us: 1_000,
+    };
     let spec = WindowSpec::tumbling(10);
-    Job::new(settings, Summing(MergedWindows::new(lateness_ms)), move || Counting {
-        windows: Windows::new(spec, lateness_ms),
-    })
+    Job::new(
+        settings,
+        Summing(MergedWindows::new(lateness_ms)),
+        move || Counting {
+            windows: Windows::new(spec, lateness_ms),
+        },
+    )
 }
 
 fn feed(job: &mut Job<Counting, Summing>, lines: &[(i32, &str)]) -> Vec<String> {
@@ -103,14 +117,30 @@ fn a_window_waits_for_the_slowest_partition() {
 #[test]
 fn an_event_behind_its_own_partition_is_late_and_behind_another_is_not() {
     let mut job = job(5, 0);
-    feed(&mut job, &[(0, "100 a"), (0, "94 a"), (1, "3 a"), (0, "95 a")]);
-    assert_eq!(job.counts(), Counts { consumed: 4, late: 1, ..Counts::default() });
+    feed(
+        &mut job,
+        &[(0, "100 a"), (0, "94 a"), (1, "3 a"), (0, "95 a")],
+    );
+    assert_eq!(
+        job.counts(),
+        Counts {
+            consumed: 4,
+            late: 1,
+            ..Counts::default()
+        }
+    );
 }
 
 #[test]
 fn a_late_event_within_the_allowed_lateness_corrects_the_sum() {
     let mut job = job(0, 30);
-    assert_eq!(feed(&mut job, &[(0, "3 a"), (1, "4 a"), (0, "12 a"), (1, "12 a")]), ["0 a 2"]);
+    assert_eq!(
+        feed(
+            &mut job,
+            &[(0, "3 a"), (1, "4 a"), (0, "12 a"), (1, "12 a")]
+        ),
+        ["0 a 2"]
+    );
     assert_eq!(feed(&mut job, &[(1, "5 a")]), ["corrected 0 a 3"]);
     assert_eq!(feed(&mut job, &[(1, "60 a"), (1, "5 a")]), [""; 0]);
     assert_eq!(job.counts().late, 1);
@@ -121,7 +151,14 @@ fn what_is_no_event_is_counted_and_changes_nothing() {
     let mut job = job(0, 0);
     let reason = job.feed(0, b"rubbish", 0, &mut Vec::new()).unwrap_err();
     assert_eq!(reason, "no space");
-    assert_eq!(job.counts(), Counts { consumed: 1, malformed: 1, ..Counts::default() });
+    assert_eq!(
+        job.counts(),
+        Counts {
+            consumed: 1,
+            malformed: 1,
+            ..Counts::default()
+        }
+    );
     assert_eq!(job.watermark(), None);
 }
 

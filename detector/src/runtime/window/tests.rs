@@ -16,7 +16,12 @@ type Counts = Windows<String, Count>;
 fn close(windows: &mut Counts, to: i64) -> Vec<(i64, i64, String, u32)> {
     let mut out = Vec::new();
     windows.close(EventTime(to), |window, group, parts| {
-        out.push((window.start.0, window.end.0, group.clone(), parts.merged().0));
+        out.push((
+            window.start.0,
+            window.end.0,
+            group.clone(),
+            parts.merged().0,
+        ));
     });
     out
 }
@@ -32,7 +37,10 @@ fn a_tumbling_window_closes_when_the_watermark_reaches_its_end() {
         add(&mut windows, at, group);
     }
     assert_eq!(close(&mut windows, 59), []);
-    assert_eq!(close(&mut windows, 60), [(0, 60, "a".into(), 1), (0, 60, "b".into(), 2)]);
+    assert_eq!(
+        close(&mut windows, 60),
+        [(0, 60, "a".into(), 1), (0, 60, "b".into(), 2)]
+    );
     assert_eq!(close(&mut windows, 200), [(60, 120, "a".into(), 1)]);
     assert!(windows.is_empty());
 }
@@ -44,7 +52,11 @@ fn an_event_is_in_every_sliding_window_that_covers_it() {
     add(&mut windows, 16, "a");
     assert_eq!(
         close(&mut windows, 100),
-        [(5, 15, "a".into(), 1), (10, 20, "a".into(), 2), (15, 25, "a".into(), 1)]
+        [
+            (5, 15, "a".into(), 1),
+            (10, 20, "a".into(), 2),
+            (15, 25, "a".into(), 1)
+        ]
     );
 }
 
