@@ -16,7 +16,7 @@ use crate::{
 
 /// Virtual shards for each partition of the topic.
 const SHARDS_PER_PARTITION: u32 = 4;
-/// Draws for a user without a visit before a visit that goes on later is hurried instead.
+/// Draws for a user without a visit, by activity, before any that is idle will do.
 const OPENING_TRIES: u32 = 4;
 
 /// How the users of a stream visit.
@@ -189,7 +189,8 @@ impl<T: Copy> Shard<T> {
         })
     }
 
-    /// A user without a visit, by activity; none if a few tries find none.
+    /// A user without a visit: by activity if a few tries find one, else the first idle one from a
+    /// place drawn at random, since hurrying somebody's visit would make a person look like a machine.
     fn draw_idle(&self, draws: &mut Draws) -> Option<u32> {
         if self.wheel.len() >= self.users.len() {
             return None;
@@ -197,6 +198,16 @@ impl<T: Copy> Shard<T> {
         (0..OPENING_TRIES)
             .map(|_| self.by_activity.pick(draws.bits()))
             .find(|member| !self.is_busy(*member))
+            .or_else(|| self.scan_for_idle(draws))
+    }
+
+    fn scan_for_idle(&self, draws: &mut Draws) -> Option<u32> {
+        let words = u32::try_from(self.busy.len()).ok()?;
+        let from = draws.below(words);
+        (0..words).map(|i| (from + i) % words).find_map(|word| {
+            let member = word * 64 + self.busy[word as usize].trailing_ones();
+            ((member as usize) < self.users.len() && member / 64 == word).then_some(member)
+        })
     }
 
     fn is_busy(&self, member: u32) -> bool {

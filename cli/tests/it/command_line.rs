@@ -63,7 +63,7 @@ streams:
     for expected in [
         "3:1: speling",
         "7:5: streams.sensors.rate: `0/s` offers no load",
-        "8:17",
+        "8:5",
     ] {
         assert!(errors.contains(expected), "{expected} is not in:\n{errors}");
     }

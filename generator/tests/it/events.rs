@@ -184,7 +184,8 @@ fn visitors_dwell_as_people_do() {
         "{}",
         deviation / mean
     );
-    assert!(gaps.iter().all(|gap| *gap > 1500.0));
+    let shortest = gaps.iter().copied().fold(f64::INFINITY, f64::min);
+    assert!(shortest > 1500.0, "{shortest}");
 }
 
 #[test]

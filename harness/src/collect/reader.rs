@@ -133,6 +133,8 @@ impl Reader {
             }
         }
         if self.facts.alerts > before {
+            // What has been counted is in the file: a run that is cut short loses nothing.
+            self.flush()?;
             self.shared
                 .last_seen
                 .store(self.clock.monotonic_us(), Ordering::Relaxed);
