@@ -8,7 +8,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "all of it is test code, whose helpers fail by panicking"
+    clippy::print_stdout,
+    reason = "all of it is test code, whose helpers fail by panicking, and the table is for whoever runs it"
 )]
 
 mod clients;

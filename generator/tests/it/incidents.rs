@@ -147,7 +147,7 @@ fn a_bot_keeps_its_beat_and_follows_links() {
         let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
         let variance = gaps.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
         assert!(variance.sqrt() / mean < 0.35, "{}", variance.sqrt() / mean);
-        assert!(found.windows(2).all(|w| links(w)));
+        assert!(found.windows(2).all(links));
     }
 }
 

@@ -1,5 +1,11 @@
 //! The generator from outside: its laws, the problems that it finds, runs into sinks, shipped profiles.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests say what went wrong by panicking"
+)]
+
 mod events;
 mod fixture;
 mod incidents;

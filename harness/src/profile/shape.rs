@@ -152,7 +152,7 @@ fn report(
             }
         }
         kind => {
-            problems.push(Problem::new(&path, explain(kind, &error.instance())));
+            problems.push(Problem::new(&path, explain(kind, error.instance())));
             removals.insert(steps.to_vec());
         }
     }

@@ -315,10 +315,10 @@ fn watch_generator(
         if let Some(status) = child.poll() {
             return Ok(status);
         }
-        if request.stop.load(Ordering::Relaxed) {
-            if let Some(status) = child.terminate(GRACE, &*request.clock) {
-                return Ok(status);
-            }
+        if request.stop.load(Ordering::Relaxed)
+            && let Some(status) = child.terminate(GRACE, &*request.clock)
+        {
+            return Ok(status);
         }
         setup.check_children()?;
         let now = request.clock.monotonic_us();

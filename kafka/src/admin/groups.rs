@@ -1,11 +1,17 @@
 //! Consumer groups as their coordinator sees them.
 
+use std::ffi::CStr;
+use std::time::Duration;
+
 use rdkafka_sys as sys;
 
 use super::{Admin, event};
-use crate::error::Error;
-use crate::native::{cstring, lossy, millis};
+use crate::error::{Error, ErrorCode};
+use crate::native::{Deadline, code_of, cstring, lossy, millis};
 use crate::partition::TopicPartition;
+
+/// Between two questions to a coordinator that is not ready.
+const RETRY: Duration = Duration::from_millis(50);
 
 /// A group and its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,24 +55,23 @@ impl GroupDescription {
 }
 
 impl Admin {
-    /// A group, or nothing if the cluster has none of the name.
+    /// A group, or nothing if the cluster has none of the name. Waits for a coordinator that is not
+    /// ready: on a new cluster the first group makes it create and load the topic of the offsets.
     ///
     /// # Errors
     /// If no broker answers in time.
     pub fn group(&self, name: &str) -> Result<Option<GroupDescription>, Error> {
         let native = cstring("group", name)?;
-        let mut list: *const sys::rd_kafka_group_list = std::ptr::null();
-        // SAFETY: a live client and a terminated string; on success the list is ours.
-        let code = unsafe {
-            sys::rd_kafka_list_groups(
-                self.client.ptr(),
-                native.as_ptr(),
-                &raw mut list,
-                millis(self.timeout),
-            )
+        let deadline = Deadline::after(self.timeout);
+        let list = loop {
+            let (code, list) = self.list_group(&native, deadline.left());
+            if !is_passing(code_of(code)) || deadline.is_over() {
+                self.client
+                    .check(code, self.timeout, || format!("describe group `{name}`"))?;
+                break list;
+            }
+            self.pause(deadline.left().min(RETRY));
         };
-        self.client
-            .check(code, self.timeout, || format!("describe group `{name}`"))?;
         // SAFETY: a live list, copied before it is freed.
         unsafe {
             let found = event::slice((*list).groups, (*list).group_cnt)
@@ -77,6 +82,35 @@ impl Admin {
             Ok(found)
         }
     }
+
+    /// One question; the list is the caller's if the code is no error.
+    fn list_group(
+        &self,
+        name: &CStr,
+        timeout: Duration,
+    ) -> (sys::rd_kafka_resp_err_t, *const sys::rd_kafka_group_list) {
+        let mut list = std::ptr::null();
+        // SAFETY: a live client and a terminated string.
+        let code = unsafe {
+            sys::rd_kafka_list_groups(
+                self.client.ptr(),
+                name.as_ptr(),
+                &raw mut list,
+                millis(timeout),
+            )
+        };
+        (code, list)
+    }
+}
+
+/// True for refusals that pass by themselves while a coordinator starts or moves.
+fn is_passing(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::CoordinatorLoadInProgress
+            | ErrorCode::CoordinatorNotAvailable
+            | ErrorCode::NotCoordinator
+    )
 }
 
 /// # Safety
@@ -140,6 +174,18 @@ mod tests {
     const BYTES: [u8; 26] = [
         0, 1, 0, 0, 0, 1, 0, 2, b'a', b'b', 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 0,
     ];
+
+    #[test]
+    fn only_a_coordinator_that_is_not_ready_is_waited_for() {
+        assert!(is_passing(ErrorCode::CoordinatorLoadInProgress));
+        for code in [
+            ErrorCode::NoError,
+            ErrorCode::GroupAuthorizationFailed,
+            ErrorCode::BrokerTransportFailure,
+        ] {
+            assert!(!is_passing(code), "{code}");
+        }
+    }
 
     #[test]
     fn assignments_are_read() {
