@@ -7,7 +7,7 @@ ARG RUN_BASE=debian:bookworm-slim
 
 FROM ${BUILD_BASE} AS build
 # librdkafka and OpenSSL are compiled along: a C++ compiler, make and perl are all they ask for.
-RUN command -v g++ make perl >/dev/null || \
+RUN { command -v g++ && command -v make && command -v perl; } >/dev/null || \
     { apt-get update && apt-get install -y --no-install-recommends g++ make perl && rm -rf /var/lib/apt/lists/*; }
 WORKDIR /src
 COPY . .

@@ -1,8 +1,10 @@
+# shellcheck shell=bash
 # Shared by the scripts of this folder: `source "$(dirname "$0")/lib.sh"`.
 # Nothing here has side effects when sourced, apart from the variables below.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # Everything that is fetched or built for the tests lies below one folder, which CI may cache.
+# shellcheck disable=SC2034 # for those who source this
 PARTS=${FLOODMARK_PARTS:-$ROOT/target/parts}
 
 say() { printf '%s\n' "$*" >&2; }
@@ -58,4 +60,29 @@ stop_pid() {
         sleep 0.1
     done
     kill -9 "$pid" 2>/dev/null || true
+}
+
+# field NAME LINE: the value of NAME= in a line that a start script printed.
+field() {
+    sed -E "s/.*\b$1=([^ ]+).*/\1/" <<<"$2"
+}
+
+TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
+# shellcheck disable=SC2034
+FLOODMARK=$TARGET/debug/floodmark
+
+# Builds what `cargo test --workspace` builds, the program among it. Always the whole workspace: `-p` would choose
+# other features of shared dependencies, and half of them would be compiled once more.
+build_tests() {
+    (cd "$ROOT" && cargo test -q --workspace --no-run)
+}
+
+# test_program CRATE NAME: the executable of a crate's integration tests, for running one suite by itself.
+test_program() {
+    local program
+    program=$(cd "$ROOT" && cargo test -q --workspace --test "$2" --no-run --message-format=json |
+        jq -r --arg source "/$1/tests/$2/main.rs" \
+            'select(.reason == "compiler-artifact") | select(.target.src_path | endswith($source)) | .executable')
+    [[ -x $program ]] || die "crate \`$1\` has no integration tests \`$2\`"
+    printf '%s\n' "$program"
 }
