@@ -13,6 +13,7 @@ use floodmark_contracts::{
     key::{KeyType, TypedKey},
     kind::Kind,
     label::Label,
+    record::RunRecord,
 };
 
 use crate::settings::Settings;
@@ -64,6 +65,24 @@ pub(crate) struct Candidate<'a> {
 pub(crate) struct Bounds {
     pub(crate) from: EventTime,
     pub(crate) until: EventTime,
+}
+
+impl Bounds {
+    /// From the end of the warm-up to the end of the run, or to where a signal stopped it: what was
+    /// never sent can be neither found nor missed, and alerts about the silence after it are no errors.
+    pub(crate) fn of(record: &RunRecord) -> Self {
+        let generated = record.phases.iter().find(|phase| phase.name == "generate");
+        let until = match generated.filter(|_| record.interrupted) {
+            Some(phase) => record
+                .event_time_end
+                .min(record.timeline.event_time(phase.to)),
+            None => record.event_time_end,
+        };
+        Self {
+            from: record.warm_up_until,
+            until,
+        }
+    }
 }
 
 /// Labels with their standing and alerts that are to be matched.

@@ -167,11 +167,8 @@ fn judge<'a>(
     labels: &'a [Label],
     alerts: &'a [CollectedAlert],
 ) -> Result<Judged<'a>, ScoreError> {
-    let bounds = Bounds {
-        from: record.warm_up_until,
-        until: record.event_time_end,
-    };
     let settings = read_settings(&record.scoring)?;
+    let bounds = Bounds::of(record);
     judge_within(labels, alerts, bounds, settings, &record.plan.streams)
 }
 

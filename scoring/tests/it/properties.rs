@@ -121,6 +121,89 @@ proptest! {
         prop_assert!(of_kind(&after).unwrap() <= of_kind(&before).unwrap_or(1.0));
     }
 
+    /// forall runs: an alert less raises no recall, over all or of any kind, and adds nothing true.
+    #[test]
+    fn losing_an_alert_never_raises_recall(labels in labels(), alerts in alerts(), which: prop::sample::Index) {
+        prop_assume!(!alerts.is_empty());
+        let mut run = Run::new().labels(labels).alerts(alerts);
+        let before = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
+        run.alerts.remove(which.index(run.alerts.len()));
+        let after = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
+        prop_assert!(after.overall.recall <= before.overall.recall);
+        prop_assert!(after.overall.true_alerts <= before.overall.true_alerts);
+        prop_assert!(before.missed.iter().all(|id| after.missed.contains(id)));
+        for (kind, scores) in &after.per_kind {
+            prop_assert!(scores.recall <= before.per_kind[kind].recall, "{}", kind);
+        }
+    }
+
+    /// forall runs: one more alert that finds an incident that was missed raises recall, precision
+    /// and F1.
+    #[test]
+    fn finding_a_missed_incident_raises_every_score(labels in labels(), alerts in alerts()) {
+        let mut run = Run::new().labels(labels).alerts(alerts);
+        let before = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
+        prop_assume!(!before.missed.is_empty());
+        let missed = run.labels.iter().find(|l| l.id == before.missed[0]).unwrap();
+        let found = alert_of(missed.kind, "extra", &missed.keys[0].id, missed.start.0, missed.start.0);
+        run.alerts.push(found);
+        let after = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
+        prop_assert!(after.overall.recall > before.overall.recall);
+        prop_assert!(after.overall.f1.unwrap() > before.overall.f1.unwrap_or(0.0));
+        // Already perfect cannot rise; undefined before has nothing to rise from.
+        if before.overall.precision.is_some_and(|p| p < 1.0) {
+            prop_assert!(after.overall.precision > before.overall.precision);
+        }
+    }
+
+    /// forall lengths of delay: alerts that find everything find nothing once they come later than the
+    /// tolerance of every kind, and are all false then; recall falls nowhere in between but never rises.
+    #[test]
+    fn alerts_beyond_the_tolerance_find_nothing(starts in prop::collection::btree_set(1i64..9, 1..6), shift in 0i64..120_000) {
+        // One incident to a sensor and minute at most, so that no alert drifts into the next one's.
+        let labels: Vec<Label> = starts.iter().map(|slot| {
+            let start = slot * 100_000;
+            label(&format!("L{slot}"), KINDS[(slot % 3) as usize], &format!("s{slot}"), start, start + 1_000)
+        }).collect();
+        let scored = |shift: i64| {
+            let alerts = labels.iter().map(|l| {
+                let at = l.end.0 + shift;
+                alert_of(l.kind, &format!("of-{}", l.id), &l.keys[0].id, at, at)
+            });
+            let run = Run::new().labels(labels.clone()).alerts(alerts);
+            score(&run.record, &run.labels, &run.alerts).unwrap().detection.overall
+        };
+        let in_time = labels.iter().filter(|l| shift <= l.kind.late_ms()).count() as u64;
+        let (found, later) = (scored(shift), scored(shift + 1_000));
+        prop_assert_eq!(found.detected, in_time);
+        prop_assert!(later.recall <= found.recall);
+        let widest = KINDS.iter().map(|kind| kind.late_ms()).max().unwrap();
+        let beyond = scored(widest + 1 + shift);
+        prop_assert_eq!(beyond.recall, Some(0.0));
+        prop_assert_eq!(beyond.precision.unwrap_or(0.0), 0.0);
+    }
+
+    /// forall runs: a true alert that comes again under another id changes neither recall nor
+    /// precision, however often; only the share of alerts that are true may rise.
+    #[test]
+    fn repeating_true_alerts_gains_nothing(labels in labels(), alerts in alerts(), times in 1usize..4) {
+        let mut run = Run::new().labels(labels).alerts(alerts);
+        let before = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
+        let fates = matching::of(&before, &run.labels, &run.alerts).alerts;
+        let of_true: Vec<CollectedAlert> = run.alerts.iter().zip(&fates)
+            .filter(|(_, fate)| **fate == Fate::True).map(|(a, _)| a.clone()).collect();
+        for n in 0..times {
+            run.alerts.extend(of_true.iter().cloned().map(|mut again| {
+                again.alert.id = format!("{}-again-{n}", again.alert.id);
+                again
+            }));
+        }
+        let after = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
+        prop_assert_eq!(after.overall.recall, before.overall.recall);
+        prop_assert_eq!(after.overall.precision, before.overall.precision);
+        prop_assert!(after.overall.alert_precision >= before.overall.alert_precision);
+    }
+
     /// forall labels: a detector that alerts on each, with its kind, scores 1 on everything.
     #[test]
     fn a_perfect_detector_scores_one(labels in labels()) {

@@ -171,6 +171,31 @@ fn candidates_of_left_out_labels_are_neither_true_nor_false() {
 }
 
 #[test]
+fn an_interrupted_run_is_scored_up_to_where_it_was_stopped() {
+    let mut run = Run::new()
+        .labels([
+            label("seen", Kind::SensorSpike, "s1", 4_000, 5_000),
+            label("cut", Kind::SensorSpike, "s2", 28_000, 30_000),
+            label("never-sent", Kind::SensorSpike, "s3", 100_000, 110_000),
+        ])
+        .alerts([
+            alert("a", "s1", 4_500, 4_500),
+            // The silence after the stop, which a detector of drop-outs cannot but report.
+            alert("b", "s9", 31_000, 34_000),
+        ]);
+    run.record.phases[1].to = RunMicros(30_000_000);
+    check(&run, "detected=1/3 true=1/2 false_merged=1 ignored=0");
+    run.record.interrupted = true;
+    check(&run, "detected=1/1 true=1/1 false_merged=0 ignored=0");
+    let detection = scored(&run).detection;
+    assert_eq!(detection.until, EventTime(30_000));
+    assert_eq!((detection.truncated, detection.after_end), (2, 1));
+    // One stopped while draining had all its events.
+    run.record.phases[1].to = RunMicros(2_000_000_000);
+    assert_eq!(scored(&run).detection.until, run.record.event_time_end);
+}
+
+#[test]
 fn an_alert_over_two_labels_detects_both_and_is_told() {
     let labels = [
         spike(),
