@@ -1,8 +1,8 @@
 //! The embedded schema registry: the part of the Confluent REST API that Kafka clients use.
 //!
 //! Subjects, versions and ids, look-ups, soft and permanent deletion, compatibility levels with a real
-//! check of Avro schemas, and modes; with the error codes that clients branch on. [`Store`](store::Store)
-//! is the registry as plain data, without sockets; [`http`] translates requests to it. Absent: schema
+//! check of Avro schemas, and modes; with the error codes that clients branch on. `Store`
+//! is the registry as plain data, without sockets; `http` translates requests to it. Absent: schema
 //! types other than Avro, references between subjects, contexts, and the import mode. All of it lives in
 //! memory and ends with the process.
 

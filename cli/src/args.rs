@@ -33,13 +33,26 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub struct Global {
     /// Say nothing but the result
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = "What is printed")]
     pub quiet: bool,
     /// How log lines look
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, env = "FLOODMARK_LOG_FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = LogFormat::Text,
+        env = "FLOODMARK_LOG_FORMAT",
+        help_heading = "What is printed"
+    )]
     pub log_format: LogFormat,
     /// Which log lines to show, such as `info` or `floodmark_broker=debug`
-    #[arg(long, global = true, default_value = "warn", env = "FLOODMARK_LOG")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "warn",
+        env = "FLOODMARK_LOG",
+        help_heading = "What is printed"
+    )]
     pub log: String,
 }
 

@@ -9,7 +9,7 @@ use floodmark_contracts::{
     clock::{Clock, SystemClock},
     record::RunRecord,
 };
-use floodmark_harness::run::{Kept, Request, RunError, execute};
+use floodmark_harness::run::{Kept, Request, RunError, execute, without_password};
 
 use crate::{
     args::{BenchArgs, Global},
@@ -65,7 +65,11 @@ fn measure(
     let mut watcher = Watcher::new(global.quiet);
     let outcome = execute(&request, &mut |event| watcher.see(&event));
     watcher.finish();
-    outcome.map_err(|error| Failure::new(exit_of(&error), error))
+    outcome.map_err(|error| {
+        // A run that came to nothing leaves no folders behind, but any log that says why.
+        let _ = std::fs::remove_dir(out.join("logs")).and_then(|()| std::fs::remove_dir(out));
+        Failure::new(exit_of(&error), error)
+    })
 }
 
 /// Where the parts that `--keep` leaves up can be reached.
@@ -87,11 +91,18 @@ fn exit_of(error: &RunError) -> Exit {
     }
 }
 
-/// `runs/PROFILE-TIME`.
+/// `runs/PROFILE-TIME`, with a number behind it where two runs begin in one second.
 fn default_out(loaded: &Loaded, clock: &dyn Clock) -> PathBuf {
     let now = jiff::Timestamp::from_microsecond(clock.now().0).unwrap_or_default();
     let stamp = now.strftime("%Y%m%dT%H%M%SZ");
-    PathBuf::from("runs").join(format!("{}-{stamp}", loaded.profile.name))
+    let name = format!("{}-{stamp}", loaded.profile.name);
+    let mut path = PathBuf::from("runs").join(&name);
+    let mut number = 1;
+    while path.exists() {
+        number += 1;
+        path = PathBuf::from("runs").join(format!("{name}-{number}"));
+    }
+    path
 }
 
 /// The command that makes the run again. Client properties may hold secrets, so their values are left
@@ -99,22 +110,26 @@ fn default_out(loaded: &Loaded, clock: &dyn Clock) -> PathBuf {
 fn reproduce(args: &BenchArgs) -> String {
     let mut words = vec![
         "floodmark bench".to_owned(),
-        args.profile.profile.display().to_string(),
+        quoted(&args.profile.profile.display().to_string()),
     ];
     let profile = &args.profile;
     if let Some(seed) = profile.seed {
         words.push(format!("--seed {seed}"));
     }
+    let registry = profile.registry.as_deref().map(without_password);
     for (name, value) in [
         ("--broker", &profile.broker),
-        ("--registry", &profile.registry),
+        ("--registry", &registry),
         ("--topic-prefix", &profile.topic_prefix),
     ] {
         if let Some(value) = value {
-            words.push(format!("{name} {value}"));
+            words.push(format!("{name} {}", quoted(value)));
         }
     }
-    words.extend(profile.sets.iter().map(|set| format!("--set {set}")));
+    words.extend(profile.sets.iter().map(|set| match set.split_once('=') {
+        Some((path, _)) if path.starts_with("client") => format!("--set {path}=…"),
+        _ => format!("--set {}", quoted(set)),
+    }));
     for property in &profile.properties {
         let key = property
             .split_once('=')
@@ -122,7 +137,32 @@ fn reproduce(args: &BenchArgs) -> String {
         words.push(format!("-X {key}=…"));
     }
     if let Some(file) = &profile.properties_file {
-        words.push(format!("-F {}", file.display()));
+        words.push(format!("-F {}", quoted(&file.display().to_string())));
     }
     words.join(" ")
+}
+
+/// The word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_a_shell_would_take_apart_are_quoted() {
+        for (word, expected) in [
+            ("streams.sensors.rate=2k/s", "streams.sensors.rate=2k/s"),
+            ("gates=[{ require: x }]", "'gates=[{ require: x }]'"),
+            ("name=it's", r"'name=it'\''s'"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
+    }
 }

@@ -171,6 +171,19 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, FileError
     })
 }
 
+/// The URL without the user and password that may stand in front of its host.
+#[must_use]
+pub fn without_password(url: &str) -> String {
+    let (scheme, rest) = url
+        .split_once("://")
+        .map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let host_end = rest.find('/').unwrap_or(rest.len());
+    match rest[..host_end].rfind('@') {
+        Some(at) => format!("{scheme}://…@{}", &rest[at + 1..]),
+        None => url.to_owned(),
+    }
+}
+
 /// Leaves the facts in the run's folder; the labels come there now that the subject has ended.
 pub(super) fn leave(
     request: &Request<'_>,
@@ -186,6 +199,26 @@ pub(super) fn leave(
     // The client's properties may hold secrets; the record has them redacted.
     let mut profile = request.profile.clone();
     profile.client = record.client.clone();
+    profile.registry = profile.registry.as_deref().map(without_password);
     write_json(&folders.out.join("profile.json"), &profile)?;
     write_json(&folders.out.join("record.json"), record)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_a_url_is_left_out() {
+        for (url, expected) in [
+            ("http://registry:8081", "http://registry:8081"),
+            (
+                "https://me:secret@registry:8081/apis/v7",
+                "https://…@registry:8081/apis/v7",
+            ),
+            ("http://registry/@odd", "http://registry/@odd"),
+        ] {
+            assert_eq!(without_password(url), expected);
+        }
+    }
 }
