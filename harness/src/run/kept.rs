@@ -68,7 +68,9 @@ pub(super) fn leave(
             registry: left.registry,
         }));
     }
-    if !left.broker.is_own() {
+    if left.broker.is_own() {
+        drop(left.topics);
+    } else {
         left.topics.delete().map_err(RunError::Topics)?;
     }
     end(left.broker, left.registry, &*request.clock);

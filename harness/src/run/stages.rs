@@ -42,7 +42,7 @@ pub(super) struct Setup {
     pub(super) collector: Collector,
     subject: Option<Child>,
     group: String,
-    admin: Admin,
+    pub(super) admin: Admin,
     inputs: BTreeMap<Stream, String>,
     lag: BTreeMap<(WallTime, Stream), u64>,
     pub(super) processes: Vec<ProcessFacts>,
