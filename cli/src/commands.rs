@@ -1,15 +1,15 @@
 //! One module per command.
 
-pub mod bench;
-pub mod broker;
-pub mod completions;
-pub mod detect;
-pub mod generate;
-pub mod report;
-pub mod schema;
-pub mod score;
-pub mod topics;
-pub mod validate;
+pub(crate) mod bench;
+pub(crate) mod broker;
+pub(crate) mod completions;
+pub(crate) mod detect;
+pub(crate) mod generate;
+pub(crate) mod report;
+pub(crate) mod schema;
+pub(crate) mod score;
+pub(crate) mod topics;
+pub(crate) mod validate;
 
 use std::io::Write;
 

@@ -16,14 +16,14 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use crate::target::{PATIENCE, Target, eventually, poll_until};
 
-pub const POLL: Duration = Duration::from_millis(50);
+pub(crate) const POLL: Duration = Duration::from_millis(50);
 
-pub type TestProducer = BaseProducer<Deliveries>;
-pub type TestConsumer = BaseConsumer<Rebalances>;
+pub(crate) type TestProducer = BaseProducer<Deliveries>;
+pub(crate) type TestConsumer = BaseConsumer<Rebalances>;
 
 /// Where each record went, or why it did not.
 #[derive(Default)]
-pub struct Deliveries(Mutex<Vec<Result<(i32, i64), KafkaError>>>);
+pub(crate) struct Deliveries(Mutex<Vec<Result<(i32, i64), KafkaError>>>);
 
 impl ClientContext for Deliveries {
     // Lost connections and fenced producers are what some cases are about: nothing goes to the terminal.
@@ -44,14 +44,14 @@ impl ProducerContext for Deliveries {
 }
 
 impl Deliveries {
-    pub fn take(&self) -> Vec<Result<(i32, i64), KafkaError>> {
+    pub(crate) fn take(&self) -> Vec<Result<(i32, i64), KafkaError>> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }
 
 /// How often a consumer was given or lost partitions.
 #[derive(Default)]
-pub struct Rebalances(Mutex<usize>);
+pub(crate) struct Rebalances(Mutex<usize>);
 
 impl ClientContext for Rebalances {
     fn log(&self, _: rdkafka::config::RDKafkaLogLevel, _: &str, _: &str) {}
@@ -65,14 +65,14 @@ impl ConsumerContext for Rebalances {
 }
 
 impl Rebalances {
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         *self.0.lock().unwrap()
     }
 }
 
 /// A record as a consumer sees it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Seen {
+pub(crate) struct Seen {
     pub partition: i32,
     pub offset: i64,
     pub timestamp: Timestamp,
@@ -100,12 +100,12 @@ impl From<&BorrowedMessage<'_>> for Seen {
 }
 
 impl Seen {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(self.value.as_deref().unwrap_or_default()).into_owned()
     }
 }
 
-pub fn config(target: &Target, settings: &[(&str, &str)]) -> ClientConfig {
+pub(crate) fn config(target: &Target, settings: &[(&str, &str)]) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", target.bootstrap())
@@ -118,7 +118,7 @@ pub fn config(target: &Target, settings: &[(&str, &str)]) -> ClientConfig {
     config
 }
 
-pub fn producer(target: &Target, settings: &[(&str, &str)]) -> TestProducer {
+pub(crate) fn producer(target: &Target, settings: &[(&str, &str)]) -> TestProducer {
     let mut config = config(
         target,
         &[("linger.ms", "5"), ("message.timeout.ms", "30000")],
@@ -131,7 +131,7 @@ pub fn producer(target: &Target, settings: &[(&str, &str)]) -> TestProducer {
 }
 
 /// A transactional producer that is ready to begin.
-pub fn transactional(target: &Target, id: &str, settings: &[(&str, &str)]) -> TestProducer {
+pub(crate) fn transactional(target: &Target, id: &str, settings: &[(&str, &str)]) -> TestProducer {
     let mut all = vec![("transactional.id", id), ("message.timeout.ms", "20000")];
     all.extend_from_slice(settings);
     let producer = producer(target, &all);
@@ -142,7 +142,7 @@ pub fn transactional(target: &Target, id: &str, settings: &[(&str, &str)]) -> Te
 }
 
 /// Sends one value without waiting for it.
-pub fn send(producer: &TestProducer, topic: &str, partition: i32, value: &str) {
+pub(crate) fn send(producer: &TestProducer, topic: &str, partition: i32, value: &str) {
     let record = BaseRecord::<str, str>::to(topic)
         .partition(partition)
         .payload(value);
@@ -153,7 +153,7 @@ pub fn send(producer: &TestProducer, topic: &str, partition: i32, value: &str) {
 }
 
 /// Waits for everything sent and gives the offsets, in the order of the acknowledgements.
-pub fn acknowledged(producer: &TestProducer) -> Vec<(i32, i64)> {
+pub(crate) fn acknowledged(producer: &TestProducer) -> Vec<(i32, i64)> {
     settle(producer);
     producer
         .context()
@@ -164,7 +164,7 @@ pub fn acknowledged(producer: &TestProducer) -> Vec<(i32, i64)> {
 }
 
 /// Waits until every record sent is acknowledged or given up.
-pub fn settle(producer: &TestProducer) {
+pub(crate) fn settle(producer: &TestProducer) {
     poll_until("every record sent is settled", || {
         producer.poll(POLL);
         (producer.in_flight_count() == 0).then_some(())
@@ -172,7 +172,12 @@ pub fn settle(producer: &TestProducer) {
 }
 
 /// Produces values to one partition and waits for them.
-pub fn produce_values<S: AsRef<str>>(target: &Target, topic: &str, partition: i32, values: &[S]) {
+pub(crate) fn produce_values<S: AsRef<str>>(
+    target: &Target,
+    topic: &str,
+    partition: i32,
+    values: &[S],
+) {
     let producer = producer(target, &[]);
     for value in values {
         send(&producer, topic, partition, value.as_ref());
@@ -180,7 +185,7 @@ pub fn produce_values<S: AsRef<str>>(target: &Target, topic: &str, partition: i3
     assert_eq!(acknowledged(&producer).len(), values.len());
 }
 
-pub fn consumer(target: &Target, settings: &[(&str, &str)]) -> TestConsumer {
+pub(crate) fn consumer(target: &Target, settings: &[(&str, &str)]) -> TestConsumer {
     let defaults = [
         ("group.id", "unused"),
         ("enable.auto.commit", "false"),
@@ -198,7 +203,7 @@ pub fn consumer(target: &Target, settings: &[(&str, &str)]) -> TestConsumer {
 }
 
 /// A member of `group` that has subscribed to `topic`.
-pub fn member(
+pub(crate) fn member(
     target: &Target,
     group: &str,
     topic: &str,
@@ -220,7 +225,7 @@ pub fn member(
 }
 
 /// Reads every partition from the first offset until its end, in the order of offsets within a partition.
-pub fn read_to_end(
+pub(crate) fn read_to_end(
     target: &Target,
     topic: &str,
     n_partitions: i32,
@@ -250,27 +255,31 @@ pub fn read_to_end(
 }
 
 /// The values of partition 0, as text.
-pub fn read_values(target: &Target, topic: &str, isolation: &str) -> Vec<String> {
+pub(crate) fn read_values(target: &Target, topic: &str, isolation: &str) -> Vec<String> {
     read_to_end(target, topic, 1, &[("isolation.level", isolation)])
         .iter()
         .map(Seen::text)
         .collect()
 }
 
-pub fn admin(target: &Target) -> AdminClient<DefaultClientContext> {
+pub(crate) fn admin(target: &Target) -> AdminClient<DefaultClientContext> {
     config(target, &[])
         .create()
         .expect("the admin client's settings are valid")
 }
 
-pub fn admin_options() -> AdminOptions {
+pub(crate) fn admin_options() -> AdminOptions {
     AdminOptions::new()
         .operation_timeout(Some(PATIENCE))
         .request_timeout(Some(PATIENCE))
 }
 
 /// Creates a topic of a fresh name and waits until its partitions have a leader.
-pub fn create_topic(target: &Target, n_partitions: i32, settings: &[(&str, &str)]) -> String {
+pub(crate) fn create_topic(
+    target: &Target,
+    n_partitions: i32,
+    settings: &[(&str, &str)],
+) -> String {
     let name = target.unique("topic");
     let mut topic = NewTopic::new(&name, n_partitions, TopicReplication::Fixed(1));
     for (key, value) in settings {
@@ -283,7 +292,7 @@ pub fn create_topic(target: &Target, n_partitions: i32, settings: &[(&str, &str)
 }
 
 /// A real Kafka acknowledges a new topic a moment before its partitions can be written to.
-pub fn await_topic(target: &Target, name: &str, n_partitions: i32) {
+pub(crate) fn await_topic(target: &Target, name: &str, n_partitions: i32) {
     let consumer = consumer(target, &[]);
     eventually("the topic's partitions have leaders", || {
         let metadata = consumer.fetch_metadata(Some(name), PATIENCE).ok()?;
@@ -296,7 +305,7 @@ pub fn await_topic(target: &Target, name: &str, n_partitions: i32) {
     });
 }
 
-pub fn wait<T>(future: impl Future<Output = KafkaResult<T>>) -> KafkaResult<T> {
+pub(crate) fn wait<T>(future: impl Future<Output = KafkaResult<T>>) -> KafkaResult<T> {
     tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap()
@@ -304,7 +313,7 @@ pub fn wait<T>(future: impl Future<Output = KafkaResult<T>>) -> KafkaResult<T> {
 }
 
 /// The partitions that a consumer owns at the moment, after a poll to let it take part in a rebalance.
-pub fn owned(consumer: &TestConsumer) -> Vec<i32> {
+pub(crate) fn owned(consumer: &TestConsumer) -> Vec<i32> {
     match consumer.poll(POLL) {
         Some(Err(error)) if !matches!(error, KafkaError::PartitionEOF(_)) => {
             panic!("while a member of a group: {error}")

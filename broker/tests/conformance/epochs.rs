@@ -12,7 +12,7 @@ use crate::target::Target;
 
 const UNKNOWN_LEADER_EPOCH: i16 = 75;
 
-pub fn the_only_epoch_ends_at_the_end(target: &Target) {
+pub(crate) fn the_only_epoch_ends_at_the_end(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     produce_values(target, &topic, 0, &["a", "b", "c"]);
     let mut raw = Raw::connect(target);
@@ -23,7 +23,7 @@ pub fn the_only_epoch_ends_at_the_end(target: &Target) {
     );
 }
 
-pub fn a_later_epoch_is_unknown(target: &Target) {
+pub(crate) fn a_later_epoch_is_unknown(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     produce_values(target, &topic, 0, &["a"]);
     let mut raw = Raw::connect(target);

@@ -10,11 +10,11 @@ use crate::clients::{TestConsumer, consumer, create_topic, member, owned, produc
 use crate::raw::{Raw, text};
 use crate::target::{PATIENCE, Target, poll_until};
 
-pub fn two_members_share_by_range(target: &Target) {
+pub(crate) fn two_members_share_by_range(target: &Target) {
     two_members_share(target, "range");
 }
 
-pub fn two_members_share_by_cooperative_sticky(target: &Target) {
+pub(crate) fn two_members_share_by_cooperative_sticky(target: &Target) {
     two_members_share(target, "cooperative-sticky");
 }
 
@@ -43,7 +43,7 @@ fn two_members_share(target: &Target, strategy: &str) {
     });
 }
 
-pub fn a_leaving_member_hands_over(target: &Target) {
+pub(crate) fn a_leaving_member_hands_over(target: &Target) {
     let (topic, group) = (create_topic(target, 4, &[]), target.unique("group"));
     // A session this long shows that the group did not wait for it to expire.
     let settings = [
@@ -59,7 +59,7 @@ pub fn a_leaving_member_hands_over(target: &Target) {
     });
 }
 
-pub fn a_static_member_returns_without_a_rebalance(target: &Target) {
+pub(crate) fn a_static_member_returns_without_a_rebalance(target: &Target) {
     let (topic, group) = (create_topic(target, 4, &[]), target.unique("group"));
     let settings = |name| [("group.instance.id", name), ("session.timeout.ms", "30000")];
     let first = member(target, &group, &topic, &settings("first"));
@@ -79,7 +79,7 @@ pub fn a_static_member_returns_without_a_rebalance(target: &Target) {
     );
 }
 
-pub fn groups_are_listed_and_described(target: &Target) {
+pub(crate) fn groups_are_listed_and_described(target: &Target) {
     let (topic, group) = (create_topic(target, 2, &[]), target.unique("group"));
     let observer = consumer(target, &[]);
     let describe = || {
@@ -130,7 +130,7 @@ pub fn groups_are_listed_and_described(target: &Target) {
     assert_eq!((state.as_str(), members.len()), ("Empty", 0));
 }
 
-pub fn offsets_come_back_with_their_metadata(target: &Target) {
+pub(crate) fn offsets_come_back_with_their_metadata(target: &Target) {
     let (topic, group) = (create_topic(target, 3, &[]), target.unique("group"));
     let consumer = consumer(target, &[("group.id", &group)]);
     commit(&consumer, &topic, 0, 17, "checkpoint 42 \u{fc}");
@@ -152,7 +152,7 @@ pub fn offsets_come_back_with_their_metadata(target: &Target) {
     assert_eq!(found, wanted);
 }
 
-pub fn an_unknown_group_has_no_offsets(target: &Target) {
+pub(crate) fn an_unknown_group_has_no_offsets(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     let group = target.unique("group");
     let consumer = consumer(target, &[("group.id", &group)]);

@@ -11,7 +11,7 @@ const UNSUPPORTED_VERSION: i16 = 35;
 const METADATA: i16 = 3;
 const FETCH: i16 = 1;
 
-pub fn an_unknown_version_is_answered_in_the_oldest(target: &Target) {
+pub(crate) fn an_unknown_version_is_answered_in_the_oldest(target: &Target) {
     let mut raw = Raw::connect(target);
     let mut request = frame(3, &ApiVersionsRequest::default(), 77);
     request[6..8].copy_from_slice(&99_i16.to_be_bytes());
@@ -35,14 +35,14 @@ pub fn an_unknown_version_is_answered_in_the_oldest(target: &Target) {
     assert_eq!(raw.call(3, &introduction()).error_code, 0);
 }
 
-pub fn a_huge_array_closes_the_connection(target: &Target) {
+pub(crate) fn a_huge_array_closes_the_connection(target: &Target) {
     // Version 1 of Metadata is a count and that many names: four bytes ask for two thousand million of them.
     expect_hang_up(target, &request(METADATA, 1, &i32::MAX.to_be_bytes()));
     // In later versions the count is a variable-length number, one more than meant.
     expect_hang_up(target, &request(METADATA, 9, b"\0\xff\xff\xff\xff\x0f"));
 }
 
-pub fn a_missing_array_closes_the_connection(target: &Target) {
+pub(crate) fn a_missing_array_closes_the_connection(target: &Target) {
     let good = frame(11, &fetch_request("t", 0, AT_ONCE), 1);
     // The count of topics follows the fixed fields; where a list is not optional, -1 is no answer to "how many".
     let topics_at = good
@@ -56,7 +56,7 @@ pub fn a_missing_array_closes_the_connection(target: &Target) {
     }
 }
 
-pub fn a_truncated_request_closes_the_connection(target: &Target) {
+pub(crate) fn a_truncated_request_closes_the_connection(target: &Target) {
     let good = frame(11, &fetch_request("some-topic", 0, AT_ONCE), 1);
     for cut in [good.len() - 1, good.len() / 2, 14] {
         let mut bad = good[..cut].to_vec();
@@ -66,23 +66,23 @@ pub fn a_truncated_request_closes_the_connection(target: &Target) {
     expect_hang_up(target, &request(FETCH, 11, b""));
 }
 
-pub fn garbage_closes_the_connection(target: &Target) {
+pub(crate) fn garbage_closes_the_connection(target: &Target) {
     expect_hang_up(target, b"GET / HTTP/1.1\r\nHost: broker\r\n\r\n");
     expect_hang_up(target, &request(9999, 0, b""));
     expect_hang_up(target, &request(METADATA, 99, b"\xff\xff\xff\xff"));
     expect_hang_up(target, &[0, 0, 0, 3, 1, 2, 3]);
 }
 
-pub fn an_oversized_frame_closes_the_connection(target: &Target) {
+pub(crate) fn an_oversized_frame_closes_the_connection(target: &Target) {
     expect_hang_up(target, &i32::MAX.to_be_bytes());
 }
 
-pub fn a_negative_frame_closes_the_connection(target: &Target) {
+pub(crate) fn a_negative_frame_closes_the_connection(target: &Target) {
     expect_hang_up(target, &(-1_i32).to_be_bytes());
 }
 
 /// A client that dies in the middle of a request, and many of them at once.
-pub fn half_a_frame_harms_nobody(target: &Target) {
+pub(crate) fn half_a_frame_harms_nobody(target: &Target) {
     let good = frame(11, &fetch_request("some-topic", 0, AT_ONCE), 1);
     let mut pending: Vec<Raw> = (0..50).map(|_| Raw::connect(target)).collect();
     for raw in &mut pending {
@@ -94,7 +94,7 @@ pub fn half_a_frame_harms_nobody(target: &Target) {
 }
 
 /// The versions on offer are those that are served.
-pub fn advertised_versions(target: &Target) {
+pub(crate) fn advertised_versions(target: &Target) {
     let mut raw = Raw::connect(target);
     let response = raw.call(3, &introduction());
     assert_eq!(response.error_code, 0);

@@ -11,7 +11,7 @@ use crate::target::{Target, eventually};
 const OUT_OF_ORDER_SEQUENCE: i16 = 45;
 const INVALID_PRODUCER_EPOCH: i16 = 47;
 
-pub fn many_partitions_hold_each_record_once(target: &Target) {
+pub(crate) fn many_partitions_hold_each_record_once(target: &Target) {
     let topic = create_topic(target, 32, &[]);
     let producer = producer(
         target,
@@ -37,7 +37,7 @@ pub fn many_partitions_hold_each_record_once(target: &Target) {
     }
 }
 
-pub fn a_repeated_sequence_is_stored_once(target: &Target) {
+pub(crate) fn a_repeated_sequence_is_stored_once(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     let mut raw = Raw::connect(target);
     let sender = new_sender(&mut raw);
@@ -65,7 +65,7 @@ pub fn a_repeated_sequence_is_stored_once(target: &Target) {
     );
 }
 
-pub fn a_gap_in_the_sequence_is_refused(target: &Target) {
+pub(crate) fn a_gap_in_the_sequence_is_refused(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     let mut raw = Raw::connect(target);
     let sender = new_sender(&mut raw);
@@ -99,7 +99,7 @@ pub fn a_gap_in_the_sequence_is_refused(target: &Target) {
     assert_eq!(read_values(target, &topic, "read_committed"), ["0", "1"]);
 }
 
-pub fn an_old_producer_epoch_is_refused(target: &Target) {
+pub(crate) fn an_old_producer_epoch_is_refused(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     let mut raw = Raw::connect(target);
     let sender = new_sender(&mut raw);

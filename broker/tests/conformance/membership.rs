@@ -22,7 +22,7 @@ const MEMBER_ID_REQUIRED: i16 = 79;
 const FENCED_INSTANCE_ID: i16 = 82;
 const JOIN_VERSION: i16 = 5;
 
-pub fn a_first_join_is_given_a_member_id(target: &Target) {
+pub(crate) fn a_first_join_is_given_a_member_id(target: &Target) {
     let group = target.unique("group");
     let mut raw = ready(target, &group);
     let first = raw.call(JOIN_VERSION, &join(&group, "", None, 10_000));
@@ -35,7 +35,7 @@ pub fn a_first_join_is_given_a_member_id(target: &Target) {
     assert_eq!(second.protocol_name.as_deref(), Some("range"));
 }
 
-pub fn a_silent_member_expires(target: &Target) {
+pub(crate) fn a_silent_member_expires(target: &Target) {
     let (topic, group) = (create_topic(target, 2, &[]), target.unique("group"));
     let mut raw = ready(target, &group);
     let silent = enter(&mut raw, &group, None, 1500);
@@ -54,7 +54,7 @@ pub fn a_silent_member_expires(target: &Target) {
     assert_eq!(answer, UNKNOWN_MEMBER_ID, "the silent one is out");
 }
 
-pub fn an_old_generation_cannot_commit(target: &Target) {
+pub(crate) fn an_old_generation_cannot_commit(target: &Target) {
     let (topic, group) = (create_topic(target, 1, &[]), target.unique("group"));
     let mut raw = ready(target, &group);
     let old = enter(&mut raw, &group, None, 10_000);
@@ -80,7 +80,7 @@ pub fn an_old_generation_cannot_commit(target: &Target) {
     assert_eq!(answer, 0, "the new generation");
 }
 
-pub fn an_unknown_member_is_turned_away(target: &Target) {
+pub(crate) fn an_unknown_member_is_turned_away(target: &Target) {
     let (topic, group) = (create_topic(target, 1, &[]), target.unique("group"));
     let mut raw = ready(target, &group);
     let known = enter(&mut raw, &group, None, 10_000);
@@ -102,7 +102,7 @@ pub fn an_unknown_member_is_turned_away(target: &Target) {
     );
 }
 
-pub fn a_returning_static_member_keeps_the_generation(target: &Target) {
+pub(crate) fn a_returning_static_member_keeps_the_generation(target: &Target) {
     let group = target.unique("group");
     let mut raw = ready(target, &group);
     let before = enter(&mut raw, &group, Some("worker-1"), 30_000);
@@ -121,7 +121,7 @@ pub fn a_returning_static_member_keeps_the_generation(target: &Target) {
     );
 }
 
-pub fn a_replaced_static_member_is_fenced(target: &Target) {
+pub(crate) fn a_replaced_static_member_is_fenced(target: &Target) {
     let (topic, group) = (create_topic(target, 1, &[]), target.unique("group"));
     let mut raw = ready(target, &group);
     let before = enter(&mut raw, &group, Some("worker-1"), 30_000);
@@ -138,7 +138,7 @@ pub fn a_replaced_static_member_is_fenced(target: &Target) {
     );
 }
 
-pub fn an_outsider_commits_only_to_an_empty_group(target: &Target) {
+pub(crate) fn an_outsider_commits_only_to_an_empty_group(target: &Target) {
     let (topic, group) = (create_topic(target, 1, &[]), target.unique("group"));
     let mut raw = ready(target, &group);
     assert_eq!(
@@ -154,7 +154,7 @@ pub fn an_outsider_commits_only_to_an_empty_group(target: &Target) {
 }
 
 /// A connection on which the group's coordinator answers.
-pub fn ready(target: &Target, group: &str) -> Raw {
+pub(crate) fn ready(target: &Target, group: &str) -> Raw {
     let mut raw = Raw::connect(target);
     await_coordinator(&mut raw, 0, group);
     // The coordinator may still be loading its log: it says so with an error other than the two expected here.
@@ -166,7 +166,7 @@ pub fn ready(target: &Target, group: &str) -> Raw {
 }
 
 /// Joins as the only member and takes an assignment, so that the group is stable.
-pub fn enter(
+pub(crate) fn enter(
     raw: &mut Raw,
     group: &str,
     instance: Option<&str>,

@@ -20,17 +20,17 @@ use kafka_protocol::records::{
 
 use crate::target::{PATIENCE, Target, eventually};
 
-pub const PRODUCE_VERSION: i16 = 9;
-pub const FETCH_VERSION: i16 = 11;
+pub(crate) const PRODUCE_VERSION: i16 = 9;
+pub(crate) const FETCH_VERSION: i16 = 11;
 
 /// One connection that speaks the protocol frame by frame.
-pub struct Raw {
+pub(crate) struct Raw {
     stream: TcpStream,
     correlation: i32,
 }
 
 impl Raw {
-    pub fn connect(target: &Target) -> Self {
+    pub(crate) fn connect(target: &Target) -> Self {
         let stream =
             TcpStream::connect(target.bootstrap()).expect("the broker accepts connections");
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -41,18 +41,18 @@ impl Raw {
         }
     }
 
-    pub fn call<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
+    pub(crate) fn call<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
         self.send(version, request);
         self.receive::<R>(version)
     }
 
-    pub fn send<R: Request>(&mut self, version: i16, request: &R) {
+    pub(crate) fn send<R: Request>(&mut self, version: i16, request: &R) {
         self.correlation += 1;
         let frame = frame(version, request, self.correlation);
         self.send_bytes(&frame);
     }
 
-    pub fn receive<R: Request>(&mut self, version: i16) -> R::Response {
+    pub(crate) fn receive<R: Request>(&mut self, version: i16) -> R::Response {
         let mut frame = self.receive_frame();
         let header = ResponseHeader::decode(&mut frame, R::Response::header_version(version))
             .expect("the response has a header");
@@ -70,7 +70,7 @@ impl Raw {
     }
 
     /// The bytes of one answer, without their length.
-    pub fn receive_frame(&mut self) -> Bytes {
+    pub(crate) fn receive_frame(&mut self) -> Bytes {
         let mut length = [0; 4];
         self.stream
             .read_exact(&mut length)
@@ -82,7 +82,7 @@ impl Raw {
         frame.into()
     }
 
-    pub fn send_bytes(&mut self, bytes: &[u8]) {
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
         // A broker that hangs up in the middle of a hostile frame is right to do so.
         let sent = self.stream.write_all(bytes);
         if let Err(error) = sent {
@@ -91,7 +91,7 @@ impl Raw {
     }
 
     /// Waits for the broker to hang up, and fails on an answer or on silence.
-    pub fn expect_hang_up(&mut self) {
+    pub(crate) fn expect_hang_up(&mut self) {
         let mut byte = [0];
         match self.stream.read(&mut byte) {
             Ok(0) => {}
@@ -102,7 +102,7 @@ impl Raw {
 }
 
 /// A whole request as it goes over the wire, length first.
-pub fn frame<R: Request>(version: i16, request: &R, correlation: i32) -> Vec<u8> {
+pub(crate) fn frame<R: Request>(version: i16, request: &R, correlation: i32) -> Vec<u8> {
     let header = RequestHeader::default()
         .with_request_api_key(R::KEY)
         .with_request_api_version(version)
@@ -127,17 +127,17 @@ fn is_hang_up(kind: ErrorKind) -> bool {
     )
 }
 
-pub fn text(s: &str) -> StrBytes {
+pub(crate) fn text(s: &str) -> StrBytes {
     StrBytes::from_string(s.to_owned())
 }
 
-pub fn topic_name(s: &str) -> TopicName {
+pub(crate) fn topic_name(s: &str) -> TopicName {
     TopicName(text(s))
 }
 
 /// The coordinator of a group (`kind` 0) or of a transactional id (1) is ready once it answers without an error:
 /// a real Kafka creates the topic behind it at the first question.
-pub fn await_coordinator(raw: &mut Raw, kind: i8, key: &str) {
+pub(crate) fn await_coordinator(raw: &mut Raw, kind: i8, key: &str) {
     let request = FindCoordinatorRequest::default()
         .with_key(text(key))
         .with_key_type(kind);
@@ -149,7 +149,7 @@ pub fn await_coordinator(raw: &mut Raw, kind: i8, key: &str) {
 
 /// What a batch says about its producer.
 #[derive(Clone, Copy)]
-pub struct Sender {
+pub(crate) struct Sender {
     pub id: i64,
     pub epoch: i16,
     pub sequence: i32,
@@ -157,7 +157,7 @@ pub struct Sender {
 }
 
 /// A producer without idempotence.
-pub const PLAIN: Sender = Sender {
+pub(crate) const PLAIN: Sender = Sender {
     id: -1,
     epoch: -1,
     sequence: -1,
@@ -165,7 +165,7 @@ pub const PLAIN: Sender = Sender {
 };
 
 /// One record batch with the given values, as its producer would encode it.
-pub fn batch(sender: Sender, records: &[(i64, &[u8])]) -> Bytes {
+pub(crate) fn batch(sender: Sender, records: &[(i64, &[u8])]) -> Bytes {
     let mut buffer = BytesMut::new();
     let records: Vec<Record> = records
         .iter()
@@ -196,11 +196,11 @@ pub fn batch(sender: Sender, records: &[(i64, &[u8])]) -> Bytes {
 }
 
 /// Produces one batch to partition 0 of `topic` and gives the partition's answer.
-pub fn produce(raw: &mut Raw, topic: &str, records: Bytes) -> PartitionProduceResponse {
+pub(crate) fn produce(raw: &mut Raw, topic: &str, records: Bytes) -> PartitionProduceResponse {
     produce_as(raw, None, topic, 0, records)
 }
 
-pub fn produce_as(
+pub(crate) fn produce_as(
     raw: &mut Raw,
     transactional_id: Option<&str>,
     topic: &str,
@@ -219,7 +219,7 @@ pub fn produce_as(
     response.responses.remove(0).partition_responses.remove(0)
 }
 
-pub fn produce_request(topic: &str, partition: i32, records: Bytes) -> ProduceRequest {
+pub(crate) fn produce_request(topic: &str, partition: i32, records: Bytes) -> ProduceRequest {
     let data = PartitionProduceData::default()
         .with_index(partition)
         .with_records(Some(records));
@@ -234,19 +234,19 @@ pub fn produce_request(topic: &str, partition: i32, records: Bytes) -> ProduceRe
 
 /// How a fetch waits and how much it takes.
 #[derive(Clone, Copy)]
-pub struct FetchLimits {
+pub(crate) struct FetchLimits {
     pub wait_ms: i32,
     pub max_bytes: i32,
     pub committed_only: bool,
 }
 
-pub const AT_ONCE: FetchLimits = FetchLimits {
+pub(crate) const AT_ONCE: FetchLimits = FetchLimits {
     wait_ms: 0,
     max_bytes: 1 << 20,
     committed_only: false,
 };
 
-pub fn fetch_request(topic: &str, offset: i64, limits: FetchLimits) -> FetchRequest {
+pub(crate) fn fetch_request(topic: &str, offset: i64, limits: FetchLimits) -> FetchRequest {
     let partition = FetchPartition::default()
         .with_partition(0)
         .with_current_leader_epoch(-1)
@@ -267,7 +267,7 @@ pub fn fetch_request(topic: &str, offset: i64, limits: FetchLimits) -> FetchRequ
 }
 
 /// Fetches partition 0 of `topic` from `offset` and gives the partition's answer.
-pub fn fetch(raw: &mut Raw, topic: &str, offset: i64, limits: FetchLimits) -> PartitionData {
+pub(crate) fn fetch(raw: &mut Raw, topic: &str, offset: i64, limits: FetchLimits) -> PartitionData {
     let mut response = raw.call(FETCH_VERSION, &fetch_request(topic, offset, limits));
     assert_eq!(response.responses.len(), 1, "one topic was asked for");
     response.responses.remove(0).partitions.remove(0)
@@ -275,7 +275,7 @@ pub fn fetch(raw: &mut Raw, topic: &str, offset: i64, limits: FetchLimits) -> Pa
 
 /// The base offset and the number of records of each batch in a fetched record set. The last may be cut short;
 /// it does not count then.
-pub fn batches(records: Option<&Bytes>) -> Vec<(i64, i32)> {
+pub(crate) fn batches(records: Option<&Bytes>) -> Vec<(i64, i32)> {
     let mut rest: &[u8] = records.map_or(&[], |bytes| bytes);
     let mut found = Vec::new();
     while rest.len() >= 61 {

@@ -20,23 +20,23 @@ const OFFSET_OUT_OF_RANGE: i16 = 1;
 const CORRUPT_MESSAGE: i16 = 2;
 const INVALID_REQUIRED_ACKS: i16 = 21;
 
-pub fn uncompressed_records_come_back(target: &Target) {
+pub(crate) fn uncompressed_records_come_back(target: &Target) {
     round_trip(target, "none");
 }
 
-pub fn gzip_records_come_back(target: &Target) {
+pub(crate) fn gzip_records_come_back(target: &Target) {
     round_trip(target, "gzip");
 }
 
-pub fn snappy_records_come_back(target: &Target) {
+pub(crate) fn snappy_records_come_back(target: &Target) {
     round_trip(target, "snappy");
 }
 
-pub fn lz4_records_come_back(target: &Target) {
+pub(crate) fn lz4_records_come_back(target: &Target) {
     round_trip(target, "lz4");
 }
 
-pub fn zstd_records_come_back(target: &Target) {
+pub(crate) fn zstd_records_come_back(target: &Target) {
     round_trip(target, "zstd");
 }
 
@@ -68,7 +68,7 @@ fn round_trip(target: &Target, codec: &str) {
     }
 }
 
-pub fn equal_keys_share_a_partition_and_keep_their_order(target: &Target) {
+pub(crate) fn equal_keys_share_a_partition_and_keep_their_order(target: &Target) {
     let topic = create_topic(target, 4, &[]);
     let producer = producer(target, &[("partitioner", "murmur2_random")]);
     for i in 0..400 {
@@ -103,7 +103,7 @@ pub fn equal_keys_share_a_partition_and_keep_their_order(target: &Target) {
     assert_eq!(used.len(), 4, "forty keys spread over four partitions");
 }
 
-pub fn headers_and_missing_values_survive(target: &Target) {
+pub(crate) fn headers_and_missing_values_survive(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     let producer = producer(target, &[]);
     let headers = OwnedHeaders::new()
@@ -151,7 +151,7 @@ pub fn headers_and_missing_values_survive(target: &Target) {
     );
 }
 
-pub fn unacknowledged_records_arrive(target: &Target) {
+pub(crate) fn unacknowledged_records_arrive(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     let mut raw = Raw::connect(target);
     let request = produce_request(&topic, 0, batch(PLAIN, &[(7, b"fire and forget")]));
@@ -168,7 +168,7 @@ pub fn unacknowledged_records_arrive(target: &Target) {
     );
 }
 
-pub fn a_fetch_waits_for_records(target: &Target) {
+pub(crate) fn a_fetch_waits_for_records(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     let mut raw = Raw::connect(target);
     let start = now();
@@ -187,7 +187,7 @@ pub fn a_fetch_waits_for_records(target: &Target) {
     );
 }
 
-pub fn a_fetch_without_records_waits_its_time(target: &Target) {
+pub(crate) fn a_fetch_without_records_waits_its_time(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     let mut raw = Raw::connect(target);
     let start = now();
@@ -209,7 +209,7 @@ pub fn a_fetch_without_records_waits_its_time(target: &Target) {
     );
 }
 
-pub fn a_fetch_stays_below_its_bytes_but_gives_one_batch(target: &Target) {
+pub(crate) fn a_fetch_stays_below_its_bytes_but_gives_one_batch(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     let mut raw = Raw::connect(target);
     let value = vec![b'x'; 1000];
@@ -241,7 +241,7 @@ pub fn a_fetch_stays_below_its_bytes_but_gives_one_batch(target: &Target) {
     assert_eq!(batches(some.records.as_ref()), [(0, 1), (1, 1), (2, 1)]);
 }
 
-pub fn a_fetch_inside_a_batch_gives_the_whole_batch(target: &Target) {
+pub(crate) fn a_fetch_inside_a_batch_gives_the_whole_batch(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     let mut raw = Raw::connect(target);
     let five: Vec<(i64, &[u8])> = (0..5).map(|i| (i, b"value".as_slice())).collect();
@@ -263,7 +263,7 @@ pub fn a_fetch_inside_a_batch_gives_the_whole_batch(target: &Target) {
     assert_eq!(batches(end.records.as_ref()), []);
 }
 
-pub fn a_fetch_past_the_end_is_out_of_range(target: &Target) {
+pub(crate) fn a_fetch_past_the_end_is_out_of_range(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     produce_values(target, &topic, 0, &["a", "b"]);
     let mut raw = Raw::connect(target);
@@ -274,7 +274,7 @@ pub fn a_fetch_past_the_end_is_out_of_range(target: &Target) {
     );
 }
 
-pub fn a_corrupt_batch_is_refused(target: &Target) {
+pub(crate) fn a_corrupt_batch_is_refused(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     let mut raw = Raw::connect(target);
     let mut bytes = batch(PLAIN, &[(1, b"intact")]).to_vec();
@@ -291,7 +291,7 @@ pub fn a_corrupt_batch_is_refused(target: &Target) {
     );
 }
 
-pub fn unknown_acks_are_refused(target: &Target) {
+pub(crate) fn unknown_acks_are_refused(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     let mut raw = Raw::connect(target);
     let request = produce_request(&topic, 0, batch(PLAIN, &[(1, b"two")]));

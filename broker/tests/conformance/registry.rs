@@ -18,7 +18,7 @@ const A_STRING: &str = r#"{"type":"record","name":"R","fields":[{"name":"a","typ
 static NEXT_NAME: AtomicU32 = AtomicU32::new(0);
 
 /// A registry under test.
-pub struct Registry {
+pub(crate) struct Registry {
     url: String,
     client: Client,
 }

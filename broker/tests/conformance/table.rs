@@ -9,14 +9,14 @@ use std::thread;
 
 /// One case on both parts: `Err` holds what the failed assertion said.
 #[derive(Debug)]
-pub struct Row {
+pub(crate) struct Row {
     name: &'static str,
     embedded: Result<(), String>,
     real: Result<(), String>,
 }
 
 /// What stands around the rows.
-pub struct Page {
+pub(crate) struct Page {
     pub heading: &'static str,
     /// The name of the real part, for the head of its column.
     pub real: &'static str,
@@ -32,7 +32,7 @@ impl Row {
 
 /// Runs every case on both, on several threads: cases wait for timers of groups and transactions more than
 /// they compute.
-pub fn run<C: Copy + Sync>(
+pub(crate) fn run<C: Copy + Sync>(
     cases: &[(&'static str, C)],
     n_workers: usize,
     on_embedded: impl Fn(C) + Sync,
@@ -63,7 +63,7 @@ pub fn run<C: Copy + Sync>(
 
 /// Prints the table, writes it to `file` below `FLOODMARK_CONFORMANCE_TABLES` if that names a folder, and
 /// fails where the two parts do not agree.
-pub fn publish(page: &Page, rows: &[Row], file: &str) {
+pub(crate) fn publish(page: &Page, rows: &[Row], file: &str) {
     let text = render(page, rows);
     println!("{text}");
     if let Ok(folder) = std::env::var("FLOODMARK_CONFORMANCE_TABLES") {

@@ -17,7 +17,7 @@ const LIST_OFFSETS_VERSION: i16 = 5;
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 
-pub fn create_time_is_kept(target: &Target) {
+pub(crate) fn create_time_is_kept(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     let producer = producer(target, &[("compression.codec", "lz4")]);
     // Event time may run backwards between records, and be far from the broker's clock.
@@ -36,7 +36,7 @@ pub fn create_time_is_kept(target: &Target) {
     assert_eq!(seen, times.map(Timestamp::CreateTime));
 }
 
-pub fn append_time_is_the_brokers(target: &Target) {
+pub(crate) fn append_time_is_the_brokers(target: &Target) {
     for codec in ["none", "zstd"] {
         let topic = create_topic(target, 1, &[("message.timestamp.type", "LogAppendTime")]);
         let producer = producer(target, &[("compression.codec", codec)]);
@@ -72,7 +72,7 @@ pub fn append_time_is_the_brokers(target: &Target) {
     }
 }
 
-pub fn times_are_looked_up_exactly_between_and_past_the_end(target: &Target) {
+pub(crate) fn times_are_looked_up_exactly_between_and_past_the_end(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     // A producer for each record: every record is a batch of its own.
     for time in [1000, 2000, 3000] {
@@ -106,7 +106,7 @@ pub fn times_are_looked_up_exactly_between_and_past_the_end(target: &Target) {
     }
 }
 
-pub fn times_are_looked_up_inside_compressed_batches(target: &Target) {
+pub(crate) fn times_are_looked_up_inside_compressed_batches(target: &Target) {
     for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
         let topic = create_topic(target, 1, &[]);
         // Within a batch the times are not in order: the first record at or after the time counts.
@@ -162,7 +162,7 @@ fn produce_batch(target: &Target, topic: &str, codec: &str, times: &[i64]) {
 }
 
 /// Asked with the special times, and with a partition that has no records.
-pub fn the_ends_of_the_log_are_found(target: &Target) {
+pub(crate) fn the_ends_of_the_log_are_found(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     let mut raw = Raw::connect(target);
     assert_eq!(look_up(&mut raw, &topic, EARLIEST), (-1, 0));

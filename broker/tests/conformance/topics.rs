@@ -20,14 +20,14 @@ const UNKNOWN_TOPIC: i16 = 3;
 const TOPIC_RESOURCE: i8 = 2;
 const ONE: TopicReplication<'static> = TopicReplication::Fixed(1);
 
-pub fn an_empty_topic_ends_at_once(target: &Target) {
+pub(crate) fn an_empty_topic_ends_at_once(target: &Target) {
     let topic = create_topic(target, 2, &[]);
     assert_eq!(read_to_end(target, &topic, 2, &[]), []);
     let watermarks = consumer(target, &[]).fetch_watermarks(&topic, 1, PATIENCE);
     assert_eq!(watermarks, Ok((0, 0)));
 }
 
-pub fn an_unknown_topic_is_an_error(target: &Target) {
+pub(crate) fn an_unknown_topic_is_an_error(target: &Target) {
     let name = target.unique("nowhere");
     let mut raw = Raw::connect(target);
     let topic = MetadataRequestTopic::default().with_name(Some(topic_name(&name)));
@@ -41,7 +41,7 @@ pub fn an_unknown_topic_is_an_error(target: &Target) {
     assert_eq!(produce(&mut raw, &name, records).error_code, UNKNOWN_TOPIC);
 }
 
-pub fn a_topic_is_created_once(target: &Target) {
+pub(crate) fn a_topic_is_created_once(target: &Target) {
     let name = create_topic(target, 3, &[]);
     let again = NewTopic::new(&name, 3, ONE);
     let results = wait(admin(target).create_topics([&again], &admin_options())).unwrap();
@@ -57,7 +57,7 @@ pub fn a_topic_is_created_once(target: &Target) {
     assert_eq!(partitions, [0, 1, 2]);
 }
 
-pub fn impossible_topics_are_refused(target: &Target) {
+pub(crate) fn impossible_topics_are_refused(target: &Target) {
     let admin = admin(target);
     let good = target.unique("topic");
     let long = "x".repeat(250);
@@ -88,7 +88,7 @@ pub fn impossible_topics_are_refused(target: &Target) {
     }
 }
 
-pub fn validation_alone_creates_nothing(target: &Target) {
+pub(crate) fn validation_alone_creates_nothing(target: &Target) {
     let name = target.unique("topic");
     let options = AdminOptions::new()
         .request_timeout(Some(PATIENCE))
@@ -100,7 +100,7 @@ pub fn validation_alone_creates_nothing(target: &Target) {
     assert_eq!(fetch(&mut raw, &name, 0, AT_ONCE).error_code, UNKNOWN_TOPIC);
 }
 
-pub fn a_deleted_topic_is_gone_and_comes_back_empty(target: &Target) {
+pub(crate) fn a_deleted_topic_is_gone_and_comes_back_empty(target: &Target) {
     let name = create_topic(target, 1, &[]);
     produce_values(target, &name, 0, &["old"]);
     let admin = admin(target);
@@ -123,7 +123,7 @@ pub fn a_deleted_topic_is_gone_and_comes_back_empty(target: &Target) {
     );
 }
 
-pub fn settings_of_a_topic_are_described(target: &Target) {
+pub(crate) fn settings_of_a_topic_are_described(target: &Target) {
     let settings = [
         ("message.timestamp.type", "LogAppendTime"),
         ("retention.ms", "12345"),
@@ -159,7 +159,7 @@ pub fn settings_of_a_topic_are_described(target: &Target) {
     assert_eq!(described.results[0].error_code, UNKNOWN_TOPIC);
 }
 
-pub fn deleted_records_move_the_low_watermark(target: &Target) {
+pub(crate) fn deleted_records_move_the_low_watermark(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     let values: Vec<String> = (0..10).map(|i| i.to_string()).collect();
     // Half of them in the middle of one batch: records are cut off exactly, batches need not be.
@@ -203,7 +203,7 @@ pub fn deleted_records_move_the_low_watermark(target: &Target) {
     );
 }
 
-pub fn records_past_the_end_cannot_be_deleted(target: &Target) {
+pub(crate) fn records_past_the_end_cannot_be_deleted(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     produce_values(target, &topic, 0, &["a", "b"]);
     let admin = admin(target);

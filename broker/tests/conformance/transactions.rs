@@ -19,7 +19,7 @@ const COMMITTED: FetchLimits = FetchLimits {
     ..AT_ONCE
 };
 
-pub fn committed_records_become_visible(target: &Target) {
+pub(crate) fn committed_records_become_visible(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     let producer = transactional(target, &target.unique("txn"), &[]);
     producer.begin_transaction().unwrap();
@@ -36,7 +36,7 @@ pub fn committed_records_become_visible(target: &Target) {
     assert_eq!(fetch(&mut raw, &topic, 0, COMMITTED).high_watermark, 3);
 }
 
-pub fn aborted_records_stay_hidden(target: &Target) {
+pub(crate) fn aborted_records_stay_hidden(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     let producer = transactional(target, &target.unique("txn"), &[]);
     producer.begin_transaction().unwrap();
@@ -63,7 +63,7 @@ pub fn aborted_records_stay_hidden(target: &Target) {
     );
 }
 
-pub fn an_open_transaction_holds_back_what_follows(target: &Target) {
+pub(crate) fn an_open_transaction_holds_back_what_follows(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     produce_values(target, &topic, 0, &["before"]);
     let producer = transactional(target, &target.unique("txn"), &[]);
@@ -81,7 +81,7 @@ pub fn an_open_transaction_holds_back_what_follows(target: &Target) {
     );
 }
 
-pub fn interleaved_transactions_read_exactly(target: &Target) {
+pub(crate) fn interleaved_transactions_read_exactly(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     let producers: Vec<TestProducer> = (0..3)
         .map(|_| transactional(target, &target.unique("txn"), &[]))
@@ -111,7 +111,7 @@ pub fn interleaved_transactions_read_exactly(target: &Target) {
     assert_eq!(read_values(target, &topic, "read_uncommitted").len(), 36);
 }
 
-pub fn offsets_commit_with_the_transaction(target: &Target) {
+pub(crate) fn offsets_commit_with_the_transaction(target: &Target) {
     let (input, output) = (create_topic(target, 1, &[]), create_topic(target, 1, &[]));
     let group = target.unique("group");
     produce_values(target, &input, 0, &["1", "2", "3", "4"]);
@@ -153,7 +153,7 @@ pub fn offsets_commit_with_the_transaction(target: &Target) {
     assert_eq!(committed_once_ended(target, &output), ["half"]);
 }
 
-pub fn pending_offsets_are_unstable(target: &Target) {
+pub(crate) fn pending_offsets_are_unstable(target: &Target) {
     let input = create_topic(target, 1, &[]);
     let group = target.unique("group");
     let consumer = member(target, &group, &input, &[]);
@@ -184,7 +184,7 @@ pub fn pending_offsets_are_unstable(target: &Target) {
     assert_eq!(found, (0, 7));
 }
 
-pub fn a_forgotten_transaction_is_aborted(target: &Target) {
+pub(crate) fn a_forgotten_transaction_is_aborted(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     let settings = [
         ("transaction.timeout.ms", "1000"),
@@ -209,7 +209,7 @@ fn send_all(producer: &TestProducer, topic: &str, values: &[&str]) {
 }
 
 /// The committed values, once no transaction is open: a commit is acknowledged before its markers are written.
-pub fn committed_once_ended(target: &Target, topic: &str) -> Vec<String> {
+pub(crate) fn committed_once_ended(target: &Target, topic: &str) -> Vec<String> {
     let mut raw = Raw::connect(target);
     eventually("no transaction is open", || {
         let found = fetch(&mut raw, topic, 0, COMMITTED);

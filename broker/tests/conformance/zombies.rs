@@ -23,7 +23,7 @@ const INVALID_TXN_STATE: i16 = 48;
 const CONCURRENT_TRANSACTIONS: i16 = 51;
 const PRODUCER_FENCED: i16 = 90;
 
-pub fn a_second_producer_fences_the_first(target: &Target) {
+pub(crate) fn a_second_producer_fences_the_first(target: &Target) {
     let (topic, id) = (create_topic(target, 1, &[]), target.unique("txn"));
     let first = transactional(target, &id, &[]);
     first.begin_transaction().unwrap();
@@ -50,7 +50,7 @@ pub fn a_second_producer_fences_the_first(target: &Target) {
     assert_eq!(committed_once_ended(target, &topic), ["of the second"]);
 }
 
-pub fn an_old_epoch_can_neither_write_nor_end(target: &Target) {
+pub(crate) fn an_old_epoch_can_neither_write_nor_end(target: &Target) {
     let (topic, id) = (create_topic(target, 1, &[]), target.unique("txn"));
     let mut raw = Raw::connect(target);
     let old = init(&mut raw, &id);
@@ -79,14 +79,14 @@ pub fn an_old_epoch_can_neither_write_nor_end(target: &Target) {
     assert_eq!(committed_once_ended(target, &topic), Vec::<String>::new());
 }
 
-pub fn a_transaction_cannot_end_before_it_begins(target: &Target) {
+pub(crate) fn a_transaction_cannot_end_before_it_begins(target: &Target) {
     let id = target.unique("txn");
     let mut raw = Raw::connect(target);
     let sender = init(&mut raw, &id);
     assert_eq!(end(&mut raw, &id, sender), INVALID_TXN_STATE);
 }
 
-pub fn an_old_generation_cannot_commit_in_a_transaction(target: &Target) {
+pub(crate) fn an_old_generation_cannot_commit_in_a_transaction(target: &Target) {
     let (topic, group) = (create_topic(target, 1, &[]), target.unique("group"));
     let id = target.unique("txn");
     let mut raw = ready(target, &group);

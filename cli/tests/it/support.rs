@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 
 /// The command, with no setting from the environment of whoever runs the tests.
-pub fn floodmark() -> Command {
+pub(crate) fn floodmark() -> Command {
     let mut command = Command::cargo_bin("floodmark").unwrap();
     for name in [
         "FLOODMARK_SEED",
@@ -19,7 +19,7 @@ pub fn floodmark() -> Command {
 }
 
 /// A shipped profile.
-pub fn profile(name: &str) -> PathBuf {
+pub(crate) fn profile(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../profiles")
         .join(format!("{name}.yaml"))

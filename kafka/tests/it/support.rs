@@ -13,19 +13,19 @@ use floodmark_kafka::{
 };
 
 /// Longer than anything takes on a busy machine; tests end as soon as what they wait for is there.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One poll of a loop that waits for something.
-pub const STEP: Duration = Duration::from_millis(50);
+pub(crate) const STEP: Duration = Duration::from_millis(50);
 
-pub struct Cluster {
+pub(crate) struct Cluster {
     bootstrap: String,
     run: String,
     _broker: Option<Broker>,
 }
 
 impl Cluster {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         // On a cluster that outlives the test, names must not meet those of earlier runs.
         let run = format!(
@@ -48,20 +48,20 @@ impl Cluster {
         }
     }
 
-    pub fn client(&self) -> ClientSettings {
+    pub(crate) fn client(&self) -> ClientSettings {
         ClientSettings::plain(&self.bootstrap)
     }
 
-    pub fn name(&self, stem: &str) -> String {
+    pub(crate) fn name(&self, stem: &str) -> String {
         format!("{stem}-{}", self.run)
     }
 
-    pub fn admin(&self) -> Admin {
+    pub(crate) fn admin(&self) -> Admin {
         Admin::new(&self.client(), PATIENCE).unwrap()
     }
 
     /// A new topic; its name.
-    pub fn topic(&self, stem: &str, partitions: i32) -> String {
+    pub(crate) fn topic(&self, stem: &str, partitions: i32) -> String {
         let name = self.name(stem);
         self.admin()
             .create_topics(&[NewTopic::new(&name, partitions)])
@@ -69,16 +69,16 @@ impl Cluster {
         name
     }
 
-    pub fn producer(&self, settings: ProducerSettings) -> Producer {
+    pub(crate) fn producer(&self, settings: ProducerSettings) -> Producer {
         Producer::new(&self.client(), &settings).unwrap()
     }
 
-    pub fn consumer(&self, settings: ConsumerSettings) -> BatchConsumer {
+    pub(crate) fn consumer(&self, settings: ConsumerSettings) -> BatchConsumer {
         BatchConsumer::new(&self.client(), &settings).unwrap()
     }
 
     /// Writes `payloads` to one partition and waits until they are there; their offsets.
-    pub fn write(&self, topic: &str, partition: i32, payloads: &[&str]) -> Vec<i64> {
+    pub(crate) fn write(&self, topic: &str, partition: i32, payloads: &[&str]) -> Vec<i64> {
         let producer = self.producer(ProducerSettings::default());
         let handle = producer.topic(topic).unwrap();
         for (tag, payload) in payloads.iter().enumerate() {
@@ -96,7 +96,12 @@ impl Cluster {
     }
 
     /// All payloads of a topic's partition from an offset on, until its end.
-    pub fn read(&self, topic: &str, partition: i32, settings: ConsumerSettings) -> Vec<String> {
+    pub(crate) fn read(
+        &self,
+        topic: &str,
+        partition: i32,
+        settings: ConsumerSettings,
+    ) -> Vec<String> {
         let mut consumer = self.consumer(ConsumerSettings {
             report_ends: true,
             ..settings
@@ -119,7 +124,7 @@ impl Cluster {
 }
 
 /// A payload-only copy of a batch.
-pub fn texts(batch: &Batch) -> Vec<String> {
+pub(crate) fn texts(batch: &Batch) -> Vec<String> {
     batch
         .messages()
         .map(|message| String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned())
@@ -127,7 +132,7 @@ pub fn texts(batch: &Batch) -> Vec<String> {
 }
 
 /// Polls until `done` says so of a batch; panics when that takes too long.
-pub fn poll_until(consumer: &mut BatchConsumer, mut done: impl FnMut(&Batch) -> bool) {
+pub(crate) fn poll_until(consumer: &mut BatchConsumer, mut done: impl FnMut(&Batch) -> bool) {
     let mut batch = Batch::with_capacity(1000);
     wait_for("the consumer", || {
         consumer.poll(&mut batch, STEP).unwrap();
@@ -137,7 +142,7 @@ pub fn poll_until(consumer: &mut BatchConsumer, mut done: impl FnMut(&Batch) -> 
 
 /// Calls `done` until it says so; panics when that takes too long.
 #[expect(clippy::disallowed_methods, reason = "bounds a wait in a test")]
-pub fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
         assert!(start.elapsed() < PATIENCE, "still waiting for {what}");
@@ -145,6 +150,6 @@ pub fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 /// A sink for deliveries that must all succeed.
-pub fn all_delivered(delivery: Delivery) {
+pub(crate) fn all_delivered(delivery: Delivery) {
     assert!(delivery.is_delivered(), "{delivery:?}");
 }
