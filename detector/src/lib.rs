@@ -1,27 +1,27 @@
 //! The bundled detector: events in, alerts out.
 //!
-//! - [`runtime`]: watermarks, ordering, windows, keyed state; knows nothing of what the events are
-//! - [`rules`]: one module per rule, plain arithmetic over one key's events
-//! - [`pipelines`]: which events feed which rules, one pipeline per stream
-//! - [`engine`]: all pipelines together, without a broker; what tests and offline tools drive
-//! - [`mod@run`]: the engine between a consumer and a producer
+//! - `runtime`: watermarks, ordering, windows, keyed state; knows nothing of what the events are
+//! - `rules`: one module per rule, plain arithmetic over one key's events
+//! - `pipelines`: which events feed which rules, one pipeline per stream
+//! - [`Engine`]: all pipelines together, without a broker; what tests and offline tools drive
+//! - [`run()`]: the engine between a consumer and a producer
 //!
 //! Time is passed in everywhere, and results depend on the partitions' logs alone: what that means,
 //! and where wall time still shows, is in `docs/detector.md`.
 
 pub mod always;
-pub mod engine;
+mod engine;
 pub mod enrichment;
-pub mod finding;
+mod finding;
 mod hash;
 mod pack;
 mod pipelines;
 mod places;
-pub mod rules;
-pub mod run;
-pub mod runtime;
+mod rules;
+mod run;
+mod runtime;
 mod schemas;
-pub mod settings;
+mod settings;
 mod sink;
 mod source;
 

@@ -2,9 +2,9 @@
 //!
 //! A pipeline knows its events and its rules, and nothing of threads, partitions' numbers or brokers.
 
-pub mod banking;
-pub mod clickstream;
-pub mod sensors;
+pub(crate) mod banking;
+pub(crate) mod clickstream;
+pub(crate) mod sensors;
 
 use floodmark_contracts::key::{KeyType, TypedKey};
 

@@ -65,8 +65,17 @@ fn nearest(of: &Country) -> Option<&'static Country> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// Some address in a country.
+    pub(crate) fn address_in(code: &str) -> String {
+        let places = Places::compiled_in().unwrap();
+        let all = (1..224).flat_map(|a| (0..256).map(move |b| format!("{a}.{b}.0.1")));
+        all.into_iter()
+            .find(|ip| places.country(ip) == country(code))
+            .unwrap()
+    }
 
     #[test]
     fn some_address_of_every_country_is_found_in_it() {

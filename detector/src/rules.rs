@@ -4,16 +4,16 @@
 //! at its top, each with the reason for its value. They come from the published anomaly catalogue and
 //! from runs with the seeds 1 to 5; no other seed was looked at while they were chosen.
 
-pub mod account_takeover;
-pub mod bot;
-pub mod credential_stuffing;
-pub mod drop_out;
-pub mod impossible_navigation;
-pub mod impossible_travel;
-pub mod level_shift;
-pub mod machine_speed_input;
-pub mod page_counts;
-pub mod sensor_level;
-pub mod sensor_spike;
-pub mod sensor_window;
-pub mod stuck_value;
+pub(crate) mod account_takeover;
+pub(crate) mod bot;
+pub(crate) mod credential_stuffing;
+pub(crate) mod drop_out;
+pub(crate) mod impossible_navigation;
+pub(crate) mod impossible_travel;
+pub(crate) mod level_shift;
+pub(crate) mod machine_speed_input;
+pub(crate) mod page_counts;
+pub(crate) mod sensor_level;
+pub(crate) mod sensor_spike;
+pub(crate) mod sensor_window;
+pub(crate) mod stuck_value;

@@ -9,21 +9,21 @@
 //! else than the record key passes through a [`merge::MergedWindows`], which adds up what the
 //! partitions found in an order that does not matter.
 
-pub mod job;
-pub mod keyed;
-pub mod merge;
-pub mod once;
-pub mod order;
-pub mod partition;
-pub mod timers;
-pub mod watermark;
-pub mod window;
+pub(crate) mod job;
+pub(crate) mod keyed;
+pub(crate) mod merge;
+pub(crate) mod once;
+pub(crate) mod order;
+pub(crate) mod partition;
+pub(crate) mod timers;
+pub(crate) mod watermark;
+pub(crate) mod window;
 
-pub use job::{Counts, Job, StreamJob};
-pub use keyed::KeyedState;
-pub use merge::MergedWindows;
-pub use once::Once;
-pub use partition::{Emit, Logic, Merger, Partition, plausible};
-pub use timers::Deadlines;
-pub use watermark::TimeSettings;
-pub use window::{Aggregate, Window, WindowSpec, Windows};
+pub(crate) use job::{Counts, Job, StreamJob};
+pub(crate) use keyed::KeyedState;
+pub(crate) use merge::MergedWindows;
+pub(crate) use once::Once;
+pub(crate) use partition::{Emit, Logic, Merger, plausible};
+pub(crate) use timers::Deadlines;
+pub(crate) use watermark::TimeSettings;
+pub(crate) use window::{Aggregate, Window, WindowSpec, Windows};

@@ -13,6 +13,9 @@ use serde_json::Value;
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// Ids that are remembered. A topic has a handful; more are rubbish, which must not fill the memory.
+const MOST_IDS: usize = 10_000;
+
 /// Ids found so far. Each is looked up once.
 pub(crate) struct Schemas {
     registry: Option<Registry>,
@@ -32,7 +35,8 @@ impl Schemas {
     /// without a frame passes; the decoder says what is wrong with it.
     ///
     /// # Errors
-    /// If the registry does not answer: then nothing can be said about the record.
+    /// If the registry does not answer, or has trouble of its own: then nothing can be said about the
+    /// record, and to call it malformed would throw good events away.
     pub(crate) fn admit(
         &mut self,
         value: &[u8],
@@ -46,11 +50,14 @@ impl Schemas {
         }
         let found = match ask(registry, id, clock) {
             Ok(text) => compare(id, &text),
-            Err(error @ RegistryError::Refused { .. }) => {
+            Err(error) if is_about_the_id(&error) => {
                 Err(format!("schema id {id} is not in the registry: {error}"))
             }
             Err(error) => return Err(error),
         };
+        if self.known.len() >= MOST_IDS {
+            self.known.retain(|_, known| known.is_ok());
+        }
         self.known.insert(id, found.clone());
         Ok(found)
     }
@@ -68,6 +75,20 @@ fn ask(registry: &Registry, id: u32, clock: &dyn Clock) -> Result<String, Regist
             answer => return answer,
         }
     }
+}
+
+/// Whether a refusal speaks of the id that was asked for, and not of who asks or of the registry. Codes
+/// are those of HTTP, or five digits that begin with one; 0 stands for a refusal without a code.
+fn is_about_the_id(error: &RegistryError) -> bool {
+    let RegistryError::Refused { error_code, .. } = error else {
+        return false;
+    };
+    let status = if *error_code >= 10_000 {
+        error_code / 100
+    } else {
+        *error_code
+    };
+    !matches!(status, 401 | 403 | 408 | 429 | 500..)
 }
 
 /// Whether a schema has the fields that we read, in our order. Documentation may differ.
@@ -134,6 +155,33 @@ mod tests {
             assert!(
                 compare(7, other).unwrap_err().contains("schema id 7"),
                 "{other}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_what_speaks_of_the_id_condemns_a_record() {
+        let refused = |error_code| RegistryError::Refused {
+            attempt: "look up schema 7".into(),
+            url: "http://localhost".into(),
+            error_code,
+            detail: String::new(),
+        };
+        for (error_code, condemned) in [
+            (0, true),
+            (404, true),
+            (40403, true),
+            (422, true),
+            (401, false),
+            (40301, false),
+            (429, false),
+            (500, false),
+            (50001, false),
+        ] {
+            assert_eq!(
+                is_about_the_id(&refused(error_code)),
+                condemned,
+                "{error_code}"
             );
         }
     }

@@ -4,15 +4,11 @@ use std::time::Duration;
 
 use floodmark_contracts::{
     problem::{Problem, Problems},
-    profile::DetectorSection,
+    profile::{DetectorSection, detector::SensorWindowSection},
     units::parse_duration,
 };
 
 use crate::runtime::{TimeSettings, WindowSpec};
-
-/// Wall time by which ordinary transport may disorder events of one partition. Event time that runs
-/// `speed` times as fast turns it into that much more.
-const TRANSPORT_DISORDER_MS: f64 = 50.0;
 
 /// Panes of a sliding window at most: each reading is looked at once per window that holds it.
 const MAX_PANES: i64 = 1000;
@@ -58,33 +54,7 @@ impl Settings {
             &section.commit_interval,
             1,
         );
-        let window = &section.sensor_window;
-        let size_ms = millis(&mut problems, "sensor_window.size", &window.size, 1);
-        let slide_ms = millis(&mut problems, "sensor_window.slide", &window.slide, 1);
-        let mut sensor_window = None;
-        if let (Some(size), Some(slide)) = (size_ms, slide_ms) {
-            sensor_window = WindowSpec::sliding(size, slide).filter(|_| size / slide <= MAX_PANES);
-            if sensor_window.is_none() {
-                let found = &window.slide;
-                problems.add(
-                    "detector.sensor_window.slide",
-                    format!(
-                        "`{found}` does not divide the size `{}` into 1 to {MAX_PANES} parts; use \
-                         the size itself or a half of it",
-                        window.size
-                    ),
-                );
-            }
-        }
-        if !(window.deviation.is_finite() && window.deviation > 0.0) {
-            problems.add(
-                "detector.sensor_window.deviation",
-                format!(
-                    "`{}` is not a distance; use a number above 0",
-                    window.deviation
-                ),
-            );
-        }
+        let sensor_window = sensor_window(&mut problems, &section.sensor_window);
         match (bound_ms, idleness_ms, lateness_ms, commit_ms, sensor_window) {
             (
                 Some(bound_ms),
@@ -101,30 +71,41 @@ impl Settings {
                 commit_interval: Duration::from_millis(commit_ms.unsigned_abs()),
                 print_anomalies: section.print_anomalies,
                 sensor_window,
-                sensor_deviation: window.deviation,
+                sensor_deviation: section.sensor_window.deviation,
             }),
             _ => Err(problems.into_vec()),
         }
     }
+}
 
-    /// What is wrong with these settings where event time runs at `speed`, if anything.
-    #[must_use]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a speed is at most a few thousand"
-    )]
-    pub fn check_speed(&self, speed: f64) -> Option<Problem> {
-        let least = (speed * TRANSPORT_DISORDER_MS).ceil() as i64;
-        (self.time.bound_ms < least).then(|| {
-            Problem::new(
-                "detector.watermark_bound",
+/// The windows of the sensor rule, if they can be had. The distance is looked at too.
+fn sensor_window(problems: &mut Problems, section: &SensorWindowSection) -> Option<WindowSpec> {
+    let size_ms = millis(problems, "sensor_window.size", &section.size, 1);
+    let slide_ms = millis(problems, "sensor_window.slide", &section.slide, 1);
+    let mut window = None;
+    if let (Some(size), Some(slide)) = (size_ms, slide_ms) {
+        window = WindowSpec::sliding(size, slide).filter(|_| size / slide <= MAX_PANES);
+        if window.is_none() {
+            problems.add(
+                "detector.sensor_window.slide",
                 format!(
-                    "`{}ms` is less than 50 ms of wall time at speed {speed}; use `{least}ms` or more",
-                    self.time.bound_ms
+                    "`{}` does not divide the size `{}` into 1 to {MAX_PANES} parts; use the size itself \
+                     or a half of it",
+                    section.slide, section.size
                 ),
-            )
-        })
+            );
+        }
     }
+    if !(section.deviation.is_finite() && section.deviation > 0.0) {
+        problems.add(
+            "detector.sensor_window.deviation",
+            format!(
+                "`{}` is not a distance; use a number above 0",
+                section.deviation
+            ),
+        );
+    }
+    window
 }
 
 /// A duration in whole milliseconds, at least `least`.
@@ -144,8 +125,6 @@ fn millis(problems: &mut Problems, field: &str, text: &str, least: i64) -> Optio
 
 #[cfg(test)]
 mod tests {
-    use floodmark_contracts::profile::detector::SensorWindowSection;
-
     use super::*;
 
     fn check(change: impl FnOnce(&mut DetectorSection), expected: &[(&str, &str)]) {
@@ -210,14 +189,5 @@ mod tests {
                 ("detector.sensor_window.size", "`x`"),
             ],
         );
-    }
-
-    #[test]
-    fn a_fast_clock_needs_a_wide_bound() {
-        let settings = Settings::validate(&DetectorSection::default()).unwrap();
-        assert_eq!(settings.check_speed(100.0), None);
-        let problem = settings.check_speed(200.0).unwrap();
-        assert_eq!(problem.path, "detector.watermark_bound");
-        assert!(problem.message.contains("`10000ms`"), "{problem}");
     }
 }

@@ -19,6 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Wait for room in a full queue.
 const ROOM_WAIT: Duration = Duration::from_millis(10);
 
+/// Longest reason in a dead letter's header, bytes. Parsers quote what they could not read, so that a
+/// reason can be longer than its record, and longer than the broker takes.
+const LONGEST_REASON: usize = 1000;
+
 /// A record that could not be decoded.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DeadLetter<'a> {
@@ -124,7 +128,7 @@ impl Sink {
     ) -> Result<(), DetectError> {
         let (partition, offset) = (letter.partition.to_string(), letter.offset.to_string());
         let headers = [
-            ("reason", Some(letter.reason.as_bytes())),
+            ("reason", Some(beginning(letter.reason).as_bytes())),
             ("source-topic", Some(letter.topic.as_bytes())),
             ("source-partition", Some(partition.as_bytes())),
             ("source-offset", Some(offset.as_bytes())),
@@ -188,6 +192,15 @@ impl Sink {
     }
 }
 
+/// The first bytes of a text, up to [`LONGEST_REASON`], without cutting a character in two.
+fn beginning(text: &str) -> &str {
+    let mut end = text.len().min(LONGEST_REASON);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 fn note(failures: &mut BTreeMap<String, u64>, delivery: Delivery) {
     if let Outcome::Failed { code, .. } = delivery.outcome {
         *failures.entry(reason(code)).or_default() += 1;
@@ -196,4 +209,21 @@ fn note(failures: &mut BTreeMap<String, u64>, delivery: Delivery) {
 
 fn reason(code: ErrorCode) -> String {
     code.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_reason_is_cut_between_characters() {
+        assert_eq!(beginning("short"), "short");
+        let cut = beginning(&"aπ".repeat(1000)).to_owned();
+        assert_eq!((cut.len(), cut.ends_with('a')), (LONGEST_REASON, true));
+        assert_eq!(beginning(&"π".repeat(1000)).len(), LONGEST_REASON);
+        assert_eq!(
+            beginning(&format!("a{}", "π".repeat(1000))).len(),
+            LONGEST_REASON - 1
+        );
+    }
 }

@@ -19,6 +19,7 @@ use floodmark_contracts::{
 };
 
 use super::*;
+use crate::places::tests::address_in;
 
 /// Start of the workload: a whole hour.
 const START: i64 = 1_749_531_600_000;
@@ -130,15 +131,14 @@ impl Workload {
 
     fn banking(&mut self) {
         use banking::event_type as what;
-        // Some addresses of Germany, the United States and Japan, as everybody's database has them.
-        const ADDRESSES: [&str; 3] = ["84.128.0.1", "73.0.0.1", "126.0.0.1"];
+        let addresses = ["DE", "US", "JP"].map(address_in);
         for i in 0..3000 {
             let at = START + self.draw.below(LENGTH);
             let user = self.draw.below(60);
             let far = self.draw.below(40) == 0;
             let event_type = [what::LOGIN_SUCCESS, what::BALANCE_VIEW, what::PAYEE_CHANGE]
                 [usize::try_from(self.draw.below(3)).unwrap()];
-            let address = ADDRESSES[usize::try_from(if far { i % 3 } else { user % 3 }).unwrap()];
+            let address = &addresses[usize::try_from(if far { i % 3 } else { user % 3 }).unwrap()];
             let latency = if self.draw.below(20) == 0 { 5 } else { 200 };
             let device = if far {
                 format!("fp-{i}")
@@ -167,6 +167,11 @@ impl Workload {
                 "fp-bad",
                 9000 + i,
             );
+        }
+        for i in 0..8 {
+            let at = START + 700_000 + i * 500;
+            let (user, home) = ("account-7", addresses[1].as_str());
+            self.bank(at, user, what::FIELD_INPUT, home, 5, "fp-7", 9500 + i);
         }
     }
 
@@ -209,7 +214,7 @@ impl Workload {
                 let noise = self.draw.below(400) as f64 / 100.0;
                 let value = match (sensor, minute) {
                     (1, 12) if i % 30 == 0 => 190.0,
-                    (2, 6..9) => 80.0 + noise,
+                    (2, 6..9) => 59.0 + noise,
                     (4, 5) => 51.25,
                     _ => 50.0 + noise,
                 };

@@ -179,12 +179,12 @@ impl Logic for Clickstream {
 fn close_user(
     found: &mut Once<String>,
     window: Window,
-    user: &String,
+    user: &str,
     parts: &Parts<'_, String, UserWindow>,
     emit: &mut Emit<PagePart, Output>,
 ) {
     if let Some(finding) = bot::user_window(window, &parts.merged())
-        && found.first(window.end, user.clone())
+        && found.first(window.end, user.to_owned())
     {
         emit.outputs.push(alert(finding, KeyType::User, user));
     }

@@ -28,7 +28,8 @@ use crate::{
     settings::Settings,
 };
 
-/// A sensor's state is kept this long after its last reading.
+/// A sensor's state is kept this long after its last reading, and longer where windows, which name
+/// their sensors by slot, are kept longer.
 const SENSOR_TTL_MS: i64 = 6 * 3_600_000;
 
 /// A reading that waits for its turn.
@@ -63,13 +64,13 @@ impl Sensors {
     /// Logic without state.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
-        let size_ms = settings.sensor_window.size_ms();
+        let keep_ms = settings.sensor_window.size_ms() + settings.time.lateness_ms;
         Self {
-            sensors: KeyedState::new(SENSOR_TTL_MS.max(4 * size_ms)),
+            sensors: KeyedState::new(SENSOR_TTL_MS.max(keep_ms.saturating_mul(4))),
             deadlines: Deadlines::default(),
             windows: Windows::new(settings.sensor_window, settings.time.lateness_ms),
             reported: Once::default(),
-            keep_ms: size_ms + settings.time.lateness_ms,
+            keep_ms,
             deviation: settings.sensor_deviation,
             print: settings.print_anomalies,
         }
@@ -168,7 +169,11 @@ impl Logic for Sensors {
     fn late_event(&mut self, at: EventTime, reading: Reading, emit: &mut Emit<(), Output>) {
         // The rules over single readings have moved on; windows can still be put right.
         let slot = reading.sensor;
-        self.windows.pane(at, &slot).add(at, reading.value);
+        let pane = self.windows.pane(at, &slot);
+        if pane.holds(at) {
+            return;
+        }
+        pane.add(at, reading.value);
         let Self {
             sensors,
             windows,

@@ -26,8 +26,8 @@ pub struct DropOut {
     last: Option<EventTime>,
     period_ms: f64,
     gaps: u32,
-    /// A deadline of this sensor is set.
-    pub waiting: bool,
+    /// The deadline that is set for this sensor.
+    due: Option<EventTime>,
     /// The silence since the last reading has been found.
     found: bool,
 }
@@ -39,19 +39,24 @@ impl DropOut {
             self.learn(at.since(last) as f64);
         }
         self.found = false;
-        if self.waiting || self.gaps < WARM_UP_GAPS {
+        if self.due.is_some() || self.gaps < WARM_UP_GAPS {
             return None;
         }
-        self.waiting = true;
-        self.deadline()
+        self.due = self.deadline();
+        self.due
     }
 
-    /// Looks at the sensor at a deadline, `now`. Says when to look again, or what was found.
+    /// Looks at the sensor at a deadline, `now`. Says when to look again, or what was found. A deadline
+    /// other than the one that is set belongs to a sensor that had this state before: it is passed over,
+    /// or every sensor that comes and goes would leave one behind that is set again for ever.
     pub fn look(&mut self, now: EventTime) -> Look {
-        self.waiting = false;
+        if self.due != Some(now) {
+            return Look::Done;
+        }
+        self.due = None;
         match (self.last, self.deadline()) {
             (Some(_), Some(deadline)) if deadline > now => {
-                self.waiting = true;
+                self.due = Some(deadline);
                 Look::Again(deadline)
             }
             (Some(last), Some(deadline)) if !self.found => {
@@ -150,6 +155,18 @@ mod tests {
             60_000,
             &[(34_000, 38_300)],
         );
+    }
+
+    #[test]
+    fn a_deadline_of_another_sensor_is_passed_over() {
+        let mut rule = DropOut::default();
+        assert_eq!(rule.look(EventTime(3000)), Look::Done);
+        let due: Vec<EventTime> = (0..5)
+            .filter_map(|i| rule.reading(EventTime(i * 1000)))
+            .collect();
+        assert_eq!(due, [EventTime(7300)]);
+        assert_eq!(rule.look(EventTime(3500)), Look::Done);
+        assert_eq!(rule.look(due[0]), Look::Again(EventTime(8300)));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use floodmark_contracts::{clock::EventTime, kind::Kind};
 use crate::finding::Finding;
 
 /// Time between two inputs below which no person typed, milliseconds. People need 80 and more,
-/// forms filled in by machines under 15.
+/// forms filled in by machines under 15. A negative time is a clock that was set, not a speed.
 const FASTEST_PERSON_MS: i32 = 40;
 
 /// Fast inputs in one session. A password manager makes one.
@@ -21,7 +21,7 @@ pub struct MachineSpeedInput {
 impl MachineSpeedInput {
     /// Takes an input of the session; a finding if it is one fast input too many, once per session.
     pub fn event(&mut self, at: EventTime, latency_ms: i32, event_id: &str) -> Option<Finding> {
-        if latency_ms >= FASTEST_PERSON_MS {
+        if !(0..FASTEST_PERSON_MS).contains(&latency_ms) {
             return None;
         }
         if self.fast == 0 {
@@ -60,5 +60,11 @@ mod tests {
     fn people_and_password_managers_are_not_found() {
         check(&[250, 5, 300, 80, 90, 2000], 0);
         check(&[5, 7], 0);
+        check(&[39, 40, 39], 0);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_no_speed() {
+        check(&[-5, -3_600_000, -1, -1], 0);
     }
 }

@@ -31,6 +31,9 @@ const DIFFERENCE_PER_NOISE: f64 = 1.128;
 /// Median absolute difference of two readings, in deviations of one.
 const MEDIAN_DIFFERENCE_PER_NOISE: f64 = 0.954;
 
+/// Readings beyond this are garbage, and no sensor's level.
+const LARGEST: f64 = 1e100;
+
 /// Noise below this share of the level is rounding, not noise.
 const LEAST_NOISE: f64 = 1e-6;
 
@@ -73,6 +76,10 @@ impl SensorLevel {
 
     /// Takes an ordinary reading.
     pub fn learn(&mut self, at: EventTime, value: f64) {
+        // Differences of such values overflow, and a level that is not a number stays one.
+        if value.abs() > LARGEST {
+            return;
+        }
         self.readings = self.readings.saturating_add(1);
         if let Some((last_at, last)) = self.last.replace((at, value)) {
             // Exact repeats are held values: they say nothing about level or noise.
@@ -160,6 +167,23 @@ pub(super) mod tests {
         }
         assert!(level.is_known());
         assert!(level.noise() < 4.0, "{}", level.noise());
+    }
+
+    #[test]
+    fn absurd_readings_leave_the_level_a_number() {
+        let mut level = SensorLevel::default();
+        for i in 0..40 {
+            level.learn(
+                EventTime(i64::try_from(i).unwrap() * 1000),
+                match i {
+                    2 => f64::MAX,
+                    3 => f64::MIN,
+                    _ => 50.0 + noise(i),
+                },
+            );
+        }
+        assert!((level.level() - 50.0).abs() < 2.0, "{}", level.level());
+        assert!(level.is_known() && level.noise() < 4.0, "{}", level.noise());
     }
 
     #[test]

@@ -34,6 +34,12 @@ impl Readings {
         self.most = self.most.max(value);
         self.all.push((at, value));
     }
+
+    /// Whether a reading of this time is in it: then another one is a copy made in transport.
+    #[must_use]
+    pub fn holds(&self, at: EventTime) -> bool {
+        self.all.iter().any(|(held, _)| *held == at)
+    }
 }
 
 /// A reading that deviates.

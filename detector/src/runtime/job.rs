@@ -51,10 +51,6 @@ pub trait StreamJob<O>: Send {
 
     /// What was counted.
     fn counts(&self) -> Counts;
-
-    /// The watermark of the stream: the least of its active partitions'; `None` before one has an
-    /// event.
-    fn watermark(&self) -> Option<EventTime>;
 }
 
 /// A job with logic `L` per partition and merger `M` over them.
@@ -88,6 +84,13 @@ where
             counts: Counts::default(),
             emit: Emit::default(),
         }
+    }
+
+    /// The watermark of the stream: the least of its active partitions'; `None` before one has an
+    /// event.
+    #[cfg(test)]
+    fn watermark(&self) -> Option<EventTime> {
+        (self.merged != BEGINNING).then_some(self.merged)
     }
 
     /// Hands what partition `source` found to the merger and the outputs on.
@@ -203,10 +206,6 @@ where
 
     fn counts(&self) -> Counts {
         self.counts
-    }
-
-    fn watermark(&self) -> Option<EventTime> {
-        (self.merged != BEGINNING).then_some(self.merged)
     }
 }
 

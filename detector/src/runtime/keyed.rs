@@ -128,15 +128,9 @@ impl<K: Eq + Hash + Clone, S: Default> KeyedState<K, S> {
     }
 
     /// Number of keys held.
-    #[must_use]
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.slots.len()
-    }
-
-    /// True without keys.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.slots.is_empty()
     }
 }
 
@@ -161,7 +155,7 @@ mod tests {
         let mut states: KeyedState<Arc<str>, u32> = KeyedState::new(100);
         let first = states.reserve("a", EventTime(0));
         states.sweep(EventTime(101));
-        assert!(states.is_empty());
+        assert_eq!(states.len(), 0);
         assert_eq!(states.reserve("b", EventTime(101)), first);
         assert_eq!(states.len(), 1);
     }

@@ -66,15 +66,9 @@ impl<E> OrderBuffer<E> {
     }
 
     /// Number of events held.
-    #[must_use]
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.held
-    }
-
-    /// True if no event is held.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.held == 0
     }
 }
 
@@ -103,7 +97,7 @@ mod tests {
         assert_eq!(drain(&mut buffer, 20), [(3, 1), (3, 3), (19, 2)]);
         assert_eq!(buffer.len(), 1);
         assert_eq!(drain(&mut buffer, 30), [(25, 0)]);
-        assert!(buffer.is_empty());
+        assert_eq!(buffer.len(), 0);
     }
 
     proptest! {

@@ -147,13 +147,9 @@ impl<L: Logic> Partition<L> {
     }
 
     /// The pipeline's logic, to look at.
+    #[cfg(test)]
     pub fn logic(&self) -> &L {
         &self.logic
-    }
-
-    /// Number of events that wait for the watermark.
-    pub fn waiting(&self) -> usize {
-        self.buffer.len()
     }
 
     /// Takes a record of the log.

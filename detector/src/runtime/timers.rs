@@ -37,15 +37,9 @@ impl<K: Ord> Deadlines<K> {
     }
 
     /// Number of entries.
-    #[must_use]
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.queue.len()
-    }
-
-    /// True without an entry.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
     }
 }
 
@@ -64,6 +58,5 @@ mod tests {
         assert_eq!(deadlines.pop(EventTime(29)), Some((EventTime(10), "b")));
         assert_eq!(deadlines.pop(EventTime(29)), None);
         assert_eq!(deadlines.len(), 1);
-        assert!(!deadlines.is_empty());
     }
 }

@@ -236,15 +236,9 @@ impl<G: Eq + Hash + Ord, A: Default> Windows<G, A> {
     }
 
     /// Number of groups in all panes held.
-    #[must_use]
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.panes.values().map(|pane| pane.aggregates.len()).sum()
-    }
-
-    /// True if nothing is held.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.panes.is_empty()
     }
 
     /// End of the oldest open window with events, if it is at or before `to`. Gaps are jumped over,

@@ -1,4 +1,10 @@
 //! The detector against a real broker: events in through the topics, alerts read back.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests say what went wrong by panicking"
+)]
+
+mod malformed;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,6 +19,7 @@ use floodmark_contracts::{
     clock::{Clock, EventTime, SystemClock},
     event::{
         banking::{BankingUiEvent, SCHEMA, event_type},
+        clickstream::ClickEvent,
         confluent::write_frame,
         sensor::SensorReading,
     },
@@ -158,14 +165,20 @@ impl World {
 
     /// Runs the detector until it has read everything that is there.
     fn detect(&self) -> (SubjectFacts, String) {
+        self.detect_until(|progress| progress == Progress::CaughtUp)
+    }
+
+    /// Runs the detector until `done` says so of its progress, or patience ends.
+    fn detect_until(&self, done: impl Fn(Progress) -> bool) -> (SubjectFacts, String) {
         let stop = AtomicBool::new(false);
         let mut printed = Vec::new();
+        let clock = SystemClock::new();
         let mut progress = |progress| {
-            if progress == Progress::CaughtUp {
+            let late = clock.monotonic_us() > i64::try_from(PATIENCE.as_micros()).unwrap();
+            if late || done(progress) {
                 stop.store(true, Ordering::Relaxed);
             }
         };
-        let clock = SystemClock::new();
         let facts = run(&self.job, &clock, &stop, &mut printed, &mut progress).unwrap();
         (facts, String::from_utf8(printed).unwrap())
     }
@@ -190,6 +203,23 @@ fn sensor(partition: i32, name: &str) -> Vec<(i32, Vec<u8>)> {
     readings
         .chain([(partition, reading(900, name, 50.0))])
         .collect()
+}
+
+fn click(seconds: i64, event_type: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    ClickEvent {
+        event_id: format!("click-{seconds}").into(),
+        user_id: format!("user-{seconds}").into(),
+        session_id: format!("session-{seconds}").into(),
+        event_type: event_type.into(),
+        page_url: "/offers".into(),
+        timestamp: EventTime(START + seconds * 1000),
+        ip_address: "192.0.2.1".into(),
+        country: "DE".into(),
+        device_type: "mobile".into(),
+    }
+    .encode(&mut out);
+    out
 }
 
 fn input(seconds: i64, schema_id: u32) -> Vec<u8> {
@@ -252,32 +282,6 @@ fn a_second_run_goes_on_where_the_first_one_stopped() {
 }
 
 #[test]
-fn what_is_no_event_goes_to_the_dead_letters_and_stops_nothing() {
-    let world = World::new(&[Stream::Sensors]);
-    let mut values = vec![
-        (1, b"{\"sensor_id\":7}".to_vec()),
-        (1, Vec::new()),
-        (1, vec![0xff; 10]),
-    ];
-    values.extend(sensor(1, "sensor_1"));
-    world.write("sensor-data_2", &values);
-    let (facts, _) = world.detect();
-    assert_eq!(
-        (facts.dead_letters, facts.consumed[&Stream::Sensors]),
-        (3, 16)
-    );
-    assert!(!world.alerts().is_empty());
-
-    let letters = world.read("dead-letters");
-    assert_eq!(letters.len(), 3);
-    let (headers, value) = &letters[0];
-    assert_eq!(value, b"{\"sensor_id\":7}");
-    assert!(headers["reason"].contains("SensorReading"), "{headers:?}");
-    let place = ["source-topic", "source-partition", "source-offset"].map(|name| &headers[name]);
-    assert_eq!(place, ["sensor-data_2", "1", "0"]);
-}
-
-#[test]
 fn banking_is_read_by_its_registered_schema_and_fraud_is_flagged() {
     let world = World::new(&[Stream::Banking]);
     let registry = Registry::new(&world.broker.registry_url().unwrap()).unwrap();
@@ -309,6 +313,26 @@ fn banking_is_read_by_its_registered_schema_and_fraud_is_flagged() {
         world.alerts()[0].kind.as_deref(),
         Some("machine-speed-input")
     );
+}
+
+#[test]
+fn a_partition_without_events_holds_no_minute_back() {
+    let mut world = World::new(&[Stream::Clickstream]);
+    world.job.section.idleness = "50ms".into();
+    // All of them in one partition; the other one is empty, and stays so.
+    let minute = |minute: i64, n: i64, event_type: &'static str| {
+        (0..n).map(move |i| (0, click(minute * 60 + i % 60, event_type)))
+    };
+    let mut events: Vec<_> = minute(0, 100, "page_view").collect();
+    events.extend(minute(1, 60, "error"));
+    events.extend(minute(15, 1, "page_view"));
+    world.write("clickstream-events", &events);
+    world.detect_until(
+        |progress| matches!(progress, Progress::Position { alerts, .. } if alerts > 0),
+    );
+    let alerts = world.alerts();
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    assert_eq!(alerts[0].kind.as_deref(), Some("error-burst"));
 }
 
 #[test]

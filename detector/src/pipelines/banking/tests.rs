@@ -1,6 +1,7 @@
-use floodmark_contracts::{enrichment::Enrichment, event::confluent::write_frame, geo};
+use floodmark_contracts::{enrichment::Enrichment, event::confluent::write_frame};
 
 use super::{super::testing, *};
+use crate::places::tests::address_in;
 
 /// A customer's event; everything that a test does not set is as usual.
 #[derive(Clone)]
@@ -65,15 +66,6 @@ fn run_with(enrichment: EnrichmentStore, lateness_ms: i64, acts: &[Act<'_>]) -> 
 
 fn run(acts: &[Act<'_>]) -> Vec<Output> {
     run_with(EnrichmentStore::default(), 0, acts)
-}
-
-/// Some address in a country.
-fn address_in(code: &str) -> String {
-    let places = Places::compiled_in().unwrap();
-    let all = (1..224).flat_map(|a| (0..256).map(move |b| format!("{a}.{b}.0.1")));
-    all.into_iter()
-        .find(|ip| places.country(ip) == geo::country(code))
-        .unwrap()
 }
 
 fn takeover() -> [Act<'static>; 5] {
@@ -300,7 +292,7 @@ fn what_cannot_be_an_event_is_refused_with_a_reason() {
     let mut logic = Banking::new(lookups(EnrichmentStore::default()), 0);
     let good = encode(&USUAL);
     for (value, reason) in [
-        (&good[1..], "no Confluent frame"),
+        (&b"\x01\0\0\0\x01plain"[..], "no Confluent frame"),
         (&good[..20], "Avro body breaks off"),
         (&[][..], "no Confluent frame"),
     ] {

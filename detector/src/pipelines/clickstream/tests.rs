@@ -160,7 +160,7 @@ fn what_cannot_be_an_event_is_refused_with_a_reason() {
 
 #[test]
 fn memory_is_given_back_when_event_time_goes_on() {
-    let mut job = crate::runtime::Partition::new(
+    let mut job = crate::runtime::partition::Partition::new(
         &TimeSettings {
             bound_ms: 0,
             lateness_ms: 0,

@@ -172,5 +172,54 @@ fn what_cannot_be_a_reading_is_refused_with_a_reason() {
         let refused = logic.decode(value).unwrap_err();
         assert!(refused.contains(reason), "{refused}");
     }
-    assert!(logic.sensors.is_empty());
+    assert_eq!(logic.sensors.len(), 0);
+}
+
+#[test]
+fn a_late_copy_of_a_reading_corrects_nothing() {
+    // Counted twice, the copy of the low reading would pull the average down to 40, and the high
+    // reading would lie 60 from it.
+    let readings = [
+        (1.0, "sensor_1", 10.0),
+        (3.0, "sensor_1", 100.0),
+        (20.0, "sensor_1", 50.0),
+        (1.0, "sensor_1", 10.0),
+    ];
+    let lenient = |section: &mut DetectorSection| section.allowed_lateness = "30s".into();
+    assert_eq!(run(lenient, &readings), []);
+    let mut another = readings;
+    another[3].0 = 1.5;
+    assert_eq!(
+        rules(&run(lenient, &another), "sensor-spike"),
+        ["sensor-window"]
+    );
+}
+
+#[test]
+fn windows_that_outlive_a_day_still_know_their_sensors() {
+    // With a day of allowed lateness, the slot of a sensor that fell silent must not go to another one
+    // before its last window is gone.
+    let lenient = |section: &mut DetectorSection| section.allowed_lateness = "24h".into();
+    let newcomers: Vec<String> = (1..20).map(|hour| format!("since_{hour}")).collect();
+    let mut readings = vec![(1.0, "gone", 50.0), (3.0, "gone", 50.0)];
+    for (hour, newcomer) in (1..20).zip(&newcomers) {
+        readings.push((f64::from(hour) * 3600.0, newcomer.as_str(), 50.0));
+    }
+    readings.push((4.0, "gone", 150.0));
+    let outputs = run(lenient, &readings);
+    let found = testing::alerts(&outputs, "sensor-spike");
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].key.id, "gone");
+}
+
+#[test]
+fn a_deadline_of_a_forgotten_sensor_raises_no_alert_about_another() {
+    let hour = |hour: u32, sensor| (f64::from(hour) * 3600.0, sensor, f64::from(50 + hour % 2));
+    let mut readings: Vec<_> = (0..20).map(|i| hour(i, "hourly")).collect();
+    // Its deadline, 4.3 periods of two hours after the last reading, comes up at 14:36. Its state is
+    // gone by then, and the newcomer has taken its slot.
+    readings.extend([0, 2, 4, 6].map(|i| hour(i, "every_two_hours")));
+    readings.push(hour(14, "newcomer"));
+    readings.sort_by(|a, b| a.0.total_cmp(&b.0));
+    assert_eq!(run(|_| (), &readings), []);
 }
