@@ -226,6 +226,7 @@ pub fn execute(
         registry_url: setup.connection.registry,
         client: setup.client,
         topics: setup.topics,
+        work,
     };
     // Clients of a broker that is about to stop would only log that it has gone.
     drop(setup.admin);

@@ -7,6 +7,7 @@ use std::{
 
 use floodmark_contracts::{clock::Clock, record::RunRecord};
 use floodmark_kafka::ClientSettings;
+use tempfile::TempDir;
 
 use super::{Request, RunError, files::read_labels};
 use crate::{broker::RunningBroker, topics::Topics};
@@ -18,6 +19,8 @@ pub(super) struct LeftOver {
     pub(super) registry_url: Option<String>,
     pub(super) client: ClientSettings,
     pub(super) topics: Topics,
+    /// Where the broker keeps its data.
+    pub(super) work: TempDir,
 }
 
 /// Broker and registry of a run that has ended, with its topics as they stand.
@@ -26,6 +29,8 @@ pub struct Kept {
     registry_url: Option<String>,
     broker: RunningBroker,
     registry: Option<RunningBroker>,
+    // Last, so that it is removed last: a real broker ends itself when its data has gone.
+    _work: TempDir,
 }
 
 impl Kept {
@@ -66,6 +71,7 @@ pub(super) fn leave(
             registry_url: left.registry_url,
             broker: left.broker,
             registry: left.registry,
+            _work: left.work,
         }));
     }
     if left.broker.is_own() {

@@ -1,0 +1,11 @@
+//! The harness against a real cluster, the embedded broker: topics, collection, looking for a broker.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests say what went wrong by panicking"
+)]
+
+mod brokers;
+mod cluster;
+mod collecting;
+mod topics;
