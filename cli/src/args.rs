@@ -82,8 +82,9 @@ pub enum Command {
     Validate(ValidateArgs),
     /// Run the embedded broker and schema registry (for benchmarks and tests, not to keep data)
     Broker(BrokerArgs),
-    /// Create, list or delete the topics of a profile
-    Topics(TopicsArgs),
+    /// Create, list, delete or read the topics of a profile
+    #[command(subcommand)]
+    Topics(TopicsCommand),
     /// Print or write the JSON Schemas of everything that others read or write
     Schema(SchemaArgs),
     /// Print completions for a shell
@@ -270,37 +271,42 @@ pub struct BrokerArgs {
     pub ready_file: Option<PathBuf>,
 }
 
-/// Arguments of `topics`.
+/// What to do with the topics of a profile.
+#[derive(Debug, Subcommand)]
+pub enum TopicsCommand {
+    /// Create those that are missing
+    Create(TopicsArgs),
+    /// Show them with their number of records
+    List(TopicsArgs),
+    /// Delete them and what they hold
+    Delete(TopicsArgs),
+    /// Print what one of them holds, up to its present end
+    Read(ReadArgs),
+}
+
+/// Arguments of `topics create`, `topics list` and `topics delete`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  floodmark topics create profiles/sensors.yaml --broker localhost:9092
-  floodmark topics read profiles/sensors.yaml --broker localhost:9092 --topic anomalies > alerts.ndjson")]
 pub struct TopicsArgs {
-    /// What to do with them
-    #[arg(value_enum)]
-    pub action: TopicsAction,
-    /// `read`: which topic, by its full name
-    #[arg(long, value_name = "NAME")]
-    pub topic: Option<String>,
-    /// `read`: how a record is shown
-    #[arg(long, value_enum, default_value_t = RecordFormat::Value)]
-    pub format: RecordFormat,
     /// The profile and what overrides it
     #[command(flatten)]
     pub profile: ProfileArgs,
 }
 
-/// What to do with topics.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum TopicsAction {
-    /// Create those that are missing.
-    Create,
-    /// Show them with their number of records.
-    List,
-    /// Delete them and what they hold.
-    Delete,
-    /// Print what one of them holds, up to its present end.
-    Read,
+/// Arguments of `topics read`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  floodmark topics read profiles/sensors.yaml --broker localhost:9092 --topic anomalies
+  floodmark topics read profiles/banking.yaml --broker localhost:9092 --topic banking-ui-events --format hex")]
+pub struct ReadArgs {
+    /// Which topic, by its full name
+    #[arg(long, value_name = "NAME")]
+    pub topic: String,
+    /// How a record is shown
+    #[arg(long, value_enum, default_value_t = RecordFormat::Value)]
+    pub format: RecordFormat,
+    /// The profile and what overrides it
+    #[command(flatten)]
+    pub profile: ProfileArgs,
 }
 
 /// How a record is shown.

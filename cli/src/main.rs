@@ -30,12 +30,12 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Bench(args) => commands::bench::run(args, &cli.global),
-        Command::Generate(args) => commands::generate::run(args),
-        Command::Detect(args) => commands::detect::run(args),
+        Command::Generate(args) => commands::generate::run(args, &cli.global),
+        Command::Detect(args) => commands::detect::run(args, &cli.global),
         Command::Score(args) => commands::score::run(args),
         Command::Report(args) => commands::report::run(args),
         Command::Validate(args) => commands::validate::run(args),
-        Command::Broker(args) => commands::broker::run(args),
+        Command::Broker(args) => commands::broker::run(args, &cli.global),
         Command::Topics(args) => commands::topics::run(args),
         Command::Schema(args) => commands::schema::run(args),
         Command::Completions(args) => commands::completions::run(args),

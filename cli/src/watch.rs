@@ -5,34 +5,34 @@ use std::io::IsTerminal;
 use floodmark_harness::run::RunEvent;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::commands::tell;
+use crate::{args::Global, commands::tell};
 
-/// Shows the events of a run on standard error.
-pub struct Watcher {
-    quiet: bool,
+/// Shows how far a job has got, on standard error.
+pub struct Watcher<'a> {
+    global: &'a Global,
+    /// The last second that was told without a terminal.
+    told: Option<i64>,
     bar: Option<ProgressBar>,
     on_terminal: bool,
 }
 
-impl Watcher {
+impl<'a> Watcher<'a> {
     /// A watcher for this process's standard error.
-    pub fn new(quiet: bool) -> Self {
+    pub fn new(global: &'a Global) -> Self {
         Self {
-            quiet,
+            global,
+            told: None,
             bar: None,
             on_terminal: std::io::stderr().is_terminal(),
         }
     }
 
-    /// Shows an event.
+    /// Shows an event of a run.
     pub fn see(&mut self, event: &RunEvent) {
-        if self.quiet {
-            return;
-        }
         match event {
             RunEvent::Stage(text) => {
                 self.finish();
-                tell(text);
+                tell(self.global, text);
             }
             RunEvent::Progress {
                 second,
@@ -40,7 +40,7 @@ impl Watcher {
                 sent,
                 alerts,
             } => {
-                self.progress(*second, *of, *sent, *alerts);
+                self.progress(*second, *of, &format!("{sent} events/s, {alerts} alerts"));
             }
         }
     }
@@ -52,10 +52,16 @@ impl Watcher {
         }
     }
 
-    fn progress(&mut self, second: i64, of: f64, sent: u64, alerts: u64) {
-        let text = format!("{sent} events/s, {alerts} alerts");
+    /// Shows how far a job of `of` seconds has got: a bar on a terminal, else a line a second.
+    pub fn progress(&mut self, second: i64, of: f64, text: &str) {
+        if self.global.quiet {
+            return;
+        }
         if !self.on_terminal {
-            tell(&format!("  {second} of {of:.0} s: {text}"));
+            if self.told.is_none_or(|told| second > told) {
+                self.told = Some(second);
+                tell(self.global, &format!("  {second} of {of:.0} s: {text}"));
+            }
             return;
         }
         let bar = self.bar.get_or_insert_with(|| {
@@ -66,6 +72,6 @@ impl Watcher {
             bar
         });
         bar.set_position(u64::try_from(second).unwrap_or(0));
-        bar.set_message(text);
+        bar.set_message(text.to_owned());
     }
 }

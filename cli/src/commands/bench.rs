@@ -34,7 +34,7 @@ pub fn run(args: &BenchArgs, global: &Global) -> Result<Exit, Failure> {
     let result = score_and_report(&out, &record)?;
     output::summary(&out, &result);
     if let Some(kept) = kept {
-        tell(&kept_line(&kept));
+        tell(global, &kept_line(&kept));
         kept.hold(&*clock, &stop);
     }
     Ok(result.outcome.into())
@@ -62,7 +62,7 @@ fn measure(
         version: env!("CARGO_PKG_VERSION"),
         keep: args.keep,
     };
-    let mut watcher = Watcher::new(global.quiet);
+    let mut watcher = Watcher::new(global);
     let outcome = execute(&request, &mut |event| watcher.see(&event));
     watcher.finish();
     outcome.map_err(|error| {

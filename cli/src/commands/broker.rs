@@ -7,14 +7,14 @@ use floodmark_contracts::clock::{Clock, SystemClock};
 use floodmark_harness::broker::Ready;
 
 use crate::{
-    args::BrokerArgs,
+    args::{BrokerArgs, Global},
     commands::{say, tell},
     exit::{Exit, Failure},
     signals,
 };
 
 /// Runs the broker until a signal.
-pub fn run(args: &BrokerArgs) -> Result<Exit, Failure> {
+pub fn run(args: &BrokerArgs, global: &Global) -> Result<Exit, Failure> {
     let stop = signals::stop_flag()?;
     let config = BrokerConfig {
         listen: args.listen,
@@ -24,7 +24,10 @@ pub fn run(args: &BrokerArgs) -> Result<Exit, Failure> {
         registry_listen: Some(args.registry),
         ..BrokerConfig::default()
     };
-    tell("floodmark broker: for benchmarks and tests on one machine, not a place to keep data");
+    tell(
+        global,
+        "floodmark broker: for benchmarks and tests on one machine, not a place to keep data",
+    );
     let broker = Broker::start(config)?;
     let ready = Ready {
         bootstrap: broker.bootstrap(),

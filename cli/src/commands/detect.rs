@@ -13,11 +13,12 @@ use floodmark_contracts::{
     clock::{Clock, SystemClock},
     job::{Connection, DetectorJob},
 };
+use floodmark_detector::Progress;
 use floodmark_harness::broker::BrokerChoice;
 use floodmark_kafka::{Admin, ClientSettings};
 
 use crate::{
-    args::DetectArgs,
+    args::{DetectArgs, Global},
     commands::tell,
     exit::{Exit, Failure},
     load, signals,
@@ -28,7 +29,7 @@ use crate::{
 const SETTLED: Duration = Duration::from_secs(2);
 
 /// Runs the detector until a signal, or until everything is read.
-pub fn run(args: &DetectArgs) -> Result<Exit, Failure> {
+pub fn run(args: &DetectArgs, global: &Global) -> Result<Exit, Failure> {
     let stop = signals::stop_flag()?;
     let job = match (&args.job, &args.profile) {
         (Some(file), _) => read_job(file)?,
@@ -40,7 +41,15 @@ pub fn run(args: &DetectArgs) -> Result<Exit, Failure> {
         .then(|| watch_for_end(&job, Arc::clone(&stop)));
     let clock = SystemClock::new();
     let mut stdout = std::io::stdout().lock();
-    let mut progress = |_| {};
+    // As a part of a run the harness watches the lag; by itself it says how far it is.
+    let mut progress = |progress| {
+        if let (None, Progress::Position { consumed, alerts }) = (&args.job, progress) {
+            tell(
+                global,
+                &format!("  {consumed} records read, {alerts} alerts"),
+            );
+        }
+    };
     let facts = if args.always {
         floodmark_detector::always::run(&job, &clock, &stop, &mut stdout, &mut progress)
     } else {
@@ -68,10 +77,11 @@ pub fn run(args: &DetectArgs) -> Result<Exit, Failure> {
     if let Some(file) = &job.facts {
         std::fs::write(file, serde_json::to_vec(&facts)?)?;
     }
-    tell(&format!(
+    let line = format!(
         "{} alerts, {} dead letters",
         facts.alerts, facts.dead_letters
-    ));
+    );
+    tell(global, &line);
     Ok(Exit::Pass)
 }
 

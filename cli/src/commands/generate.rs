@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use floodmark_contracts::{
-    clock::SystemClock,
+    clock::{RunMicros, SystemClock},
     job::{Connection, GeneratorJob},
     record::GeneratorFacts,
 };
@@ -14,14 +14,15 @@ use floodmark_harness::{
 };
 
 use crate::{
-    args::GenerateArgs,
+    args::{GenerateArgs, Global},
     commands::tell,
     exit::{Exit, Failure},
     load, output, signals,
+    watch::Watcher,
 };
 
 /// Generates a profile's events, or a resolved plan's.
-pub fn run(args: &GenerateArgs) -> Result<Exit, Failure> {
+pub fn run(args: &GenerateArgs, global: &Global) -> Result<Exit, Failure> {
     let sink: SinkChoice = args.sink.parse().map_err(Failure::usage)?;
     let stop = signals::stop_flag()?;
     let (job, verbose) = match (&args.job, &args.profile) {
@@ -30,9 +31,18 @@ pub fn run(args: &GenerateArgs) -> Result<Exit, Failure> {
         (None, None) => return Err(Failure::usage("name a profile, or a job with `--job`")),
     };
     let clock = SystemClock::new();
+    let mut watcher = Watcher::new(global);
     let facts = floodmark_generator::run(&job, &sink, &clock, &stop, &mut |progress| {
         if verbose {
-            tell(&format!("  {progress}"));
+            let text = format!(
+                "{} of {} events sent, {} acknowledged",
+                progress.sent, progress.total, progress.acknowledged
+            );
+            watcher.progress(
+                seconds(progress.elapsed) as i64,
+                seconds(progress.duration),
+                &text,
+            );
         }
     })
     .map_err(|error| {
@@ -44,7 +54,8 @@ pub fn run(args: &GenerateArgs) -> Result<Exit, Failure> {
         Failure::new(exit, error)
     })?;
     if verbose {
-        summary(&facts, &args.out);
+        watcher.finish();
+        summary(global, &facts, &args.out);
     }
     Ok(if facts.interrupted {
         Exit::Interrupted
@@ -53,17 +64,20 @@ pub fn run(args: &GenerateArgs) -> Result<Exit, Failure> {
     })
 }
 
-fn summary(facts: &GeneratorFacts, out: &Path) {
+fn seconds(at: RunMicros) -> f64 {
+    at.0.max(0) as f64 / 1e6
+}
+
+fn summary(global: &Global, facts: &GeneratorFacts, out: &Path) {
     for (stream, facts) in &facts.streams {
-        tell(&format!(
+        let line = format!(
             "{stream}: {} due, {} sent, {} acknowledged, fingerprint {}",
             facts.due, facts.sent, facts.acknowledged, facts.fingerprint
-        ));
+        );
+        tell(global, &line);
     }
-    tell(&format!(
-        "labels, enrichment data and figures: {}",
-        out.display()
-    ));
+    let line = format!("labels, enrichment data and figures: {}", out.display());
+    tell(global, &line);
 }
 
 fn read_job(file: &Path) -> Result<GeneratorJob, Failure> {

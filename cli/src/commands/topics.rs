@@ -9,14 +9,15 @@ use std::{
 use floodmark_contracts::clock::{Clock, SystemClock};
 use floodmark_harness::{
     broker::BrokerChoice,
-    topics::{Topics, specs},
+    topics::{TopicSpec, Topics, specs},
 };
 use floodmark_kafka::{
-    Admin, Batch, BatchConsumer, ClientSettings, ConsumerSettings, consumer::StartOffset,
+    Admin, Batch, BatchConsumer, ClientSettings, ConsumerSettings,
+    consumer::{Event, StartOffset},
 };
 
 use crate::{
-    args::{RecordFormat, TopicsAction, TopicsArgs},
+    args::{ProfileArgs, RecordFormat, TopicsCommand},
     commands::say,
     exit::{Exit, Failure},
     load,
@@ -25,113 +26,145 @@ use crate::{
 /// How long one question to the cluster may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Creates, lists or deletes them.
-pub fn run(args: &TopicsArgs) -> Result<Exit, Failure> {
-    let loaded = load::load(&args.profile)?;
-    let BrokerChoice::External(servers) = &loaded.sound.broker else {
-        let message = format!(
-            "`{}` is started for one run and has no topics to look at; pass `--broker HOST:PORT`",
-            loaded.sound.broker
-        );
-        return Err(Failure::usage(message));
-    };
-    let client = loaded.client.at(servers.as_str());
-    let admin = Admin::new(&client, TIMEOUT)?;
-    let unreachable = |error| Failure::new(Exit::Unreachable, error);
-    admin.wait_until_reachable(TIMEOUT).map_err(unreachable)?;
-    let cluster = admin.cluster()?;
-    let wanted = specs(&loaded.profile, &loaded.sound);
-    match args.action {
-        TopicsAction::Create => {
-            let topics = Topics::create(&client, &wanted, false)?;
-            say(&format!("created {} topics", topics.created().len()));
-        }
-        TopicsAction::List => {
-            for spec in &wanted {
-                if !cluster.topics.iter().any(|topic| topic.name == spec.name) {
-                    say(&format!("{} missing", spec.name));
-                    continue;
-                }
-                let bounds = admin.watermarks(&[spec.name.as_str()])?;
-                let records: i64 = bounds.iter().map(|part| part.high - part.low).sum();
-                say(&format!(
-                    "{} {} partitions {records} records",
-                    spec.name,
-                    bounds.len()
-                ));
-            }
-        }
-        TopicsAction::Delete => {
-            let present: Vec<&str> = wanted
-                .iter()
-                .map(|spec| spec.name.as_str())
-                .filter(|name| cluster.topics.iter().any(|topic| topic.name == *name))
-                .collect();
-            admin.delete_topics(&present)?;
-            say(&format!("deleted {} topics", present.len()));
-        }
-        TopicsAction::Read => {
-            let Some(topic) = &args.topic else {
-                return Err(Failure::usage(
-                    "say which topic to read, with `--topic NAME`",
-                ));
-            };
+/// How long a poll waits for records.
+const POLL: Duration = Duration::from_millis(100);
+
+/// How long a topic may give nothing before its end.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Creates, lists, deletes or reads them.
+pub fn run(command: &TopicsCommand) -> Result<Exit, Failure> {
+    match command {
+        TopicsCommand::Create(args) => Cluster::of(&args.profile)?.create()?,
+        TopicsCommand::List(args) => Cluster::of(&args.profile)?.list()?,
+        TopicsCommand::Delete(args) => Cluster::of(&args.profile)?.delete()?,
+        TopicsCommand::Read(args) => {
+            let cluster = Cluster::of(&args.profile)?;
             let mut out = BufWriter::new(std::io::stdout().lock());
-            read(&client, &admin, topic, args.format, &mut out)?;
+            cluster.read(&args.topic, args.format, &mut out)?;
             out.flush()?;
         }
     }
     Ok(Exit::Pass)
 }
 
-/// Writes every record of `topic` up to its present end.
-fn read(
-    client: &ClientSettings,
-    admin: &Admin,
-    topic: &str,
-    format: RecordFormat,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    let mut left: BTreeMap<i32, i64> = BTreeMap::new();
-    let mut start = Vec::new();
-    for bounds in admin.watermarks(&[topic])? {
-        if bounds.low < bounds.high {
-            left.insert(bounds.partition.partition, bounds.high);
-            start.push((bounds.partition, StartOffset::Beginning));
+/// A cluster that answers, and the topics that a profile wants on it.
+struct Cluster {
+    client: ClientSettings,
+    admin: Admin,
+    wanted: Vec<TopicSpec>,
+}
+
+impl Cluster {
+    fn of(args: &ProfileArgs) -> Result<Self, Failure> {
+        let loaded = load::load(args)?;
+        let BrokerChoice::External(servers) = &loaded.sound.broker else {
+            let message = format!(
+                "`{}` is started for one run and has no topics to look at; pass `--broker HOST:PORT`",
+                loaded.sound.broker
+            );
+            return Err(Failure::usage(message));
+        };
+        let client = loaded.client.at(servers.as_str());
+        let admin = Admin::new(&client, TIMEOUT)?;
+        let unreachable = |error| Failure::new(Exit::Unreachable, error);
+        admin.wait_until_reachable(TIMEOUT).map_err(unreachable)?;
+        let wanted = specs(&loaded.profile, &loaded.sound);
+        Ok(Self {
+            client,
+            admin,
+            wanted,
+        })
+    }
+
+    fn create(&self) -> Result<(), Failure> {
+        let topics = Topics::create(&self.client, &self.wanted, false)?;
+        say(&format!("created {} topics", topics.created().len()));
+        Ok(())
+    }
+
+    fn list(&self) -> Result<(), Failure> {
+        for spec in &self.wanted {
+            if self.admin.topic(&spec.name)?.is_none() {
+                say(&format!("{} missing", spec.name));
+                continue;
+            }
+            let bounds = self.admin.watermarks(&[spec.name.as_str()])?;
+            let records: i64 = bounds.iter().map(|part| part.high - part.low).sum();
+            say(&format!(
+                "{} {} partitions {records} records",
+                spec.name,
+                bounds.len()
+            ));
         }
+        Ok(())
     }
-    if start.is_empty() {
-        return Ok(());
-    }
-    let mut consumer = BatchConsumer::new(client, &ConsumerSettings::default())?;
-    consumer.assign(&start, TIMEOUT)?;
-    let mut batch = Batch::with_capacity(10_000);
-    let clock = SystemClock::new();
-    let mut last_progress = clock.monotonic_us();
-    while !left.is_empty() {
-        consumer.poll(&mut batch, Duration::from_millis(100))?;
-        for message in batch.messages() {
-            show(format, message.key(), message.payload(), out)?;
-            if left
-                .get(&message.partition())
-                .is_some_and(|end| message.offset() + 1 >= *end)
-            {
-                left.remove(&message.partition());
+
+    fn delete(&self) -> Result<(), Failure> {
+        let mut present = Vec::new();
+        for spec in &self.wanted {
+            if self.admin.topic(&spec.name)?.is_some() {
+                present.push(spec.name.as_str());
             }
         }
-        if !batch.is_empty() {
-            last_progress = clock.monotonic_us();
-        } else if clock.monotonic_us() - last_progress > 30_000_000 {
-            let message = format!(
-                "topic `{topic}` gave no record for 30 s before its end; {} partitions are not read",
-                left.len()
-            );
-            return Err(Failure::new(Exit::Unreachable, anyhow::anyhow!(message)));
-        }
-        batch.clear();
+        self.admin.delete_topics(&present)?;
+        say(&format!("deleted {} topics", present.len()));
+        Ok(())
     }
-    consumer.close()?;
-    Ok(())
+
+    /// Writes every record of `topic` up to its present end.
+    fn read(&self, topic: &str, format: RecordFormat, out: &mut dyn Write) -> Result<(), Failure> {
+        let mut left: BTreeMap<i32, i64> = BTreeMap::new();
+        let mut start = Vec::new();
+        for bounds in self.admin.watermarks(&[topic])? {
+            if bounds.low < bounds.high {
+                left.insert(bounds.partition.partition, bounds.high);
+                start.push((bounds.partition, StartOffset::Beginning));
+            }
+        }
+        if start.is_empty() {
+            return Ok(());
+        }
+        // The last offset of a partition may belong to a transaction's marker, which is no record:
+        // its end is what the client reports, not a record with a number.
+        let settings = ConsumerSettings {
+            report_ends: true,
+            ..ConsumerSettings::default()
+        };
+        let mut consumer = BatchConsumer::new(&self.client, &settings)?;
+        consumer.assign(&start, TIMEOUT)?;
+        let mut batch = Batch::with_capacity(10_000);
+        let clock = SystemClock::new();
+        let mut last_progress = clock.monotonic_us();
+        while !left.is_empty() {
+            consumer.poll(&mut batch, POLL)?;
+            for message in batch.messages() {
+                show(format, message.key(), message.payload(), out)?;
+            }
+            for event in batch.events() {
+                if let Event::EndOfPartition { partition, offset } = event
+                    && left
+                        .get(&partition.partition)
+                        .is_some_and(|end| offset >= end)
+                {
+                    left.remove(&partition.partition);
+                }
+            }
+            if !batch.is_empty() {
+                last_progress = clock.monotonic_us();
+            } else if clock.monotonic_us() - last_progress > SILENCE.as_micros() as i64 {
+                let message = format!(
+                    "topic `{topic}` gave no record for {SILENCE:?} before its end; {} partitions are \
+                     not read",
+                    left.len()
+                );
+                return Err(Failure::new(Exit::Unreachable, anyhow::anyhow!(message)));
+            }
+            batch.clear();
+        }
+        consumer.close()?;
+        Ok(())
+    }
 }
 
 fn show(

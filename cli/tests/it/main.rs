@@ -1,7 +1,14 @@
 //! What the command does for its users, and what keeps the workspace in shape.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests say what went wrong by panicking"
+)]
+
 mod bench;
 mod command_line;
 mod layout;
+mod parts;
 mod schemas;
 mod support;
