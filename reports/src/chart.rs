@@ -9,7 +9,7 @@ mod timeline;
 
 pub(crate) use self::{
     accuracy::accuracy,
-    latency::{decade_name, decades, latency, nines},
-    scale::nice_ticks,
+    latency::{Curves, decade_name, latency},
+    scale::{Scale, nice_ticks},
     timeline::timeline,
 };

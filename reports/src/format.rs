@@ -10,7 +10,7 @@ pub(crate) fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -39,6 +39,20 @@ pub(crate) fn number(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
+/// A round value of an axis: whole ones without decimals.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "ticks are positive and far below 2^64"
+)]
+pub(crate) fn tick(value: f64) -> String {
+    if value.fract() == 0.0 {
+        count(value as u64)
+    } else {
+        number(value)
+    }
+}
+
 /// Events per second.
 pub(crate) fn rate(value: f64) -> String {
     format!("{}/s", number(value))
@@ -59,6 +73,15 @@ pub(crate) fn millis(ms: f64) -> String {
         size if size >= 60_000.0 => format!("{} min", number(ms / 60_000.0)),
         size if size >= 1_000.0 => format!("{} s", number(ms / 1_000.0)),
         _ => format!("{} ms", number(ms)),
+    }
+}
+
+/// Milliseconds of a setting, without the decimals that a measurement would have: `5 min`, `1.5 s`.
+pub(crate) fn setting_millis(ms: i64) -> String {
+    match ms.unsigned_abs() {
+        size if size >= 60_000 && ms % 60_000 == 0 => format!("{} min", ms / 60_000),
+        size if size >= 1_000 => format!("{} s", ms as f64 / 1_000.0),
+        _ => format!("{ms} ms"),
     }
 }
 
@@ -149,9 +172,14 @@ mod tests {
         assert_eq!(micros(1_250_000.0), "1.25 s");
         assert_eq!(millis(-500.0), "-500 ms");
         assert_eq!(millis(90_000.0), "1.50 min");
+        assert_eq!(
+            [300_000, 90_000, 1_500, 0].map(setting_millis),
+            ["5 min", "90 s", "1.5 s", "0 ms"]
+        );
         assert_eq!(bytes(1023.0), "1,023 B");
         assert_eq!(bytes(64.0 * 1024.0 * 1024.0), "64.0 MiB");
         assert_eq!(rate(50_000.0), "50,000/s");
+        assert_eq!([0.5, 2.0, 12_000.0].map(tick), ["0.500", "2", "12,000"]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod tiles;
 use std::io::Write;
 
 use askama::Template;
+use floodmark_contracts::result::RunResult;
 
 use self::{
     incidents::{Listing, false_alerts, missed},
@@ -20,7 +21,8 @@ use crate::{
     ReportError, ReportInput, chart,
     format::wall_time,
     model::Model,
-    verdict::{Badge, advice, badge, sentence},
+    prose,
+    verdict::{Badge, advice, badge, sentence, sentence_of},
 };
 
 /// Everything on the page.
@@ -36,6 +38,7 @@ struct Page<'a> {
     started_at: String,
     badge: Badge,
     sentence: String,
+    /// HTML, as the other texts that hold values in backticks.
     advice: Vec<String>,
     tiles: Vec<Tile>,
     gates: Vec<GateRow<'a>>,
@@ -53,8 +56,9 @@ struct Page<'a> {
     processes: Vec<ProcessRow<'a>>,
     environment: Vec<Pair>,
     phases: Vec<Pair>,
-    warnings: &'a [String],
+    warnings: Vec<String>,
     tolerances: Vec<Pair>,
+    lateness: Vec<Pair>,
 }
 
 /// Writes the report.
@@ -74,7 +78,10 @@ pub fn html(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportEr
         started_at: wall_time(result.started_at),
         badge: badge(result.outcome),
         sentence: sentence(result),
-        advice: advice(result),
+        advice: advice(result)
+            .iter()
+            .map(|line| prose::html(line))
+            .collect(),
         tiles: tiles::tiles(result),
         gates: tables::gates(result),
         validity: tables::validity(result),
@@ -91,8 +98,18 @@ pub fn html(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportEr
         processes: tables::processes(result),
         environment: tables::environment(result),
         phases: tables::phases(result),
-        warnings: &result.warnings,
+        warnings: warnings(result),
         tolerances: tables::tolerances(&result.detection.tolerances),
+        lateness: tables::lateness(&result.detection.tolerances),
     };
-    Ok(out.write_all(page.render()?.as_bytes())?)
+    let shown = |c: char| if c == '\n' { c } else { prose::visible(c) };
+    let text: String = page.render()?.chars().map(shown).collect();
+    Ok(out.write_all(text.as_bytes())?)
+}
+
+fn warnings(result: &RunResult) -> Vec<String> {
+    let warnings = result.warnings.iter();
+    warnings
+        .map(|line| prose::html(&sentence_of(line)))
+        .collect()
 }

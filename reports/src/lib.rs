@@ -10,6 +10,7 @@ mod format;
 mod html;
 mod model;
 mod plot;
+mod prose;
 mod summary;
 mod table;
 mod terminal;

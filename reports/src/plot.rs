@@ -2,6 +2,7 @@
 
 mod canvas;
 mod detection;
+mod frame;
 mod latency;
 mod throughput;
 
@@ -15,14 +16,14 @@ pub fn png(input: &ReportInput<'_>) -> Result<Vec<(&'static str, Vec<u8>)>, Repo
     let model = Model::new(input);
     let title = format!("{} · seed {}", input.result.profile, input.result.seed);
     Ok(vec![
-        canvas::draw("throughput.png", |root| {
-            throughput::draw(root, &model, &title)
+        canvas::draw("throughput.png", |canvas| {
+            throughput::draw(canvas, &model, &title)
         })?,
-        canvas::draw("latency.png", |root| {
-            latency::draw(root, input.result, &title)
+        canvas::draw("latency.png", |canvas| {
+            latency::draw(canvas, input.result, &title)
         })?,
-        canvas::draw("detection.png", |root| {
-            detection::draw(root, input.result, &title)
+        canvas::draw("detection.png", |canvas| {
+            detection::draw(canvas, input.result, &title)
         })?,
     ])
 }

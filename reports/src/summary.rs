@@ -5,8 +5,9 @@ use std::io::Write;
 use crate::{
     ReportError, ReportInput,
     format::{event_time, plural, wall_time},
+    prose::markdown,
     terminal::{latency, scores, throughput},
-    verdict::{advice, badge, fails, found, sentence},
+    verdict::{advice, badge, fails, found, reasons, sentence, sentence_of},
 };
 
 /// Missed incidents that the summary names.
@@ -19,10 +20,11 @@ const MISSED_LISTED: usize = 10;
 pub fn summary_md(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportError> {
     let result = input.result;
     let badge = badge(result.outcome);
-    writeln!(out, "# {} {}: {}\n", badge.sign, badge.word, result.profile)?;
+    let profile = markdown(&result.profile);
+    writeln!(out, "# {} {}: {profile}\n", badge.sign, badge.word)?;
     writeln!(out, "{}\n", sentence(result))?;
-    for line in advice(result) {
-        writeln!(out, "- {line}")?;
+    for line in reasons(result).into_iter().chain(advice(result)) {
+        writeln!(out, "- {}", markdown(&line))?;
     }
     writeln!(
         out,
@@ -52,7 +54,7 @@ pub fn summary_md(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), Re
     if !result.warnings.is_empty() {
         writeln!(out, "## Warnings\n")?;
         for warning in &result.warnings {
-            writeln!(out, "- {warning}")?;
+            writeln!(out, "- {}", markdown(&sentence_of(warning)))?;
         }
     }
     Ok(())
@@ -88,9 +90,10 @@ fn missed(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportErro
     for id in missed.iter().take(MISSED_LISTED) {
         match input.labels.iter().find(|label| label.id == *id) {
             Some(label) => {
-                let keys: Vec<&str> = label.keys.iter().map(|key| key.id.as_str()).collect();
+                let keys = label.keys.iter().map(|key| format!("`{}`", key.id));
+                let keys = markdown(&keys.collect::<Vec<_>>().join(", "));
                 let (kind, start) = (label.kind, event_time(label.start));
-                writeln!(out, "- `{id}` {kind} on {} at {start}", keys.join(", "))?;
+                writeln!(out, "- `{id}` {kind} on {keys} at {start}")?;
             }
             None => writeln!(out, "- `{id}`")?,
         }

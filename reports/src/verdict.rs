@@ -44,11 +44,8 @@ pub(crate) fn sentence(result: &RunResult) -> String {
         }
         Outcome::Passed => format!("No gate fails the run, some warn. {trust}"),
         Outcome::GateFailed => {
-            let verb = if failed == 1 { "does" } else { "do" };
-            format!(
-                "{failed} of {} {verb} not hold. {trust}",
-                plural(gates, "gate")
-            )
+            let verb = if failed == 1 { "fails" } else { "fail" };
+            format!("{failed} of {} {verb}. {trust}", plural(gates, "gate"))
         }
         Outcome::Invalid => {
             format!(
@@ -61,14 +58,15 @@ pub(crate) fn sentence(result: &RunResult) -> String {
     }
 }
 
-/// What a reader can do next, most pressing first.
+/// What speaks against the figures, as sentences.
+pub(crate) fn reasons(result: &RunResult) -> Vec<String> {
+    let reasons = result.validity.reasons.iter();
+    reasons.map(|reason| sentence_of(&reason.message)).collect()
+}
+
+/// What a reader can do next, most pressing first; reasons against the figures stand by themselves.
 pub(crate) fn advice(result: &RunResult) -> Vec<String> {
-    let mut advice: Vec<String> = result
-        .validity
-        .reasons
-        .iter()
-        .map(|reason| capitalise(&reason.message))
-        .collect();
+    let mut advice = Vec::new();
     if result.outcome == Outcome::Interrupted {
         advice.push("Run it again to the end before comparing it with anything.".to_owned());
     }
@@ -101,7 +99,8 @@ pub(crate) fn advice(result: &RunResult) -> Vec<String> {
     }
     for gate in failed.iter().filter(|gate| gate.found.is_none()) {
         advice.push(format!(
-            "`{}` cannot hold: its figure is undefined in this run, as nothing was there to measure.",
+            "`{}` cannot hold: its figure is undefined in this run, as there was nothing or too \
+             little to measure.",
             gate.gate.require
         ));
     }
@@ -132,6 +131,21 @@ pub(crate) fn fails(gate: &GateResult) -> bool {
     !gate.passed && gate.gate.otherwise == GateFailure::Fail
 }
 
+/// A text as a sentence: with a capital and a full stop.
+pub(crate) fn sentence_of(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars
+        .next()
+        .map(|c| c.to_uppercase().to_string())
+        .unwrap_or_default();
+    let end = if text.ends_with(['.', '!', '?']) {
+        ""
+    } else {
+        "."
+    };
+    format!("{first}{}{end}", chars.as_str())
+}
+
 fn most_missed(result: &RunResult) -> Option<String> {
     let missed = |scores: &Scores| scores.labels - scores.detected;
     let (kind, scores) = most(result, missed)?;
@@ -158,18 +172,4 @@ fn most(result: &RunResult, of: impl Fn(&Scores) -> u64) -> Option<(&Kind, &Scor
     kinds
         .max_by_key(|(_, scores)| of(scores))
         .filter(|(_, scores)| of(scores) > 0)
-}
-
-fn capitalise(text: &str) -> String {
-    let mut chars = text.chars();
-    let first = chars
-        .next()
-        .map(|c| c.to_uppercase().to_string())
-        .unwrap_or_default();
-    let end = if text.ends_with(['.', '!', '?']) {
-        ""
-    } else {
-        "."
-    };
-    format!("{first}{}{end}", chars.as_str())
 }

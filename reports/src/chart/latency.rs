@@ -1,6 +1,6 @@
 //! Percentile curves: how long the slowest share of events and alerts takes.
 
-use floodmark_contracts::result::RunResult;
+use floodmark_contracts::result::{LatencySummary, RunResult};
 
 use super::{
     scale::Scale,
@@ -10,72 +10,94 @@ use crate::{format::micros, model::latencies};
 
 const SIZE: [f64; 2] = [960.0, 360.0];
 const LEFT: f64 = 90.0;
-const RIGHT: f64 = 940.0;
+const RIGHT: f64 = 925.0;
 const TOP: f64 = 44.0;
 const BOTTOM: f64 = 310.0;
 
 /// Percentiles that the axis names.
 const TICKS: [f64; 7] = [0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999];
 
+/// A latency's percentile curve: positions on the axis of nines and powers of ten of microseconds.
+pub(crate) struct Line {
+    pub(crate) name: &'static str,
+    pub(crate) points: Vec<[f64; 2]>,
+}
+
+/// The curves of a run and the axes that hold them.
+pub(crate) struct Curves {
+    pub(crate) lines: Vec<Line>,
+    /// End of the axis of nines.
+    pub(crate) furthest: f64,
+    /// Whole powers of ten around all values.
+    pub(crate) decades: [f64; 2],
+}
+
+impl Curves {
+    pub(crate) fn new(result: &RunResult) -> Self {
+        let point = |[p, us]: &[f64; 2]| [nines(*p), us.max(1.0).log10()];
+        let line = |(name, summary): (&'static str, &LatencySummary)| Line {
+            name,
+            points: summary.curve.iter().map(point).collect(),
+        };
+        let lines: Vec<Line> = latencies(result).map(line).collect();
+        let points = || lines.iter().flat_map(|line| &line.points);
+        Self {
+            furthest: points().map(|[x, _]| *x).fold(1.0, f64::max),
+            decades: decades(points().map(|[_, y]| *y)),
+            lines,
+        }
+    }
+
+    /// Names and positions of the percentiles that the axis of nines reaches.
+    pub(crate) fn ticks(&self) -> impl Iterator<Item = (String, f64)> {
+        let reached = TICKS.into_iter().map(|p| (format!("{p} %"), nines(p)));
+        reached.filter(|(_, at)| *at <= self.furthest + 1e-9)
+    }
+
+    /// The powers of ten that the other axis names.
+    pub(crate) fn whole_decades(&self) -> impl Iterator<Item = f64> {
+        let [lowest, highest] = self.decades;
+        std::iter::successors(Some(lowest), |decade| Some(decade + 1.0))
+            .take_while(move |decade| *decade <= highest)
+    }
+}
+
 /// Draws the curve of every latency that has values.
 pub(crate) fn latency(result: &RunResult) -> String {
-    let curves: Vec<(&str, Vec<[f64; 2]>)> = latencies(result)
-        .map(|(name, summary)| {
-            let points = summary
-                .curve
-                .iter()
-                .map(|[p, us]| [nines(*p), us.max(1.0).log10()]);
-            (name, points.collect())
-        })
-        .collect();
-    let points = || curves.iter().flat_map(|(_, points)| points);
-    let furthest = points().map(|[x, _]| *x).fold(1.0, f64::max);
-    let [lowest, highest] = decades(points().map(|[_, y]| *y));
+    let curves = Curves::new(result);
     let mut svg = Svg::new("latency", SIZE, "Latency percentiles", &describe(result));
-    let x = Scale::new([0.0, furthest], [LEFT, RIGHT]);
-    let y = Scale::new([lowest, highest], [BOTTOM, TOP]);
-
-    let mut decade = lowest;
-    while decade <= highest {
-        svg.line("grid", [LEFT, y.at(decade)], [RIGHT, y.at(decade)]);
+    let x = Scale::new([0.0, curves.furthest], [LEFT, RIGHT]);
+    let y = Scale::new(curves.decades, [BOTTOM, TOP]);
+    for decade in curves.whole_decades() {
+        let at = y.at(decade);
+        svg.line("grid", [LEFT, at], [RIGHT, at]);
         let text = decade_name(decade);
-        svg.text("tick", [LEFT - 8.0, y.at(decade) + 4.0], Anchor::End, &text);
-        decade += 1.0;
+        svg.text("tick", [LEFT - 8.0, at + 4.0], Anchor::End, &text);
     }
-    for tick in TICKS
-        .into_iter()
-        .filter(|tick| nines(*tick) <= furthest + 1e-9)
-    {
-        let at = x.at(nines(tick));
+    for (text, at) in curves.ticks() {
+        let at = x.at(at);
         svg.line("grid", [at, TOP], [at, BOTTOM]);
-        svg.text(
-            "tick",
-            [at, BOTTOM + 16.0],
-            Anchor::Middle,
-            &format!("{tick} %"),
-        );
+        svg.text("tick", [at, BOTTOM + 16.0], Anchor::Middle, &text);
     }
     svg.line("axis", [LEFT, BOTTOM], [RIGHT, BOTTOM]);
     let caption = "share of values that are at most this slow";
     svg.text("axis-name", [RIGHT, BOTTOM + 36.0], Anchor::End, caption);
     let mut at = LEFT;
-    for (name, points) in &curves {
-        let class = class_of(name);
-        let drawn: Vec<[f64; 2]> = points
-            .iter()
-            .map(|[px, py]| [x.at(*px), y.at(*py)])
-            .collect();
-        svg.polyline(&format!("series {class}"), &drawn);
-        svg.line(&format!("series {class}"), [at, 18.0], [at + 28.0, 18.0]);
-        let text = if points.is_empty() {
-            format!("{name} (no values)")
+    for line in &curves.lines {
+        let class = format!("series {}", class_of(line.name));
+        let place = |[px, py]: &[f64; 2]| [x.at(*px), y.at(*py)];
+        let drawn: Vec<[f64; 2]> = line.points.iter().map(place).collect();
+        svg.polyline(&class, &drawn);
+        svg.line(&class, [at, 18.0], [at + 28.0, 18.0]);
+        let text = if drawn.is_empty() {
+            format!("{} (no values)", line.name)
         } else {
-            (*name).to_owned()
+            line.name.to_owned()
         };
         svg.text("legend", [at + 34.0, 22.0], Anchor::Start, &text);
         at += 64.0 + text.len() as f64 * 7.5;
     }
-    if points().next().is_none() {
+    if curves.lines.iter().all(|line| line.points.is_empty()) {
         let middle = [f64::midpoint(LEFT, RIGHT), f64::midpoint(TOP, BOTTOM)];
         svg.text("note", middle, Anchor::Middle, "no latency was measured");
     }
@@ -85,7 +107,7 @@ pub(crate) fn latency(result: &RunResult) -> String {
 /// The class of a latency's line, which sets its colour and its dashes.
 fn class_of(name: &str) -> &'static str {
     match name {
-        "send_lateness" => "offered",
+        "send_lateness" => "base",
         "acknowledge" => "acked",
         "alert" => "sent",
         _ => "consumed",
@@ -93,12 +115,12 @@ fn class_of(name: &str) -> &'static str {
 }
 
 /// The axis: each further nine takes as much room as the one before.
-pub(crate) fn nines(percentile: f64) -> f64 {
+fn nines(percentile: f64) -> f64 {
     -(1.0 - percentile / 100.0).max(1e-9).log10()
 }
 
 /// Whole powers of ten around the values.
-pub(crate) fn decades(values: impl Iterator<Item = f64>) -> [f64; 2] {
+fn decades(values: impl Iterator<Item = f64>) -> [f64; 2] {
     let range = values.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], value| {
         [low.min(value), high.max(value)]
     });
@@ -127,7 +149,7 @@ fn describe(result: &RunResult) -> String {
         return "No latency was measured.".to_owned();
     }
     format!(
-        "Medians: {}. The table beside holds the percentiles.",
+        "Medians: {}. The table below holds the percentiles.",
         medians.join(", ")
     )
 }

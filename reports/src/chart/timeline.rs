@@ -8,13 +8,13 @@ use super::{
     svg::{Anchor, Svg},
 };
 use crate::{
-    format::{count, micros, number},
+    format::{micros, number, tick},
     model::{Band, Lane, Mark, Model},
 };
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 160.0;
-const RIGHT: f64 = 940.0;
+const RIGHT: f64 = 925.0;
 const LANE_HEIGHT: f64 = 26.0;
 
 /// Lines of the panel of rates: metric of the series, class, name.
@@ -39,7 +39,7 @@ pub(crate) fn timeline(model: &Model) -> String {
     );
     svg.hatch("missed-hatch", "hatch-line");
     let x = Scale::new([0.0, model.end], [LEFT, RIGHT]);
-    rates_legend(&mut svg);
+    rates_legend(&mut svg, model);
     let ticks: Vec<f64> = nice_ticks(model.end, 8)
         .into_iter()
         .filter(|t| *t <= model.end)
@@ -69,7 +69,7 @@ pub(crate) fn timeline(model: &Model) -> String {
             "tick",
             [x.at(*t), bottom + 15.0],
             Anchor::Middle,
-            &format!("{} s", count_or(*t)),
+            &format!("{} s", tick(*t)),
         );
     }
     let caption = "wall time since the start of the run";
@@ -163,9 +163,11 @@ fn draw_panel(svg: &mut Svg, model: &Model, panel: &Panel, x: Scale, top: f64) {
     }
 }
 
-fn rates_legend(svg: &mut Svg) {
+/// Names the lines that are drawn.
+fn rates_legend(svg: &mut Svg, model: &Model) {
     let mut at = LEFT;
-    for (_, class, name) in RATES {
+    let drawn = |(metric, _, _): &(&str, _, _)| !model.series.line(metric).is_empty();
+    for (_, class, name) in RATES.into_iter().filter(drawn) {
         svg.line(&format!("series {class}"), [at, 14.0], [at + 28.0, 14.0]);
         svg.text("legend", [at + 34.0, 18.0], Anchor::Start, name);
         at += 60.0 + name.len() as f64 * 7.5;
@@ -187,12 +189,12 @@ fn draw_lanes(svg: &mut Svg, model: &Model, x: Scale, top: f64) {
         let y = top + i as f64 * LANE_HEIGHT;
         svg.line("grid", [LEFT, y + LANE_HEIGHT], [RIGHT, y + LANE_HEIGHT]);
         svg.text("lane", [LEFT - 8.0, y + 17.0], Anchor::End, &lane.name);
-        draw_lane(svg, lane, x, y);
+        draw_lane(svg, lane, x, model.end, y);
     }
 }
 
-fn draw_lane(svg: &mut Svg, lane: &Lane, x: Scale, top: f64) {
-    for (band, class) in merged_bands(&lane.bands, x) {
+fn draw_lane(svg: &mut Svg, lane: &Lane, x: Scale, end: f64, top: f64) {
+    for (band, class) in merged_bands(&lane.bands, x, end) {
         let width = (band[1] - band[0]).max(3.0);
         svg.rect(class, [band[0], top + 13.0], [width, 10.0]);
     }
@@ -208,11 +210,13 @@ fn draw_lane(svg: &mut Svg, lane: &Lane, x: Scale, top: f64) {
 }
 
 /// Bands in pixels; those of one fate that touch are one, so that a run with thousands stays small.
-fn merged_bands(bands: &[Band], x: Scale) -> Vec<([f64; 2], &'static str)> {
+fn merged_bands(bands: &[Band], x: Scale, end: f64) -> Vec<([f64; 2], &'static str)> {
     let mut merged: Vec<([f64; 2], &'static str)> = Vec::new();
     for class in ["band-left-out", "band-found", "band-missed"] {
         let first = merged.len();
-        for band in bands.iter().filter(|band| band_class(band.fate) == class) {
+        // What an interrupted run never came to is not squeezed in at the edge.
+        let shown = |band: &&Band| band.from <= end && band_class(band.fate) == class;
+        for band in bands.iter().filter(shown) {
             let (from, until) = (x.at(band.from), x.at(band.until));
             match merged[first..].last_mut() {
                 Some((last, _)) if from <= last[1] + 0.5 => last[1] = last[1].max(until),
@@ -307,20 +311,6 @@ fn describe(model: &Model) -> String {
     )
 }
 
-/// A tick in whole seconds where it is whole.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "ticks are positive and far below 2^64"
-)]
-fn count_or(t: f64) -> String {
-    if t.fract() == 0.0 {
-        count(t as u64)
-    } else {
-        number(t)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -337,13 +327,14 @@ mod tests {
             band(4.0, 8.0, LabelFate::Detected),
             band(6.0, 9.0, LabelFate::Missed),
             band(20.0, 21.0, LabelFate::Detected),
+            band(101.0, 102.0, LabelFate::Truncated),
         ];
         let expected = [
             ([0.0, 8.0], "band-found"),
             ([20.0, 21.0], "band-found"),
             ([6.0, 9.0], "band-missed"),
         ];
-        assert_eq!(merged_bands(&bands, x), expected);
+        assert_eq!(merged_bands(&bands, x, 100.0), expected);
     }
 
     #[test]

@@ -12,6 +12,9 @@ use crate::{
 /// Rows that a list shows at most; the files beside the report hold all.
 const MAX_ROWS: usize = 100;
 
+/// Characters of an id that a row shows; all of it is behind the fold.
+const MAX_ID: usize = 26;
+
 /// Event ids that a row names at most.
 const MAX_EVENTS: usize = 12;
 
@@ -30,9 +33,10 @@ pub(super) struct Listing {
 
 /// One incident or alert.
 pub(super) struct Row {
+    /// The id, cut where it is one that only machines read.
     pub(super) id: String,
     pub(super) kind: String,
-    pub(super) keys: String,
+    pub(super) keys: Vec<String>,
     pub(super) from: String,
     pub(super) length: String,
     /// Seconds of wall time since the start of the run.
@@ -82,6 +86,7 @@ pub(super) fn false_alerts(input: &ReportInput<'_>, model: &Model) -> Listing {
 
 fn incident(label: &Label) -> Row {
     let mut details = vec![
+        ("id".to_owned(), label.id.clone()),
         ("ends".to_owned(), event_time(label.end)),
         (
             "detectable from".to_owned(),
@@ -94,7 +99,7 @@ fn incident(label: &Label) -> Row {
     ];
     details.extend(events(&label.event_ids));
     Row {
-        id: label.id.clone(),
+        id: short(&label.id),
         kind: label.kind.name().to_owned(),
         keys: keys(&label.keys),
         from: event_time(label.start),
@@ -106,7 +111,10 @@ fn incident(label: &Label) -> Row {
 
 fn alert(input: &ReportInput<'_>, collected: &CollectedAlert) -> Row {
     let alert = &collected.alert;
-    let mut details = vec![("detector".to_owned(), alert.detector.clone())];
+    let mut details = vec![
+        ("id".to_owned(), alert.id.clone()),
+        ("detector".to_owned(), alert.detector.clone()),
+    ];
     if let Some(score) = alert.score {
         details.push(("score".to_owned(), format!("{score}")));
     }
@@ -117,7 +125,7 @@ fn alert(input: &ReportInput<'_>, collected: &CollectedAlert) -> Row {
     details.extend(evidence);
     details.extend(events(&alert.event_ids));
     Row {
-        id: alert.id.clone(),
+        id: short(&alert.id),
         kind: alert
             .kind
             .clone()
@@ -134,19 +142,26 @@ fn alert(input: &ReportInput<'_>, collected: &CollectedAlert) -> Row {
 fn unknown(id: &str) -> Row {
     let not_there = || "not among the labels".to_owned();
     Row {
-        id: id.to_owned(),
+        id: short(id),
         kind: not_there(),
-        keys: String::new(),
+        keys: Vec::new(),
         from: String::new(),
         length: String::new(),
         at: String::new(),
-        details: Vec::new(),
+        details: vec![("id".to_owned(), id.to_owned())],
     }
 }
 
-fn keys(keys: &[TypedKey]) -> String {
-    let texts: Vec<String> = keys.iter().map(|key| key.id.clone()).collect();
-    texts.join(", ")
+fn keys(keys: &[TypedKey]) -> Vec<String> {
+    keys.iter().map(|key| key.id.clone()).collect()
+}
+
+fn short(id: &str) -> String {
+    if id.chars().count() <= MAX_ID {
+        return id.to_owned();
+    }
+    let start: String = id.chars().take(12).collect();
+    format!("{start}…")
 }
 
 fn events(ids: &[String]) -> Option<(String, String)> {

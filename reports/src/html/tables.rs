@@ -5,10 +5,17 @@ use floodmark_contracts::result::{
 };
 
 use crate::{
-    format::{UNDEFINED, bytes, count, interval, micros, millis, number, plural, rate, ratio},
+    format::{
+        UNDEFINED, bytes, count, interval, micros, millis, number, plural, rate, ratio,
+        setting_millis,
+    },
     model::{LATENCY_COLUMNS, latencies, total_throughput},
-    verdict::{fails, found},
+    prose,
+    verdict::{fails, found, sentence_of},
 };
+
+/// What stands for an undefined or withheld figure in narrow columns; a note below says so.
+const NOTHING: &str = "–";
 
 /// A name and what belongs to it.
 pub(super) struct Pair {
@@ -59,6 +66,7 @@ pub(super) fn validity_word(result: &RunResult) -> &'static str {
     }
 }
 
+/// Reasons against the figures by their codes; the values are HTML.
 pub(super) fn validity(result: &RunResult) -> Vec<Pair> {
     let reason = |reason: &floodmark_contracts::result::ValidityReason| {
         let seconds: Vec<String> = reason
@@ -75,9 +83,12 @@ pub(super) fn validity(result: &RunResult) -> Vec<Pair> {
         let place = if seconds.is_empty() {
             String::new()
         } else {
-            format!(" (in second {}{more})", seconds.join(", "))
+            format!(" In second {}{more}.", seconds.join(", "))
         };
-        Pair::new(&reason.code, format!("{}{place}", reason.message))
+        Pair::new(
+            &reason.code,
+            prose::html(&format!("{}{place}", sentence_of(&reason.message))),
+        )
     };
     result.validity.reasons.iter().map(reason).collect()
 }
@@ -119,7 +130,7 @@ pub(super) struct LatencyRow<'a> {
 }
 
 pub(super) fn latency(result: &RunResult) -> Vec<LatencyRow<'_>> {
-    let withheld = || "–".to_owned();
+    let withheld = || NOTHING.to_owned();
     latencies(result)
         .map(|(name, summary)| LatencyRow {
             name,
@@ -173,15 +184,20 @@ fn kind(kind: &'static str, scores: &Scores, baseline: Option<&Baseline>) -> Kin
         recall_interval: interval(scores.recall_interval),
         precision: ratio(scores.precision),
         precision_interval: interval(scores.precision_interval),
-        f1: ratio(scores.f1),
+        f1: share(scores.f1),
         alerts: count(scores.alerts),
         false_merged: count(scores.false_merged),
         delay: scores
             .delay_median_ms
-            .map_or_else(|| UNDEFINED.to_owned(), millis),
-        random_recall: ratio(baseline.and_then(|b| b.recall)),
-        random_precision: ratio(baseline.and_then(|b| b.deduplicated_precision)),
+            .map_or_else(|| NOTHING.to_owned(), millis),
+        random_recall: share(baseline.and_then(|b| b.recall)),
+        random_precision: share(baseline.and_then(|b| b.deduplicated_precision)),
     }
+}
+
+/// A share in a column too narrow for the word.
+fn share(value: Option<f64>) -> String {
+    value.map_or_else(|| NOTHING.to_owned(), |value| ratio(Some(value)))
 }
 
 /// What was left out of the scores, and oddities of the alerts.
@@ -275,7 +291,7 @@ pub(super) fn environment(result: &RunResult) -> Vec<Pair> {
         Pair::new("Processor", or_unknown(&environment.cpu)),
         Pair::new("Processors", environment.cpus.to_string()),
         Pair::new("Memory", bytes(environment.memory_bytes as f64)),
-        Pair::new("Event time per wall time", number(result.speed)),
+        Pair::new("Speed of event time", format!("{} ×", result.speed)),
     ]
 }
 
@@ -287,26 +303,25 @@ pub(super) fn phases(result: &RunResult) -> Vec<Pair> {
     result.phases.iter().map(phase).collect()
 }
 
+/// Tolerances that hold for every kind.
 pub(super) fn tolerances(tolerances: &Tolerances) -> Vec<Pair> {
-    let mut pairs = vec![
-        Pair::new(
-            "Before an incident's start",
-            millis(tolerances.early_ms as f64),
-        ),
-        Pair::new(
+    let pair = |name, ms| Pair::new(name, setting_millis(ms));
+    vec![
+        pair("Before an incident's start", tolerances.early_ms),
+        pair(
             "An alert's interval is cut to its last",
-            millis(tolerances.max_span_ms as f64),
+            tolerances.max_span_ms,
         ),
-        Pair::new(
-            "False alerts of one key and kind are one if closer than",
-            millis(tolerances.merge_gap_ms as f64),
+        pair(
+            "False alerts of one key and kind count as one if closer than",
+            tolerances.merge_gap_ms,
         ),
-    ];
-    for (kind, late) in &tolerances.late_ms {
-        pairs.push(Pair::new(
-            format!("After the end of {kind}"),
-            millis(*late as f64),
-        ));
-    }
-    pairs
+    ]
+}
+
+/// The tolerance after an incident's end, by kind.
+pub(super) fn lateness(tolerances: &Tolerances) -> Vec<Pair> {
+    let late = tolerances.late_ms.iter();
+    late.map(|(kind, ms)| Pair::new(kind.name(), setting_millis(*ms)))
+        .collect()
 }

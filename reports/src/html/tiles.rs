@@ -3,7 +3,7 @@
 use floodmark_contracts::result::RunResult;
 
 use crate::{
-    format::{UNDEFINED, interval, micros, number, rate, ratio},
+    format::{UNDEFINED, count, interval, micros, number, plural, rate, ratio},
     model::total_throughput,
 };
 
@@ -16,21 +16,28 @@ pub(super) struct Tile {
 
 pub(super) fn tiles(result: &RunResult) -> Vec<Tile> {
     let overall = &result.detection.overall;
+    let chance = &result.detection.random_baseline;
+    let found = format!("{} of {}", count(overall.detected), count(overall.labels));
     vec![
         Tile {
             name: "Recall",
             value: ratio(overall.recall),
-            note: with_interval(
-                format!("{} of {} incidents", overall.detected, overall.labels),
+            note: note(
+                format!("{found} incidents"),
                 overall.recall_interval,
+                chance.recall,
             ),
         },
         Tile {
             name: "Precision",
             value: ratio(overall.precision),
-            note: with_interval(
-                format!("{} false after merging", overall.false_merged),
+            note: note(
+                format!(
+                    "{} after merging",
+                    plural(overall.false_merged, "false alert")
+                ),
                 overall.precision_interval,
+                chance.deduplicated_precision,
             ),
         },
         throughput(result),
@@ -39,10 +46,18 @@ pub(super) fn tiles(result: &RunResult) -> Vec<Tile> {
     ]
 }
 
-fn with_interval(text: String, limits: Option<[f64; 2]>) -> String {
-    limits.map_or(text.clone(), |_| {
-        format!("{text}, 95 % {}", interval(limits))
-    })
+/// What qualifies a share: its counts, its interval, what chance would score.
+fn note(counts: String, limits: Option<[f64; 2]>, chance: Option<f64>) -> String {
+    let mut parts = vec![counts];
+    if limits.is_some() {
+        // A word joiner after the dash keeps the interval on one line.
+        let limits = interval(limits).replace('–', "–\u{2060}");
+        parts.push(format!("95\u{a0}%\u{a0}{limits}"));
+    }
+    if chance.is_some() {
+        parts.push(format!("at\u{a0}random\u{a0}{}", ratio(chance)));
+    }
+    parts.join(", ")
 }
 
 fn throughput(result: &RunResult) -> Tile {

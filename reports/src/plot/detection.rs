@@ -1,148 +1,99 @@
 //! `detection.png`: recall and precision per kind with their intervals.
 
 use floodmark_contracts::result::{Baseline, RunResult, Scores};
-use plotters::{
-    coord::types::RangedCoordf64,
-    element::{Circle, PathElement, Polygon, Text},
-    prelude::{BitMapBackend, Cartesian2d, ChartBuilder, ChartContext},
-    style::{
-        Color,
-        text_anchor::{HPos, Pos, VPos},
-    },
-};
 
-use super::canvas::{Area, BLUE, Drawn, FAINT, GRID, INK, ORANGE, text, told};
+use super::canvas::{Anchor, BLUE, Canvas, Drawn, FAINT, GRID, INK, ORANGE, Stroke};
+use crate::chart::Scale;
 
-type Chart<'a, 'b> =
-    ChartContext<'a, BitMapBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+const TOP: f64 = 156.0;
+const BOTTOM: f64 = 670.0;
 
-/// A row: its name, its scores, what chance would score.
-type Row<'a> = (&'static str, &'a Scores, Option<&'a Baseline>);
+/// Left and right edge of the two diagrams.
+const RECALL: [f64; 2] = [290.0, 820.0];
+const PRECISION: [f64; 2] = [870.0, 1400.0];
 
-/// Picks a figure with its interval.
-type Pick = fn(&Scores) -> Option<(f64, [f64; 2])>;
+/// A figure with its interval, and what chance would score.
+type Estimate = (Option<(f64, [f64; 2])>, Option<f64>);
 
-/// Picks what chance would score.
-type Chance = fn(&Baseline) -> Option<f64>;
-
-pub(super) fn draw(root: &Area<'_>, result: &RunResult, title: &str) -> Drawn {
+pub(super) fn draw(canvas: &Canvas<'_>, result: &RunResult, title: &str) -> Drawn {
     let detection = &result.detection;
-    let mut rows: Vec<Row<'_>> = vec![(
-        "all kinds",
-        &detection.overall,
-        Some(&detection.random_baseline),
-    )];
-    for (kind, scores) in &detection.per_kind {
-        rows.push((
-            kind.name(),
-            scores,
-            detection.random_baseline_per_kind.get(kind),
-        ));
+    canvas.title(&format!("Detection · {title}"))?;
+    legend(canvas)?;
+    for (edges, name) in [(RECALL, "Recall"), (PRECISION, "Precision")] {
+        axis(canvas, edges, name)?;
     }
-    let body = root
-        .titled(&format!("Detection · {title}"), text(30, INK))
-        .map_err(told)?
-        .margin(8, 44, 24, 24);
-    let note = "dot and bar: value with its 95 % interval; diamond: alerts placed at random";
-    root.draw(&Text::new(note, (270, 684), text(18, FAINT)))
-        .map_err(told)?;
-    let (left, right) = body.split_horizontally(820);
-    panel(
-        &left,
-        &rows,
-        "Recall",
-        240,
-        |s| s.recall.zip(s.recall_interval),
-        |b| b.recall,
-    )?;
-    panel(
-        &right,
-        &rows,
-        "Precision",
-        20,
-        |s| s.precision.zip(s.precision_interval),
-        |b| b.deduplicated_precision,
+    let height = (BOTTOM - TOP) / (detection.per_kind.len() + 1) as f64;
+    // Few rows stand close together rather than far apart.
+    let height = height.min(52.0);
+    let at = |row: usize| TOP + (row as f64 + 0.5) * height;
+    let overall = Some(&detection.random_baseline);
+    row(canvas, at(0), "all kinds", &detection.overall, overall)?;
+    for (i, (kind, scores)) in detection.per_kind.iter().enumerate() {
+        let baseline = detection.random_baseline_per_kind.get(kind);
+        row(canvas, at(i + 1), kind.name(), scores, baseline)?;
+    }
+    Ok(())
+}
+
+fn axis(canvas: &Canvas<'_>, edges: [f64; 2], name: &str) -> Drawn {
+    let x = Scale::new([0.0, 1.0], edges);
+    canvas.text([edges[0], TOP - 22.0], 22, INK, Anchor::Left, name)?;
+    for tick in [0.0, 0.2, 0.4, 0.6, 0.8, 1.0] {
+        canvas.line(
+            [x.at(tick), TOP],
+            [x.at(tick), BOTTOM],
+            Stroke::solid(GRID, 1),
+        )?;
+        let below = [x.at(tick), BOTTOM + 22.0];
+        canvas.text(below, 18, INK, Anchor::Middle, &format!("{tick}"))?;
+    }
+    canvas.line(
+        [edges[0], BOTTOM],
+        [edges[1], BOTTOM],
+        Stroke::solid(FAINT, 1),
     )
 }
 
-fn panel(
-    area: &Area<'_>,
-    rows: &[Row<'_>],
+fn row(
+    canvas: &Canvas<'_>,
+    y: f64,
     name: &str,
-    names_width: u32,
-    pick: Pick,
-    chance: Chance,
+    scores: &Scores,
+    baseline: Option<&Baseline>,
 ) -> Drawn {
-    let n = rows.len() as f64;
-    let mut chart = ChartBuilder::on(area)
-        .caption(name, text(22, INK))
-        .margin_right(24)
-        .margin_left(names_width)
-        .x_label_area_size(36)
-        .build_cartesian_2d(0.0..1.0, n..0.0)
-        .map_err(told)?;
-    chart
-        .configure_mesh()
-        .disable_y_mesh()
-        .disable_y_axis()
-        .light_line_style(GRID.mix(0.0))
-        .bold_line_style(GRID)
-        .axis_style(FAINT)
-        .x_labels(6)
-        .x_label_style(text(18, INK))
-        .draw()
-        .map_err(told)?;
-    for (i, (_, scores, baseline)) in rows.iter().enumerate() {
-        let y = i as f64 + 0.5;
-        if let Some(at) = baseline.and_then(chance) {
-            diamond(&mut chart, at, y)?;
-        }
-        match pick(scores) {
-            Some((value, interval)) => estimate(&mut chart, value, interval, y)?,
-            None => {
-                let note = Text::new("undefined", (0.44, y - 0.15), text(18, FAINT));
-                chart.draw_series([note]).map_err(told)?;
-            }
-        }
-    }
-    if names_width > 100 {
-        names(area, &chart, rows)?;
-    }
-    Ok(())
+    canvas.text([RECALL[0] - 22.0, y], 20, INK, Anchor::Right, name)?;
+    let recall = scores.recall.zip(scores.recall_interval);
+    let chance = baseline.and_then(|b| b.recall);
+    estimate(canvas, RECALL, y, (recall, chance))?;
+    let precision = scores.precision.zip(scores.precision_interval);
+    let chance = baseline.and_then(|b| b.deduplicated_precision);
+    estimate(canvas, PRECISION, y, (precision, chance))
 }
 
-/// Row names in the margin left of the diagram.
-fn names(area: &Area<'_>, chart: &Chart<'_, '_>, rows: &[Row<'_>]) -> Drawn {
-    let style = text(20, INK).pos(Pos::new(HPos::Right, VPos::Center));
-    let (base_x, base_y) = area.get_base_pixel();
-    for (i, (name, _, _)) in rows.iter().enumerate() {
-        let (x, y) = chart.backend_coord(&(0.0, i as f64 + 0.5));
-        let at = (x - base_x - 14, y - base_y);
-        area.draw(&Text::new(*name, at, style.clone()))
-            .map_err(told)?;
+fn estimate(canvas: &Canvas<'_>, edges: [f64; 2], y: f64, (figure, chance): Estimate) -> Drawn {
+    let x = Scale::new([0.0, 1.0], edges);
+    if let Some(chance) = chance {
+        canvas.diamond([x.at(chance), y], 8.0, ORANGE)?;
     }
-    Ok(())
+    let Some((value, [low, high])) = figure else {
+        let middle = [f64::midpoint(edges[0], edges[1]), y];
+        return canvas.text(middle, 18, FAINT, Anchor::Middle, "undefined");
+    };
+    let stroke = Stroke::solid(BLUE, 3);
+    canvas.line([x.at(low), y], [x.at(high), y], stroke)?;
+    for end in [low, high] {
+        canvas.line([x.at(end), y - 7.0], [x.at(end), y + 7.0], stroke)?;
+    }
+    canvas.circle([x.at(value), y], 7, BLUE)
 }
 
-fn estimate(chart: &mut Chart<'_, '_>, value: f64, [low, high]: [f64; 2], y: f64) -> Drawn {
-    let bar = |points: Vec<(f64, f64)>| PathElement::new(points, BLUE.stroke_width(3));
-    let bars = [
-        bar(vec![(low, y), (high, y)]),
-        bar(vec![(low, y - 0.16), (low, y + 0.16)]),
-        bar(vec![(high, y - 0.16), (high, y + 0.16)]),
-    ];
-    chart.draw_series(bars).map_err(told)?;
-    chart
-        .draw_series([Circle::new((value, y), 7, BLUE.filled())])
-        .map(|_| ())
-        .map_err(told)
-}
-
-fn diamond(chart: &mut Chart<'_, '_>, at: f64, y: f64) -> Drawn {
-    let (x, h) = (0.012, 0.16);
-    let corners = vec![(at, y - h), (at + x, y), (at, y + h), (at - x, y)];
-    chart
-        .draw_series([Polygon::new(corners, ORANGE.filled())])
-        .map(|_| ())
-        .map_err(told)
+fn legend(canvas: &Canvas<'_>) -> Drawn {
+    let y = 92.0;
+    canvas.line([44.0, y], [88.0, y], Stroke::solid(BLUE, 3))?;
+    canvas.circle([66.0, y], 7, BLUE)?;
+    let text = "value with its 95 % interval";
+    canvas.text([98.0, y], 20, INK, Anchor::Left, text)?;
+    canvas.diamond([436.0, y], 8.0, ORANGE)?;
+    let text = "alerts placed at random at the same rate";
+    canvas.text([454.0, y], 20, INK, Anchor::Left, text)
 }

@@ -1,77 +1,61 @@
 //! `throughput.png`: offered, sent, acknowledged and consumed over the run.
 
-use plotters::{
-    element::{PathElement, Text},
-    prelude::{ChartBuilder, DashedLineSeries, LineSeries, RGBColor},
-    style::{Color, ShapeStyle},
+use super::{
+    canvas::{Anchor, BLUE, Canvas, Drawn, FAINT, GREEN, GREY, ORANGE, Stroke},
+    frame::{Frame, Tick},
+};
+use crate::{
+    chart::nice_ticks,
+    format::{rate, tick},
+    model::Model,
 };
 
-use super::canvas::{self, Area, BLUE, Drawn, FAINT, GREEN, GREY, GRID, INK, ORANGE, text, told};
-use crate::{chart::nice_ticks, format::rate, model::Model};
-
-/// A line: metric of the series, name, colour, width, dash and gap in pixels (no dash: solid).
-type Line = (
-    &'static str,
-    &'static str,
-    RGBColor,
-    u32,
-    Option<(i32, i32)>,
-);
-
-const LINES: [Line; 4] = [
-    ("due", "offered", GREY, 6, None),
-    ("sent", "sent", BLUE, 3, None),
-    ("acknowledged", "acknowledged", ORANGE, 3, Some((14, 8))),
-    ("consumed", "consumed", GREEN, 3, Some((4, 6))),
+/// Lines in the order in which they lie over one another: metric of the series, name, stroke.
+const LINES: [(&str, &str, Stroke); 4] = [
+    ("due", "offered", Stroke::solid(GREY, 7)),
+    ("sent", "sent", Stroke::solid(BLUE, 3)),
+    (
+        "acknowledged",
+        "acknowledged",
+        Stroke::dashed(ORANGE, 3, [16.0, 9.0]),
+    ),
+    ("consumed", "consumed", Stroke::dashed(GREEN, 3, [5.0, 6.0])),
 ];
 
-pub(super) fn draw(root: &Area<'_>, model: &Model, title: &str) -> Drawn {
-    let values = LINES.iter().flat_map(|line| model.series.line(line.0));
+pub(super) fn draw(canvas: &Canvas<'_>, model: &Model, title: &str) -> Drawn {
+    let drawn = || {
+        let lines = LINES.into_iter();
+        lines.filter(|(metric, _, _)| !model.series.line(metric).is_empty())
+    };
+    let values = drawn().flat_map(|(metric, _, _)| model.series.line(metric));
     let highest = values.map(|(_, value)| *value).fold(0.0, f64::max);
-    let top = nice_ticks(highest, 5).last().copied().unwrap_or(1.0);
-    let mut chart = ChartBuilder::on(root)
-        .caption(format!("Throughput · {title}"), text(30, INK))
-        .margin(24)
-        .x_label_area_size(56)
-        .y_label_area_size(130)
-        .build_cartesian_2d(0.0..model.end, 0.0..top)
-        .map_err(told)?;
-    chart
-        .configure_mesh()
-        .light_line_style(GRID.mix(0.0))
-        .bold_line_style(GRID)
-        .axis_style(FAINT)
-        .x_desc("seconds since the start of the run")
-        .x_label_style(text(20, INK))
-        .y_label_style(text(20, INK))
-        .axis_desc_style(text(20, FAINT))
-        .y_label_formatter(&|value| rate(*value))
-        .x_label_formatter(&|t| format!("{t:.0}"))
-        .y_labels(6)
-        .draw()
-        .map_err(told)?;
-    for (metric, name, colour, width, dash) in LINES {
-        let points = model.series.line(metric).to_vec();
-        if points.is_empty() {
-            continue;
-        }
-        let style = ShapeStyle::from(colour).stroke_width(width);
-        let drawn = match dash {
-            None => chart.draw_series(LineSeries::new(points, style)),
-            Some((dash, gap)) => chart.draw_series(DashedLineSeries::new(points, dash, gap, style)),
-        };
-        drawn
-            .map_err(told)?
-            .label(name)
-            .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 30, y)], style));
+    let rates = nice_ticks(highest, 5);
+    let frame = Frame::new(
+        [0.0, model.end],
+        [0.0, rates.last().copied().unwrap_or(1.0)],
+    );
+    canvas.title(&format!("Throughput · {title}"))?;
+    let seconds = nice_ticks(model.end, 10)
+        .into_iter()
+        .filter(|t| *t <= model.end);
+    frame.axes(
+        canvas,
+        seconds.map(|at| Tick { at, name: tick(at) }),
+        rates.iter().map(|at| Tick {
+            at: *at,
+            name: rate(*at),
+        }),
+        "seconds since the start of the run",
+    )?;
+    canvas.legend(drawn().map(|(_, name, stroke)| (name, stroke)))?;
+    for (metric, _, stroke) in drawn() {
+        let line = model.series.line(metric);
+        let values: Vec<[f64; 2]> = line.iter().map(|(t, value)| [*t, *value]).collect();
+        canvas.path(&frame.points(&values), stroke)?;
     }
-    if LINES
-        .iter()
-        .all(|line| model.series.line(line.0).is_empty())
-    {
-        let middle = (model.end * 0.36, top * 0.5);
-        let note = Text::new("no time series was recorded", middle, text(24, FAINT));
-        return chart.draw_series([note]).map(|_| ()).map_err(told);
+    if drawn().next().is_none() {
+        let note = "no time series was recorded";
+        canvas.text(frame.middle(), 24, FAINT, Anchor::Middle, note)?;
     }
-    canvas::legend(&mut chart)
+    Ok(())
 }

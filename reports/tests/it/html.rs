@@ -115,7 +115,7 @@ fn tables_have_headers_and_rows_of_one_width() {
             .descendants()
             .filter(|n| n.has_tag_name("table"))
             .collect();
-        assert_eq!(tables.len(), 7);
+        assert_eq!(tables.len(), 5);
         for table in tables {
             let rows: Vec<_> = table
                 .descendants()
@@ -148,6 +148,51 @@ fn missed_incidents_and_false_alerts_are_listed_with_what_is_known() {
             assert!(text.contains(id.as_str()), "{id}");
         }
         assert!(text.contains("false-3") && text.contains("requests") && text.contains("118"));
+        let lists: Vec<_> = page
+            .descendants()
+            .filter(|n| n.attribute("class") == Some("list"))
+            .collect();
+        let rows = |i: usize| lists[i].children().filter(|n| n.has_tag_name("li")).count();
+        let detection = &run.result.detection;
+        assert_eq!(
+            [rows(0), rows(1)],
+            [detection.missed.len(), detection.false_alerts.len()]
+        );
+    });
+}
+
+#[test]
+fn ids_that_only_machines_read_are_cut_in_the_row_and_whole_behind_it() {
+    let mut run = full();
+    let id = "c15a5209ddf9c9a5ef9cd7bc42e4e303";
+    let wrong = run.alerts.iter_mut().find(|a| a.alert.id == "false-3");
+    wrong.unwrap().alert.id = id.to_owned();
+    let text = render(&run);
+    assert!(text.contains("<code>c15a5209ddf9…</code>"));
+    assert!(text.contains(&format!("<dt>id</dt><dd>{id}</dd>")));
+}
+
+#[test]
+fn values_in_backticks_are_shown_as_code() {
+    let mut run = full();
+    run.result
+        .warnings
+        .push("a higher `count < 5` helps".to_owned());
+    let text = render(&run);
+    assert!(text.contains("<li>A higher <code>count &lt; 5</code> helps.</li>"));
+}
+
+#[test]
+fn what_is_undefined_says_so_and_no_chance_stands_alone() {
+    with_page(&empty(), |page| {
+        let text = text_of(page);
+        assert!(text.contains("undefined") && !text.contains("NaN"));
+        assert!(text.contains("no time series was recorded"));
+        assert!(text.contains("no incidents and no alerts"));
+        assert!(!text.contains("at\u{a0}random"));
+    });
+    with_page(&full(), |page| {
+        assert!(text_of(page).contains("at\u{a0}random"));
     });
 }
 
@@ -178,16 +223,23 @@ fn the_time_line_tells_found_from_missed_and_true_from_false_by_shape() {
 #[test]
 fn names_from_outside_cannot_break_out_of_their_place() {
     let mut run = full();
-    let evil = "</td><script>alert(1)</script>\"&";
+    let evil = "</td><script>alert(1)</script>\"&\u{1b}[2J\u{0}\u{202e}";
     run.result.profile = evil.to_owned();
     run.result.reproduce = evil.to_owned();
-    run.result.warnings.push(evil.to_owned());
+    run.result.subject = evil.to_owned();
+    run.result.broker = evil.to_owned();
+    run.result.warnings.push(format!("`{evil}` and {evil}"));
+    for label in &mut run.labels {
+        label.keys[0].id = evil.to_owned();
+    }
     for alert in &mut run.alerts {
         alert.alert.detector = evil.to_owned();
+        alert.alert.kind = Some(evil.to_owned());
         alert.alert.evidence.insert(evil.to_owned(), evil.into());
     }
     let text = render(&run);
     assert!(!text.contains("<script"));
+    assert!(!text.contains(['\u{1b}', '\u{0}', '\u{202e}']));
     with_page(&run, |page| {
         assert!(text_of(page).contains("<script>alert(1)"))
     });

@@ -1,7 +1,6 @@
 //! Integration tests of the reports.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     reason = "helpers of tests say what went wrong by panicking"
 )]

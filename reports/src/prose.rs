@@ -1,0 +1,111 @@
+//! Sentences of others (warnings, reasons, conditions) on their way into HTML and Markdown.
+//!
+//! They hold values in backticks, and among the values may be anything that came off a wire. Markup in
+//! them stays text; backticks become code.
+
+/// HTML in which values in backticks are code.
+pub(crate) fn html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 32);
+    for part in parts(text) {
+        let (open, close) = if part.is_code {
+            ("<code>", "</code>")
+        } else {
+            ("", "")
+        };
+        out.push_str(open);
+        for c in part.text.chars() {
+            match c {
+                '&' => out.push_str("&amp;"),
+                '<' => out.push_str("&lt;"),
+                '>' => out.push_str("&gt;"),
+                '"' => out.push_str("&quot;"),
+                '\'' => out.push_str("&#39;"),
+                c => out.push(visible(c)),
+            }
+        }
+        out.push_str(close);
+    }
+    out
+}
+
+/// Markdown on one line, in which nothing but values in backticks is markup.
+pub(crate) fn markdown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 32);
+    for part in parts(text) {
+        if part.is_code {
+            out.push('`');
+            out.extend(part.text.chars().map(visible));
+            out.push('`');
+            continue;
+        }
+        for c in part.text.chars() {
+            if matches!(c, '<' | '[' | ']' | '*' | '_' | '`' | '\\') {
+                out.push('\\');
+            }
+            out.push(visible(c));
+        }
+    }
+    out
+}
+
+/// A character as it can be shown: nothing that moves a cursor, turns the direction of reading or
+/// breaks a line.
+pub(crate) fn visible(c: char) -> char {
+    match c {
+        '\n' | '\r' | '\t' => ' ',
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    }
+}
+
+struct Part<'a> {
+    text: &'a str,
+    is_code: bool,
+}
+
+/// Splits at pairs of backticks; one without a partner is a character like any other.
+fn parts(text: &str) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('`') {
+        let Some((code, beyond)) = after.split_once('`') else {
+            break;
+        };
+        parts.push(Part {
+            text: before,
+            is_code: false,
+        });
+        parts.push(Part {
+            text: code,
+            is_code: !code.is_empty(),
+        });
+        rest = beyond;
+    }
+    parts.push(Part {
+        text: rest,
+        is_code: false,
+    });
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_in_backticks_are_code_and_markup_is_text() {
+        for (text, in_html, in_markdown) in [
+            ("plain", "plain", "plain"),
+            ("set `a < b`", "set <code>a &lt; b</code>", "set `a < b`"),
+            ("<b>`&`", "&lt;b&gt;<code>&amp;</code>", "\\<b>`&`"),
+            ("one ` only", "one ` only", "one \\` only"),
+            ("`` none", " none", " none"),
+            ("a\nb\u{1b}[2J", "a b\u{fffd}[2J", "a b\u{fffd}\\[2J"),
+            ("\u{202e}x", "\u{fffd}x", "\u{fffd}x"),
+        ] {
+            assert_eq!(html(text), in_html);
+            assert_eq!(markdown(text), in_markdown);
+        }
+    }
+}
