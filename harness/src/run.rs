@@ -138,6 +138,16 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// Whether what was asked for does not fit the cluster as it is.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::NoRegistry { .. } => true,
+            Self::Topics(error) => error.is_refusal(),
+            _ => false,
+        }
+    }
+
     /// Whether a broker or service could not be reached or started.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {

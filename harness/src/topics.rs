@@ -121,6 +121,12 @@ pub enum TopicsError {
 }
 
 impl TopicsError {
+    /// Whether the cluster's topics do not fit what was asked for: another prefix would help.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::NotEmpty { .. } | Self::Shape { .. })
+    }
+
     /// Whether no broker was reached at all.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
@@ -185,6 +191,38 @@ impl Topics {
         self.admin
             .delete_topics(&names)
             .map_err(TopicsError::Cluster)
+    }
+}
+
+/// The topics of a run on a cluster that outlives it: what was made for the run goes with this value,
+/// however the run ends. On a broker of the run's own there is nothing to do.
+pub struct Lent {
+    topics: Option<Topics>,
+}
+
+impl Lent {
+    /// Takes charge of the topics, unless the broker is the run's `own` and goes with them.
+    #[must_use]
+    pub fn new(topics: Topics, own: bool) -> Self {
+        Self {
+            topics: (!own).then_some(topics),
+        }
+    }
+
+    /// Deletes those that were made for the run, now.
+    ///
+    /// # Errors
+    /// If the cluster refuses or does not answer.
+    pub fn delete(mut self) -> Result<(), TopicsError> {
+        self.topics.take().map_or(Ok(()), Topics::delete)
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.topics.take().map(Topics::delete) {
+            tracing::warn!(?error, "topics that were made for the run are left behind");
+        }
     }
 }
 

@@ -85,7 +85,7 @@ fn kept_line(kept: &Kept) -> String {
 
 fn exit_of(error: &RunError) -> Exit {
     match error {
-        RunError::NoRegistry { .. } => Exit::Usage,
+        error if error.is_refusal() => Exit::Usage,
         error if error.is_unreachable() => Exit::Unreachable,
         _ => Exit::Internal,
     }

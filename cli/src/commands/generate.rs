@@ -15,7 +15,7 @@ use floodmark_harness::{
 
 use crate::{
     args::{GenerateArgs, Global},
-    commands::tell,
+    commands::{tell, topics},
     exit::{Exit, Failure},
     load, output, signals,
     watch::Watcher,
@@ -102,16 +102,8 @@ fn job_of(args: &GenerateArgs, sink: &SinkChoice) -> Result<GeneratorJob, Failur
             return Err(Failure::usage(message));
         };
         client = client.at(servers.as_str());
-        Topics::create(&client, &inputs(&loaded.profile, &loaded.sound), false).map_err(
-            |error| {
-                let exit = if error.is_unreachable() {
-                    Exit::Unreachable
-                } else {
-                    Exit::Internal
-                };
-                Failure::new(exit, error)
-            },
-        )?;
+        Topics::create(&client, &inputs(&loaded.profile, &loaded.sound), false)
+            .map_err(topics::failure)?;
     }
     Ok(GeneratorJob {
         section: (&loaded.profile).into(),

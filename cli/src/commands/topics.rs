@@ -9,7 +9,7 @@ use std::{
 use floodmark_contracts::clock::{Clock, SystemClock};
 use floodmark_harness::{
     broker::BrokerChoice,
-    topics::{TopicSpec, Topics, specs},
+    topics::{TopicSpec, Topics, TopicsError, specs},
 };
 use floodmark_kafka::{
     Admin, Batch, BatchConsumer, ClientSettings, ConsumerSettings,
@@ -48,6 +48,16 @@ pub fn run(command: &TopicsCommand) -> Result<Exit, Failure> {
     Ok(Exit::Pass)
 }
 
+/// A failure to make topics ready, with the exit code that fits.
+pub fn failure(error: TopicsError) -> Failure {
+    let exit = match &error {
+        error if error.is_refusal() => Exit::Usage,
+        error if error.is_unreachable() => Exit::Unreachable,
+        _ => Exit::Internal,
+    };
+    Failure::new(exit, error)
+}
+
 /// A cluster that answers, and the topics that a profile wants on it.
 struct Cluster {
     client: ClientSettings,
@@ -78,7 +88,7 @@ impl Cluster {
     }
 
     fn create(&self) -> Result<(), Failure> {
-        let topics = Topics::create(&self.client, &self.wanted, false)?;
+        let topics = Topics::create(&self.client, &self.wanted, false).map_err(failure)?;
         say(&format!("created {} topics", topics.created().len()));
         Ok(())
     }

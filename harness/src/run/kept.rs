@@ -10,7 +10,7 @@ use floodmark_kafka::ClientSettings;
 use tempfile::TempDir;
 
 use super::{Request, RunError, files::read_labels};
-use crate::{broker::RunningBroker, topics::Topics};
+use crate::{broker::RunningBroker, topics::Lent};
 
 /// What is still up when a run has ended.
 pub(super) struct LeftOver {
@@ -18,7 +18,7 @@ pub(super) struct LeftOver {
     pub(super) registry: Option<RunningBroker>,
     pub(super) registry_url: Option<String>,
     pub(super) client: ClientSettings,
-    pub(super) topics: Topics,
+    pub(super) topics: Lent,
     /// Where the broker keeps its data.
     pub(super) work: TempDir,
 }
@@ -27,6 +27,7 @@ pub(super) struct LeftOver {
 pub struct Kept {
     bootstrap: String,
     registry_url: Option<String>,
+    topics: Lent,
     broker: RunningBroker,
     registry: Option<RunningBroker>,
     // Last, so that it is removed last: a real broker ends itself when its data has gone.
@@ -46,11 +47,13 @@ impl Kept {
         self.registry_url.as_deref()
     }
 
-    /// Keeps them up until `stop` is set or the broker dies by itself, then stops what this run started.
+    /// Keeps them up until `stop` is set or the broker dies by itself, then deletes and stops what this
+    /// run made and started.
     pub fn hold(mut self, clock: &dyn Clock, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) && self.broker.check().is_ok() {
             clock.sleep(Duration::from_millis(100));
         }
+        drop(self.topics);
         end(self.broker, self.registry, clock);
     }
 }
@@ -69,16 +72,13 @@ pub(super) fn leave(
         return Ok(Some(Kept {
             bootstrap: left.broker.bootstrap().to_owned(),
             registry_url: left.registry_url,
+            topics: left.topics,
             broker: left.broker,
             registry: left.registry,
             _work: left.work,
         }));
     }
-    if left.broker.is_own() {
-        drop(left.topics);
-    } else {
-        left.topics.delete().map_err(RunError::Topics)?;
-    }
+    left.topics.delete().map_err(RunError::Topics)?;
     end(left.broker, left.registry, &*request.clock);
     Ok(None)
 }

@@ -19,7 +19,7 @@ use crate::{
     broker::{BrokerChoice, RunningBroker, StartContext},
     child::{Child, SHOWN_LINES},
     collect::Collector,
-    topics::{Topics, specs},
+    topics::{Lent, Topics, specs},
 };
 
 /// How long a subject may take until it has its partitions.
@@ -38,7 +38,7 @@ pub(super) struct Setup {
     pub(super) registry: Option<RunningBroker>,
     pub(super) client: ClientSettings,
     pub(super) connection: Connection,
-    pub(super) topics: Topics,
+    pub(super) topics: Lent,
     pub(super) collector: Collector,
     subject: Option<Child>,
     group: String,
@@ -133,6 +133,7 @@ pub(super) fn set_up(
         broker.is_own(),
     )
     .map_err(RunError::Topics)?;
+    let topics = Lent::new(topics, broker.is_own());
     let collector = Collector::start(
         &client,
         &[request.sound.outputs.anomalies.as_str()],

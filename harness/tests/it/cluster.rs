@@ -32,7 +32,7 @@ impl Cluster {
     }
 
     pub(crate) fn client(&self) -> ClientSettings {
-        ClientSettings::plain(&self.bootstrap())
+        ClientSettings::plain(self.bootstrap())
     }
 
     pub(crate) fn admin(&self) -> Admin {

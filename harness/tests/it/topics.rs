@@ -1,6 +1,6 @@
 //! Topics: made as needed, refused where they are somebody else's, deleted only where they are ours.
 
-use floodmark_harness::topics::{TopicSpec, Topics, TopicsError};
+use floodmark_harness::topics::{Lent, TopicSpec, Topics, TopicsError};
 
 use crate::cluster::Cluster;
 
@@ -69,4 +69,13 @@ fn a_topic_of_another_shape_is_refused_with_what_differs() {
             assert!(text.contains(part), "{part} is not in: {text}");
         }
     }
+}
+
+#[test]
+fn topics_lent_to_a_run_go_however_it_ends() {
+    let cluster = Cluster::start();
+    cluster.make("events", 3, "CreateTime");
+    let topics = Topics::create(&cluster.client(), &specs(), false).unwrap();
+    drop(Lent::new(topics, false));
+    assert!(cluster.has("events") && !cluster.has("alerts"));
 }
