@@ -93,6 +93,8 @@ public final class ExactlyOnce {
                 }
                 producer.sendOffsetsToTransaction(offsets, consumer.groupMetadata());
                 if (round % 3 == 0) {
+                    // An abort drops what has not been sent yet, and nothing would be there to hide.
+                    producer.flush();
                     producer.abortTransaction();
                     aborted++;
                     rewind(consumer);
