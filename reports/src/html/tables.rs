@@ -75,15 +75,15 @@ pub(super) fn validity(result: &RunResult) -> Vec<Pair> {
             .take(20)
             .map(ToString::to_string)
             .collect();
-        let more = if reason.seconds.len() > 20 {
-            ", …"
+        let end = if reason.seconds.len() > 20 {
+            " and more"
         } else {
             ""
         };
         let place = if seconds.is_empty() {
             String::new()
         } else {
-            format!(" In second {}{more}.", seconds.join(", "))
+            format!(" In second {}{end}.", seconds.join(", "))
         };
         Pair::new(
             &reason.code,
