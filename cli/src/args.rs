@@ -211,7 +211,7 @@ pub struct DetectArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   floodmark score runs/quickstart-20250610T050000Z     score a run again, from its facts
-  floodmark score --alerts alerts.ndjson --truth labels.ndjson --json")]
+  floodmark score --alerts alerts.ndjson --truth generated --json")]
 pub struct ScoreArgs {
     /// The folder of a run
     #[arg(value_name = "DIR", required_unless_present = "alerts")]
@@ -219,8 +219,11 @@ pub struct ScoreArgs {
     /// Alerts, one JSON object a line, as the topic `anomalies` holds them
     #[arg(long, value_name = "FILE", requires = "truth", conflicts_with = "dir")]
     pub alerts: Option<PathBuf>,
-    /// Labels, one JSON object a line, as `labels.ndjson` holds them
-    #[arg(long, value_name = "FILE", requires = "alerts")]
+    /// The folder that `generate` left, or a file of labels, one JSON object a line
+    ///
+    /// The folder says where warm-up and run end. With a file alone, everything is scored: alerts after
+    /// the last event, such as a drop-out on every sensor, count as false.
+    #[arg(long, value_name = "PATH", requires = "alerts")]
     pub truth: Option<PathBuf>,
     /// Print the scores as JSON
     #[arg(long)]

@@ -85,6 +85,17 @@ pub struct GeneratorFacts {
     pub streams: BTreeMap<Stream, StreamFacts>,
     /// True if a signal cut it short.
     pub interrupted: bool,
+    /// Event time that can be scored.
+    pub scored: EventSpan,
+}
+
+/// A span of event time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct EventSpan {
+    /// First instant in it: the end of the warm-up.
+    pub from: EventTime,
+    /// First instant behind it: the end of the run, or where a signal stopped it.
+    pub until: EventTime,
 }
 
 /// What the generator saw of one stream.

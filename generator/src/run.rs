@@ -20,7 +20,7 @@ use floodmark_contracts::{
     clock::{Clock, RunMicros, WallTime},
     job::GeneratorJob,
     problem::Problem,
-    record::{GeneratorFacts, SeriesRow},
+    record::{EventSpan, GeneratorFacts, SeriesRow},
     stream::Stream,
 };
 use serde::Serialize;
@@ -251,8 +251,19 @@ impl Flood<'_> {
                     Err(mpsc::RecvTimeoutError::Disconnected) => break,
                 }
             }
+            let elapsed = RunMicros(self.clock.monotonic_us() - started_mono_us);
+            facts.scored = self.scored(facts.interrupted.then_some(elapsed));
             failed.map_or(Ok(facts), Err)
         })
+    }
+
+    /// Event time that can be scored, if a signal stopped the run at `stopped`.
+    fn scored(&self, stopped: Option<RunMicros>) -> EventSpan {
+        let end = self.plan.event_time_end();
+        EventSpan {
+            from: self.plan.warm_up_until(),
+            until: stopped.map_or(end, |at| self.plan.timeline().event_time(at).min(end)),
+        }
     }
 
     fn send_stream(
@@ -275,6 +286,7 @@ fn empty_facts() -> GeneratorFacts {
         started_at: WallTime(0),
         streams: Default::default(),
         interrupted: false,
+        scored: EventSpan::default(),
     }
 }
 

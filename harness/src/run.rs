@@ -27,8 +27,8 @@ use floodmark_kafka::ClientSettings;
 use self::kept::LeftOver;
 pub use self::{
     files::{
-        FileError, read_alerts, read_bare_alerts, read_labels, read_record, read_series,
-        without_password,
+        FileError, read_alerts, read_bare_alerts, read_generator_facts, read_labels, read_record,
+        read_series, without_password,
     },
     kept::Kept,
 };

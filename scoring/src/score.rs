@@ -9,7 +9,7 @@ use floodmark_contracts::{
     label::Label,
     problem::Problem,
     profile::{ScoringSection, StreamsSection, scoring::GateFailure},
-    record::RunRecord,
+    record::{EventSpan, RunRecord},
     result::{
         Detection, Excluded, GateResult, LatencySummary, Outcome, RunResult, SCHEMA_VERSION,
         ValidityStatus,
@@ -113,8 +113,8 @@ pub fn score(
     })
 }
 
-/// Scores alerts against labels without a run around them: all of event time counts, and the random
-/// baseline knows only the keys that are named.
+/// Scores alerts against labels without a run around them. Of event time counts what is in `span`, or
+/// everything without one; the random baseline knows only the keys that are named.
 ///
 /// # Errors
 /// [`ScoreError`] if a label or the section makes no sense.
@@ -122,12 +122,13 @@ pub fn score_files(
     labels: &[Label],
     alerts: &[Alert],
     section: &ScoringSection,
+    span: Option<EventSpan>,
 ) -> Result<Detection, ScoreError> {
     let settings = read_settings(section)?;
     let collected: Vec<CollectedAlert> = alerts.iter().map(bare).collect();
     let starts = labels.iter().map(|l| l.start.plus_ms(-settings.early_ms));
     let ends = labels.iter().map(|l| l.end.plus_ms(l.kind.late_ms()));
-    let bounds = Bounds {
+    let everything = Bounds {
         from: starts
             .chain(alerts.iter().map(|a| a.end))
             .min()
@@ -137,6 +138,10 @@ pub fn score_files(
             .max()
             .unwrap_or_default(),
     };
+    let bounds = span.map_or(everything, |span| Bounds {
+        from: span.from,
+        until: span.until,
+    });
     let streams = StreamsSection::default();
     Ok(judge_within(labels, &collected, bounds, settings, &streams)?.detection)
 }

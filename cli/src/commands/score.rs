@@ -7,10 +7,13 @@ use std::{
 };
 
 use floodmark_contracts::{
-    record::RunRecord,
+    label::Label,
+    record::{EventSpan, RunRecord},
     result::{Outcome, RunResult},
 };
-use floodmark_harness::run::{read_alerts, read_bare_alerts, read_labels, read_record};
+use floodmark_harness::run::{
+    read_alerts, read_bare_alerts, read_generator_facts, read_labels, read_record,
+};
 
 use crate::{
     args::ScoreArgs,
@@ -22,10 +25,12 @@ use crate::{
 /// Scores a run's folder again, or files that other tools wrote.
 pub fn run(args: &ScoreArgs) -> Result<Exit, Failure> {
     if let (Some(alerts), Some(truth)) = (&args.alerts, &args.truth) {
+        let (labels, span) = read_truth(truth)?;
         let detection = floodmark_scoring::score_files(
-            &read_labels(truth)?,
+            &labels,
             &read_bare_alerts(alerts)?,
             &floodmark_contracts::profile::ScoringSection::default(),
+            span,
         )?;
         if args.json {
             say(&serde_json::to_string_pretty(&detection)?);
@@ -56,6 +61,19 @@ pub fn run(args: &ScoreArgs) -> Result<Exit, Failure> {
         Outcome::Interrupted => Exit::Pass,
         other => other.into(),
     })
+}
+
+/// Labels from a file of them, or from a folder that `generate` left: there it also stands which part of
+/// event time can be scored.
+fn read_truth(truth: &Path) -> Result<(Vec<Label>, Option<EventSpan>), Failure> {
+    if !truth.is_dir() {
+        return Ok((read_labels(truth)?, None));
+    }
+    let facts = read_generator_facts(&truth.join("generator.json"))?;
+    Ok((
+        read_labels(&truth.join("labels.ndjson"))?,
+        Some(facts.scored),
+    ))
 }
 
 /// Scores the facts in a run's folder, and writes `result.json`, `latency.hlog` and the report.

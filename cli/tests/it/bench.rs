@@ -304,9 +304,11 @@ fn generate_detect_and_read_run_apart_give_the_alerts_of_a_bench() {
         .args(["score", "--json", "--alerts"])
         .arg(&alerts_file)
         .arg("--truth")
-        .arg(truth.join("labels.ndjson"))
+        .arg(&truth)
         .output()
         .unwrap();
     let detection: serde_json::Value = serde_json::from_slice(&scored.stdout).unwrap();
+    let whole = serde_json::to_value(bench.result().detection).unwrap();
     assert!(detection["overall"]["labels"].as_u64().unwrap() > 0);
+    assert_eq!(detection["per_kind"], whole["per_kind"]);
 }

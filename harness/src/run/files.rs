@@ -10,7 +10,7 @@ use std::{
 use floodmark_contracts::{
     alert::{Alert, CollectedAlert},
     label::Label,
-    record::{RunRecord, SeriesRow},
+    record::{GeneratorFacts, RunRecord, SeriesRow},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -91,6 +91,14 @@ pub fn read_alerts(path: &Path) -> Result<Vec<CollectedAlert>, FileError> {
 /// [`FileError`] with the first line that is no alert.
 pub fn read_bare_alerts(path: &Path) -> Result<Vec<Alert>, FileError> {
     read_lines(path)
+}
+
+/// Reads the figures that the generator left.
+///
+/// # Errors
+/// [`FileError`] if it is something else.
+pub fn read_generator_facts(path: &Path) -> Result<GeneratorFacts, FileError> {
+    read_json(path)
 }
 
 /// Reads the record of a run.

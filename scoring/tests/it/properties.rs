@@ -275,7 +275,7 @@ proptest! {
     #[test]
     fn files_are_scored_whole(labels in labels(), alerts in alerts()) {
         let bare: Vec<_> = alerts.iter().map(|collected| collected.alert.clone()).collect();
-        let detection = score_files(&labels, &bare, &Default::default()).unwrap();
+        let detection = score_files(&labels, &bare, &Default::default(), None).unwrap();
         prop_assert_eq!(detection.overall.labels, labels.len() as u64);
         prop_assert_eq!(detection.overall.alerts, bare.len() as u64);
     }
