@@ -107,7 +107,10 @@ fn arrays_in_arrays_share_one_limit() {
 #[test]
 fn bytes_too_few_and_senseless_are_told_apart_and_too_many_are_left_alone() {
     assert_eq!(fault(12, 0, &[0, 5, b'g']), GuardError::Truncated);
-    assert_eq!(check(&[1, 2], schemas::find(18).expect("served"), 0), Ok(()));
+    assert_eq!(
+        check(&[1, 2], schemas::find(18).expect("served"), 0),
+        Ok(())
+    );
     assert_eq!(fault(12, 0, &[0xff, 0xfe]), GuardError::BadLength);
     assert_eq!(
         fault(18, 3, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
