@@ -8,6 +8,7 @@ mod drain;
 mod files;
 mod kept;
 mod stages;
+mod trim;
 
 use std::{
     collections::BTreeMap,

@@ -14,6 +14,7 @@ use floodmark_kafka::{Admin, ClientSettings};
 use super::{
     Folders, Generated, Request, RunError, RunEvent, consumed_of,
     files::{self, read_json, read_series, write_lines, write_private},
+    trim::{Trimmer, trim},
 };
 use crate::{
     broker::{BrokerChoice, RunningBroker, StartContext},
@@ -45,6 +46,8 @@ pub(super) struct Setup {
     pub(super) admin: Admin,
     inputs: BTreeMap<Stream, String>,
     lag: BTreeMap<(WallTime, Stream), u64>,
+    /// On the embedded broker, unless the records are to be kept.
+    trimmer: Option<Trimmer>,
     pub(super) processes: Vec<ProcessFacts>,
 }
 
@@ -71,16 +74,31 @@ impl Setup {
         let at = clock.now();
         let mut all = 0;
         for (stream, topic) in &self.inputs {
-            let behind: i64 = lag
-                .iter()
-                .filter(|part| part.partition.topic == *topic)
-                .map(|part| part.end - part.committed.unwrap_or(0))
-                .sum();
-            let behind = u64::try_from(behind).unwrap_or(0);
+            let parts = lag.iter().filter(|part| part.partition.topic == *topic);
+            let behind = parts.map(|part| part.records).sum();
             all += behind;
             self.lag.insert((at, *stream), behind);
         }
+        if let Some(trimmer) = &mut self.trimmer {
+            trim(trimmer, &self.admin, clock.monotonic_us(), &lag).map_err(RunError::Cluster)?;
+        }
         Ok(all)
+    }
+
+    /// Makes room where nobody reads: everything is of no more use at once.
+    fn trim_unread(&mut self, clock: &dyn Clock) -> Result<(), RunError> {
+        let Some(trimmer) = &mut self.trimmer else {
+            return Ok(());
+        };
+        let names: Vec<&str> = self.inputs.values().map(String::as_str).collect();
+        let mut lag = self
+            .admin
+            .lag(&self.group, &names)
+            .map_err(RunError::Cluster)?;
+        for part in &mut lag {
+            part.committed = Some(part.end);
+        }
+        trim(trimmer, &self.admin, clock.monotonic_us(), &lag).map_err(RunError::Cluster)
     }
 
     /// The samples of the lag as a time series from `start`: the last of each second stands.
@@ -158,6 +176,7 @@ pub(super) fn set_up(
         admin,
         inputs: request.sound.inputs.clone(),
         lag: BTreeMap::new(),
+        trimmer: (*choice == BrokerChoice::Embedded && !request.keep).then(Trimmer::default),
         processes: Vec::new(),
     };
     if request.profile.subject != SubjectSection::None {
@@ -327,6 +346,8 @@ fn watch_generator(
             last_sample = now;
             if setup.subject.is_some() {
                 setup.sample_lag(&*request.clock)?;
+            } else {
+                setup.trim_unread(&*request.clock)?;
             }
             watch(progress(request, &series_file, setup));
         }
