@@ -9,6 +9,7 @@
 
 pub mod any_overlap;
 mod baseline;
+pub mod bootstrap;
 pub mod confusion;
 pub mod delays;
 pub mod gates;
@@ -19,6 +20,7 @@ pub mod latency;
 pub mod matching;
 pub mod metrics;
 pub mod one_to_one;
+pub mod published;
 mod scope;
 mod score;
 mod settings;

@@ -2,6 +2,7 @@
 
 use floodmark_scoring::{
     any_overlap::{self, AnyOverlap, Span},
+    bootstrap::{Resampling, bootstrap as resample},
     confusion::{Confusion, Rates},
     delays::{Observation, Survival, kaplan_meier, quantile},
     intervals, one_to_one as matching, thresholds,
@@ -10,25 +11,25 @@ use serde_json::Value;
 
 use super::Case;
 
-fn number(input: &Value, name: &str) -> f64 {
+pub fn number(input: &Value, name: &str) -> f64 {
     input[name]
         .as_f64()
         .unwrap_or_else(|| panic!("no number `{name}` in {input}"))
 }
 
-fn whole(input: &Value, name: &str) -> u64 {
+pub fn whole(input: &Value, name: &str) -> u64 {
     input[name]
         .as_u64()
         .unwrap_or_else(|| panic!("no count `{name}` in {input}"))
 }
 
-fn list<'a>(input: &'a Value, name: &str) -> &'a [Value] {
+pub fn list<'a>(input: &'a Value, name: &str) -> &'a [Value] {
     input[name]
         .as_array()
         .unwrap_or_else(|| panic!("no list `{name}` in {input}"))
 }
 
-fn spans(input: &Value, name: &str) -> Vec<Span> {
+pub fn spans(input: &Value, name: &str) -> Vec<Span> {
     let span = |v: &Value| [v[0].as_f64().unwrap(), v[1].as_f64().unwrap()];
     list(input, name).iter().map(span).collect()
 }
@@ -263,4 +264,40 @@ pub fn any_overlap(case: &mut Case<'_>) {
     case.check("f1", score.f1());
     let days = number(input, "duration_s") / 86_400.0;
     case.check("fp_per_day", Some(score.false_alerts as f64 / days));
+}
+
+pub fn bootstrap(case: &mut Case<'_>) {
+    let entities: Vec<[u64; 3]> = list(case.input, "per_entity")
+        .iter()
+        .map(|counts| [0, 1, 2].map(|i| counts[i].as_u64().unwrap()))
+        .collect();
+    let rules = Resampling {
+        resamples: 4_000,
+        confidence: number(case.input, "confidence"),
+        seed: 1,
+    };
+    type Figure = fn([u64; 3]) -> Option<f64>;
+    let figures: [(&str, Figure); 3] = [
+        ("precision", |[tp, fp, _]| part_of(tp, tp + fp)),
+        ("recall", |[tp, _, missed]| part_of(tp, tp + missed)),
+        ("f1", |[tp, fp, missed]| {
+            part_of(2 * tp, 2 * tp + fp + missed)
+        }),
+    ];
+    for (name, figure) in figures {
+        let got = resample(&entities, rules, figure).unwrap();
+        case.check(&format!("{name}.point"), Some(got.point));
+        // The tolerance of the file is for what is drawn; the figure itself is not.
+        let point = case.expected(&format!("{name}.point")).unwrap();
+        assert!((got.point - point).abs() < 1e-12, "{name}: {}", got.point);
+        case.check(&format!("{name}.percentile_low"), Some(got.interval[0]));
+        case.check(&format!("{name}.percentile_high"), Some(got.interval[1]));
+        case.check(&format!("{name}.std_error"), Some(got.std_error));
+        case.without(&format!("{name}.bca"), "ours is the percentile interval");
+        case.without(&format!("{name}.seed_to_seed"), "of the reference");
+    }
+}
+
+fn part_of(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
 }

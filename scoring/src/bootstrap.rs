@@ -1,0 +1,132 @@
+//! The entity bootstrap: intervals for figures that are pooled over entities.
+//!
+//! Rows of one noisy entity go wrong together, so entities are drawn with replacement, not rows; the
+//! counts of the drawn ones are summed, and the figure is taken of the sums. The interval is that of the
+//! percentiles (Efron and Tibshirani, *An introduction to the bootstrap*, 1993, chapter 13).
+
+use crate::delays::quantile;
+
+/// Fewer resamples leave the ends of an interval to chance.
+pub const MIN_RESAMPLES: u32 = 2_000;
+
+/// A pooled figure with its uncertainty.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bootstrap {
+    /// The figure over all entities.
+    pub point: f64,
+    /// Percentile interval.
+    pub interval: [f64; 2],
+    /// Standard deviation over the resamples.
+    pub std_error: f64,
+}
+
+/// How to resample.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Resampling {
+    /// Number of resamples; at least [`MIN_RESAMPLES`] are drawn.
+    pub resamples: u32,
+    /// Coverage of the interval, such as 0.95.
+    pub confidence: f64,
+    /// Seed, to be recorded with the figure.
+    pub seed: u64,
+}
+
+/// Bootstraps `figure` over entities, each with `N` counts. Resamples in which the figure is undefined
+/// are left out. `None` if it is undefined over all, or if fewer than two entities are there to draw.
+#[must_use]
+pub fn bootstrap<const N: usize>(
+    entities: &[[u64; N]],
+    rules: Resampling,
+    figure: impl Fn([u64; N]) -> Option<f64>,
+) -> Option<Bootstrap> {
+    let sum = |drawn: &mut dyn Iterator<Item = &[u64; N]>| {
+        let mut sums = [0; N];
+        for counts in drawn {
+            for (sum, count) in sums.iter_mut().zip(counts) {
+                *sum += count;
+            }
+        }
+        sums
+    };
+    let point = figure(sum(&mut entities.iter()))?;
+    let n = entities.len();
+    if n < 2 {
+        return None;
+    }
+    let mut draws = Draws(rules.seed);
+    let mut figures: Vec<f64> = (0..rules.resamples.max(MIN_RESAMPLES))
+        .filter_map(|_| figure(sum(&mut (0..n).map(|_| &entities[draws.below(n)]))))
+        .collect();
+    figures.sort_by(f64::total_cmp);
+    let tail = (1.0 - rules.confidence) / 2.0;
+    let mean = figures.iter().sum::<f64>() / figures.len() as f64;
+    let squares: f64 = figures.iter().map(|f| (f - mean).powi(2)).sum();
+    Some(Bootstrap {
+        point,
+        interval: [quantile(&figures, tail)?, quantile(&figures, 1.0 - tail)?],
+        std_error: (squares / (figures.len() as f64 - 1.0).max(1.0)).sqrt(),
+    })
+}
+
+/// SplitMix64: small, and the same on every machine.
+struct Draws(u64);
+
+impl Draws {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform below `n`; the bias of the product is below `n / 2^64`.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the high half of the product is below `n`"
+    )]
+    fn below(&mut self, n: usize) -> usize {
+        ((u128::from(self.next()) * n as u128) >> 64) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::confusion::share;
+
+    const RULES: Resampling = Resampling {
+        resamples: 2_000,
+        confidence: 0.95,
+        seed: 7,
+    };
+
+    fn precision([right, wrong]: [u64; 2]) -> Option<f64> {
+        share(right, right + wrong)
+    }
+
+    #[test]
+    fn one_noisy_entity_widens_the_interval_beyond_that_of_rows() {
+        let mut entities = vec![[3, 1]; 60];
+        let even = bootstrap(&entities, RULES, precision).unwrap();
+        assert_eq!(even.interval, [0.75, 0.75]);
+        entities[9] = [2, 80];
+        let noisy = bootstrap(&entities, RULES, precision).unwrap();
+        let rows = crate::intervals::wilson(179, 319, 0.95).unwrap();
+        let width = |[low, high]: [f64; 2]| high - low;
+        assert!(
+            width(noisy.interval) > 2.0 * width(rows),
+            "{noisy:?} {rows:?}"
+        );
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_interval_and_undefined_stays_so() {
+        let entities = [[3, 1], [1, 2], [5, 0], [0, 0]];
+        let draw = |seed| bootstrap(&entities, Resampling { seed, ..RULES }, precision);
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+        assert_eq!(bootstrap(&[[0, 0], [0, 0]], RULES, precision), None);
+        assert_eq!(bootstrap(&[[1, 0]], RULES, precision), None);
+    }
+}

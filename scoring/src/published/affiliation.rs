@@ -1,0 +1,171 @@
+//! Affiliation precision and recall.
+//!
+//! Huet et al., *Local evaluation of time series anomaly detection algorithms*, KDD 2022. Time is cut into
+//! zones at the midpoints between true spans. In a zone `E` with the true span `J` and the predicted
+//! time `I` in it, against a point `X` drawn uniformly from `E`:
+//! ```text
+//! precision = mean over x in I of P(dist(X, J) >= dist(x, J))
+//! recall    = mean over y in J of P(|X - y| >= dist(y, I))
+//! ```
+//! Overall, precision is the mean over zones that have a prediction, recall the mean over all zones.
+//! Both integrands are linear between known points, so the integrals are exact. Spans are half open.
+
+use crate::any_overlap::Span;
+
+/// The figures of one true span's zone.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Zone {
+    /// `None` where nothing is predicted in the zone.
+    pub precision: Option<f64>,
+    /// 0 where nothing is predicted in the zone.
+    pub recall: f64,
+    /// Mean distance of predicted time from the true span.
+    pub precision_distance: Option<f64>,
+    /// Mean distance of true time from predicted time; infinite where nothing is predicted.
+    pub recall_distance: f64,
+}
+
+/// Mean over the zones that have a prediction; `None` if none has.
+#[must_use]
+pub fn precision(zones: &[Zone]) -> Option<f64> {
+    let defined: Vec<f64> = zones.iter().filter_map(|zone| zone.precision).collect();
+    (!defined.is_empty()).then(|| defined.iter().sum::<f64>() / defined.len() as f64)
+}
+
+/// Mean over all zones; `None` if there are none.
+#[must_use]
+pub fn recall(zones: &[Zone]) -> Option<f64> {
+    let sum: f64 = zones.iter().map(|zone| zone.recall).sum();
+    (!zones.is_empty()).then(|| sum / zones.len() as f64)
+}
+
+/// One zone for each true span. Spans are sorted and disjoint, none is empty, all lie in `range`; a
+/// point prediction has to be given the length of a row.
+#[must_use]
+pub fn zones(truth: &[Span], predicted: &[Span], range: Span) -> Vec<Zone> {
+    let border = |left: &Span, right: &Span| f64::midpoint(left[1], right[0]);
+    let zone = |(i, span): (usize, &Span)| {
+        let before = i.checked_sub(1).and_then(|i| truth.get(i));
+        let from = before.map_or(range[0], |before| border(before, span));
+        let until = truth
+            .get(i + 1)
+            .map_or(range[1], |after| border(span, after));
+        let inside: Vec<Span> = predicted
+            .iter()
+            .map(|[start, end]| [start.max(from), end.min(until)])
+            .filter(|[start, end]| start < end)
+            .collect();
+        judge([from, until], *span, &inside)
+    };
+    truth.iter().enumerate().map(zone).collect()
+}
+
+fn judge(zone: Span, truth: Span, predicted: &[Span]) -> Zone {
+    if predicted.is_empty() {
+        return Zone {
+            precision: None,
+            recall: 0.0,
+            precision_distance: None,
+            recall_distance: f64::INFINITY,
+        };
+    }
+    let predicted_length: f64 = predicted.iter().map(|[from, to]| to - from).sum();
+    let corners = precision_corners(zone, truth);
+    let over_predicted = |value: &dyn Fn(f64) -> f64| {
+        let sum: f64 = predicted
+            .iter()
+            .map(|span| integral(*span, &corners, value))
+            .sum();
+        sum / predicted_length
+    };
+    let corners = recall_corners(zone, predicted);
+    let over_truth =
+        |value: &dyn Fn(f64) -> f64| integral(truth, &corners, value) / (truth[1] - truth[0]);
+    let to_predicted = |y: f64| {
+        let distances = predicted.iter().map(|span| distance(y, *span));
+        distances.fold(f64::INFINITY, f64::min)
+    };
+    Zone {
+        precision: Some(over_predicted(&|x| further_from_truth(zone, truth, x))),
+        recall: over_truth(&|y| further_from_point(zone, y, to_predicted(y))),
+        precision_distance: Some(over_predicted(&|x| distance(x, truth))),
+        recall_distance: over_truth(&to_predicted),
+    }
+}
+
+/// `P(dist(X, J) >= dist(x, J))`.
+fn further_from_truth(zone: Span, truth: Span, x: f64) -> f64 {
+    let from = distance(x, truth);
+    if from <= 0.0 {
+        return 1.0;
+    }
+    let left = (truth[0] - zone[0] - from).max(0.0);
+    let right = (zone[1] - truth[1] - from).max(0.0);
+    (left + right) / (zone[1] - zone[0])
+}
+
+/// `P(|X - y| >= d)`.
+fn further_from_point(zone: Span, y: f64, d: f64) -> f64 {
+    let left = (y - d - zone[0]).max(0.0);
+    let right = (zone[1] - y - d).max(0.0);
+    (left + right) / (zone[1] - zone[0])
+}
+
+/// Where the integrand of precision bends: at the true span, and where its shorter side of the zone
+/// ends, on both sides.
+fn precision_corners(zone: Span, truth: Span) -> Vec<f64> {
+    let shorter = (truth[0] - zone[0]).min(zone[1] - truth[1]);
+    vec![truth[0], truth[1], truth[0] - shorter, truth[1] + shorter]
+}
+
+/// Where the integrand of recall bends: at the ends of predicted spans, half way between two of them,
+/// and half way from each to an end of the zone, where the ball around `y` leaves the zone.
+fn recall_corners(zone: Span, predicted: &[Span]) -> Vec<f64> {
+    let ends: Vec<f64> = predicted.iter().flatten().copied().collect();
+    let to_zone = ends
+        .iter()
+        .flat_map(|end| zone.map(|border| f64::midpoint(*end, border)));
+    let between = predicted
+        .windows(2)
+        .map(|pair| f64::midpoint(pair[0][1], pair[1][0]));
+    let mut corners: Vec<f64> = to_zone.chain(between).collect();
+    corners.extend(ends);
+    corners
+}
+
+/// The integral of a function that is linear between the corners.
+fn integral([from, until]: Span, corners: &[f64], value: &dyn Fn(f64) -> f64) -> f64 {
+    let inside = corners.iter().copied().filter(|c| from < *c && *c < until);
+    let mut stops: Vec<f64> = inside.chain([from, until]).collect();
+    stops.sort_by(f64::total_cmp);
+    stops
+        .windows(2)
+        .map(|ends| (ends[1] - ends[0]) * value(f64::midpoint(ends[0], ends[1])))
+        .sum()
+}
+
+fn distance(x: f64, [from, until]: Span) -> f64 {
+    (from - x).max(x - until).max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_truth_itself_is_perfect() {
+        let truth = [[10.0, 20.0], [50.0, 51.0]];
+        let zones = zones(&truth, &truth, [0.0, 100.0]);
+        assert_eq!((precision(&zones), recall(&zones)), (Some(1.0), Some(1.0)));
+    }
+
+    #[test]
+    fn nearer_is_better_and_nothing_is_undefined() {
+        let at = |from: f64| zones(&[[10.0, 20.0]], &[[from, from + 1.0]], [0.0, 100.0]);
+        let [near, far] = [at(22.0), at(60.0)];
+        assert!(precision(&near) > precision(&far) && recall(&near) > recall(&far));
+        let silent = zones(&[[10.0, 20.0]], &[], [0.0, 100.0]);
+        assert_eq!((precision(&silent), recall(&silent)), (None, Some(0.0)));
+        assert_eq!(recall(&[]), None);
+    }
+}

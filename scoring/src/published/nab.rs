@@ -1,0 +1,207 @@
+//! The score of the Numenta Anomaly Benchmark.
+//!
+//! Lavin and Ahmad, *Evaluating real-time anomaly detection algorithms*, ICMLA 2015, as its own code
+//! computes it. With `sigma(x) = 2 / (1 + e^(5x)) - 1`:
+//! ```text
+//! a window of w rows that ends at row r, detections at rows i in it:
+//!     + wTP * max over i of sigma(-(r - i + 1) / w) / sigma(-1)     or  - wFN if there is none
+//! a detection at row i after a window of w rows that ended at row r:
+//!     + wFP * sigma((i - r) / (w - 1))                              or  - wFP beyond 3 or with no window before
+//! normalised = 100 * (raw - null) / (perfect - null),  null = - wFN * windows,  perfect = wTP * windows
+//! ```
+//! The first `min(floor(0.15 n), 750)` rows are probation: nothing there counts.
+
+/// What finds and errors weigh.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Profile {
+    /// Weight of a window that is found.
+    pub found: f64,
+    /// Weight of a window that is missed.
+    pub missed: f64,
+    /// Weight of a false detection.
+    pub wrong: f64,
+}
+
+/// The profile `standard`.
+pub const STANDARD: Profile = Profile {
+    found: 1.0,
+    missed: 1.0,
+    wrong: 0.11,
+};
+
+/// The profile `reward_low_FP_rate`.
+pub const FEW_FALSE_POSITIVES: Profile = Profile {
+    wrong: 0.22,
+    ..STANDARD
+};
+
+/// The profile `reward_low_FN_rate`.
+pub const FEW_FALSE_NEGATIVES: Profile = Profile {
+    missed: 2.0,
+    ..STANDARD
+};
+
+/// A series with its labelled windows, without what was detected in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Series {
+    n_rows: usize,
+    /// First and last row, sorted; nested and overlapping ones are one.
+    windows: Vec<[usize; 2]>,
+}
+
+/// The score of one series. The counts are of rows outside of probation, as NAB prints them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SeriesScore {
+    /// Sum of credits and costs.
+    pub raw: f64,
+    /// Rows detected in windows.
+    pub true_positives: u64,
+    /// Rows detected elsewhere.
+    pub false_positives: u64,
+    /// Rows not detected outside of windows.
+    pub true_negatives: u64,
+    /// Rows not detected in windows.
+    pub false_negatives: u64,
+}
+
+impl Series {
+    /// A series of so many rows; windows are pairs of first and last row.
+    #[must_use]
+    pub fn new(n_rows: usize, windows: &[[usize; 2]]) -> Self {
+        let mut sorted = windows.to_vec();
+        sorted.sort_unstable();
+        let mut merged: Vec<[usize; 2]> = Vec::with_capacity(sorted.len());
+        for window in sorted {
+            match merged.last_mut() {
+                Some(last) if window[0] <= last[1] => last[1] = last[1].max(window[1]),
+                _ => merged.push(window),
+            }
+        }
+        Self {
+            n_rows,
+            windows: merged,
+        }
+    }
+
+    /// Number of windows.
+    #[must_use]
+    pub fn n_windows(&self) -> usize {
+        self.windows.len()
+    }
+
+    /// Rows at the start in which nothing counts.
+    #[must_use]
+    pub fn probation(&self) -> usize {
+        (self.n_rows * 15 / 100).min(750)
+    }
+
+    /// Scores detections, given as rows in any order.
+    #[must_use]
+    pub fn score(&self, detections: &[usize], profile: Profile) -> SeriesScore {
+        let mut rows = detections.to_vec();
+        rows.sort_unstable();
+        rows.dedup();
+        rows.retain(|row| (self.probation()..self.n_rows).contains(row));
+        let (inside, outside): (Vec<usize>, Vec<usize>) = rows
+            .into_iter()
+            .partition(|row| self.window_at(*row).is_some());
+        let mut raw = 0.0;
+        for window in &self.windows {
+            let found = inside.iter().filter(|row| is_in(window, **row));
+            // Credit falls towards the end of the window, so the first detection has the most.
+            raw += match found.min() {
+                Some(row) => self.row_score(*row, profile),
+                None => -profile.missed,
+            };
+        }
+        raw += outside
+            .iter()
+            .map(|row| self.row_score(*row, profile))
+            .sum::<f64>();
+        let counted = self.probation()..self.n_rows;
+        let labelled = counted
+            .clone()
+            .filter(|row| self.window_at(*row).is_some())
+            .count();
+        SeriesScore {
+            raw,
+            true_positives: inside.len() as u64,
+            false_positives: outside.len() as u64,
+            true_negatives: (counted.len() - labelled - outside.len()) as u64,
+            false_negatives: (labelled - inside.len()) as u64,
+        }
+    }
+
+    /// What a detection at `row` is worth by itself.
+    #[must_use]
+    pub fn row_score(&self, row: usize, profile: Profile) -> f64 {
+        if let Some([first, last]) = self.window_at(row) {
+            let width = (last - first + 1) as f64;
+            return profile.found * sigma(-((last - row + 1) as f64) / width) / sigma(-1.0);
+        }
+        let before = self.windows.iter().rev().find(|[_, last]| *last < row);
+        let Some([first, last]) = before else {
+            return -profile.wrong;
+        };
+        let distance = (row - last) as f64 / (last - first) as f64;
+        // A window of one row makes the distance infinite: as far from it as can be.
+        if distance > 3.0 {
+            -profile.wrong
+        } else {
+            profile.wrong * sigma(distance)
+        }
+    }
+
+    fn window_at(&self, row: usize) -> Option<[usize; 2]> {
+        self.windows.iter().copied().find(|w| is_in(w, row))
+    }
+}
+
+/// A corpus' raw total on the scale from a detector that never alerts (0) to a perfect one (100);
+/// `None` without windows.
+#[must_use]
+pub fn normalised(raw_total: f64, n_windows: usize, profile: Profile) -> Option<f64> {
+    let (null, perfect) = (
+        -profile.missed * n_windows as f64,
+        profile.found * n_windows as f64,
+    );
+    (n_windows > 0).then(|| 100.0 * (raw_total - null) / (perfect - null))
+}
+
+fn sigma(x: f64) -> f64 {
+    2.0 / (1.0 + (5.0 * x).exp()) - 1.0
+}
+
+fn is_in([first, last]: &[usize; 2], row: usize) -> bool {
+    (*first..=*last).contains(&row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_detection_at_the_start_of_every_window_is_perfect() {
+        let series = Series::new(400, &[[100, 119], [300, 339]]);
+        let score = series.score(&[300, 100], STANDARD);
+        assert!((score.raw - 2.0).abs() < 1e-12, "{score:?}");
+        assert_eq!(normalised(score.raw, 2, STANDARD), Some(100.0));
+    }
+
+    #[test]
+    fn a_window_of_one_row_divides_nothing_by_zero() {
+        let series = Series::new(100, &[[50, 50]]);
+        assert_eq!(series.row_score(51, STANDARD), -0.11);
+        assert!((series.row_score(50, STANDARD) - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn nested_windows_are_one_and_probation_counts_for_nothing() {
+        let series = Series::new(100, &[[40, 60], [45, 50]]);
+        assert_eq!(series.n_windows(), 1);
+        let silent = series.score(&[], STANDARD);
+        assert_eq!(series.score(&[3, 14], STANDARD), silent);
+        assert_eq!(normalised(silent.raw, 1, STANDARD), Some(0.0));
+        assert_eq!(normalised(0.0, 0, STANDARD), None);
+    }
+}
