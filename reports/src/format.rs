@@ -25,6 +25,8 @@ pub(crate) fn count(value: u64) -> String {
     reason = "only positive numbers below 2^64 get there; larger ones saturate"
 )]
 pub(crate) fn number(value: f64) -> String {
+    // There is no negative nothing.
+    let value = if value == 0.0 { 0.0 } else { value };
     let size = value.abs();
     if size >= 100.0 {
         let sign = if value < 0.0 { "-" } else { "" };
@@ -97,12 +99,12 @@ pub(crate) fn bytes(value: f64) -> String {
     format!("{} {}", number(scaled), UNITS[unit])
 }
 
-/// A share between 0 and 1, or that it is undefined.
+/// A share between 0 and 1 with three decimals, or that it is undefined. Two would call 0.996 perfect.
 pub(crate) fn ratio(value: Option<f64>) -> String {
     value.map_or_else(|| UNDEFINED.to_owned(), |value| format!("{value:.3}"))
 }
 
-/// An interval of shares; nothing if there is none.
+/// An interval of shares; nothing if there is none. Two decimals: its ends are not known better.
 pub(crate) fn interval(interval: Option<[f64; 2]>) -> String {
     interval.map_or_else(String::new, |[low, high]| format!("{low:.2}–{high:.2}"))
 }
@@ -153,6 +155,7 @@ mod tests {
     fn numbers_keep_three_digits() {
         for (value, text) in [
             (0.0, "0"),
+            (-0.0, "0"),
             (0.12345, "0.123"),
             (1.0, "1.00"),
             (9.999, "10.0"),

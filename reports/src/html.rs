@@ -25,7 +25,8 @@ use crate::{
     verdict::{Badge, advice, badge, sentence, sentence_of},
 };
 
-/// Everything on the page.
+/// Everything on the page, from top to bottom. Strings that are HTML already say so; the template
+/// escapes all others.
 #[derive(Template)]
 #[template(path = "report.html")]
 struct Page<'a> {
@@ -38,13 +39,15 @@ struct Page<'a> {
     started_at: String,
     badge: Badge,
     sentence: String,
-    /// HTML, as the other texts that hold values in backticks.
+    /// HTML, as the warnings: both hold values in backticks.
     advice: Vec<String>,
     tiles: Vec<Tile>,
     gates: Vec<GateRow<'a>>,
+    /// Reasons against the figures; values are HTML.
     validity: Vec<Pair>,
     validity_word: &'static str,
     reproduce: &'a str,
+    /// SVG, as the other charts.
     timeline: String,
     throughput: Vec<ThroughputRow>,
     latency_chart: String,
@@ -52,6 +55,7 @@ struct Page<'a> {
     accuracy_chart: String,
     kinds: Vec<KindRow>,
     counts: Vec<Pair>,
+    /// Missed incidents and false alerts.
     lists: [Listing; 2],
     processes: Vec<ProcessRow<'a>>,
     environment: Vec<Pair>,
@@ -102,11 +106,13 @@ pub fn html(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportEr
         tolerances: tables::tolerances(&result.detection.tolerances),
         lateness: tables::lateness(&result.detection.tolerances),
     };
+    // No tool that reads the file, a terminal among them, should meet control characters in it.
     let shown = |c: char| if c == '\n' { c } else { prose::visible(c) };
     let text: String = page.render()?.chars().map(shown).collect();
     Ok(out.write_all(text.as_bytes())?)
 }
 
+/// Warnings as sentences; they may quote what came off a wire.
 fn warnings(result: &RunResult) -> Vec<String> {
     let warnings = result.warnings.iter();
     warnings

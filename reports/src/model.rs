@@ -44,11 +44,14 @@ pub(crate) fn total_throughput(result: &RunResult) -> Throughput {
 
 /// Time series over all streams: points of (seconds, value).
 pub(crate) struct Series {
+    /// By metric; a metric that no stream recorded is absent.
     lines: BTreeMap<String, Vec<(f64, f64)>>,
 }
 
 impl Series {
     /// Rates and lag are summed over streams, lateness is their highest.
+    /// Matches alerts with labels once more, from what the result says of its tolerances, so that charts and
+    /// tables agree with the scores.
     pub(crate) fn new(input: &ReportInput<'_>) -> Self {
         let mut sums: BTreeMap<&str, BTreeMap<i64, f64>> = BTreeMap::new();
         for row in input.series.iter().filter(|row| row.value.is_finite()) {
@@ -72,22 +75,26 @@ impl Series {
         }
     }
 
+    /// Points of a metric by time; empty if it was not recorded.
     pub(crate) fn line(&self, metric: &str) -> &[(f64, f64)] {
         self.lines.get(metric).map_or(&[], Vec::as_slice)
     }
 
+    /// Where the longest line ends: the series go on after the last phase that was noted.
     fn last_second(&self) -> f64 {
         let ends = self.lines.values().filter_map(|line| line.last());
         ends.map(|(t, _)| *t).fold(0.0, f64::max)
     }
 }
 
+/// Whether a metric is a highest value, which no sum or mean keeps.
 fn is_maximum(metric: &str) -> bool {
     metric.contains("_max")
 }
 
 /// At most [`MAX_POINTS`] points: the mean of as many neighbours as that takes, or their highest.
 fn thinned(points: &[(i64, f64)], maximum: bool) -> Vec<(f64, f64)> {
+    // A page of a long run stays small, and no screen shows more points than this.
     let width = points.len().div_ceil(MAX_POINTS).max(1);
     points
         .chunks(width)
@@ -121,7 +128,9 @@ pub(crate) struct Mark {
 /// One row of the time line of incidents.
 pub(crate) struct Lane {
     pub(crate) name: String,
+    /// Incidents by start.
     pub(crate) bands: Vec<Band>,
+    /// Alerts by time.
     pub(crate) marks: Vec<Mark>,
 }
 

@@ -59,6 +59,7 @@ pub(crate) fn visible(c: char) -> char {
     }
 }
 
+/// A piece of a text that is code throughout or not at all.
 struct Part<'a> {
     text: &'a str,
     is_code: bool,

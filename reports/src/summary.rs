@@ -60,6 +60,7 @@ pub fn summary_md(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), Re
     Ok(())
 }
 
+/// One line for each gate, with what it was held against.
 fn gates(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportError> {
     if input.result.gates.is_empty() {
         return Ok(());
@@ -77,6 +78,7 @@ fn gates(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportError
     Ok(writeln!(out)?)
 }
 
+/// The first missed incidents, so that a pull request shows where to look.
 fn missed(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportError> {
     let missed = &input.result.detection.missed;
     if missed.is_empty() {

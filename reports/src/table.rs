@@ -6,12 +6,14 @@ pub(crate) struct Table {
 }
 
 impl Table {
+    /// A table with its header.
     pub(crate) fn new<const N: usize>(header: [&str; N]) -> Self {
         Self {
             rows: vec![header.map(str::to_owned).to_vec()],
         }
     }
 
+    /// Adds a row; that it has as many cells as the header is up to the caller.
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.to_vec());
     }

@@ -33,6 +33,7 @@ pub fn detection_table(detection: &Detection) -> String {
     scores(detection).to_text()
 }
 
+/// Scores over all kinds and per kind, chance beside them: a score means little without.
 pub(crate) fn scores(detection: &Detection) -> Table {
     let mut table = Table::new([
         "detection",
@@ -58,6 +59,7 @@ pub(crate) fn scores(detection: &Detection) -> Table {
     table
 }
 
+/// One row of the scores.
 fn score_row(name: &str, scores: &Scores, baseline: Option<&Baseline>) -> [String; 10] {
     [
         name.to_owned(),
@@ -73,6 +75,7 @@ fn score_row(name: &str, scores: &Scores, baseline: Option<&Baseline>) -> [Strin
     ]
 }
 
+/// Rates by stream, and over all where there are several.
 pub(crate) fn throughput(result: &RunResult) -> Table {
     let mut table = Table::new(["stream", "offered", "sent", "acknowledged", "consumed"]);
     let row = |name: &str, rates: &Throughput| {
@@ -93,6 +96,7 @@ pub(crate) fn throughput(result: &RunResult) -> Table {
     table
 }
 
+/// Percentiles of every latency; a dash where too few values are behind one.
 pub(crate) fn latency(result: &RunResult) -> Table {
     let mut table = Table::new(["latency", "p50", "p90", "p99", "p99.9", "max", "values"]);
     for (name, summary) in latencies(result) {
@@ -114,6 +118,7 @@ pub(crate) fn latency(result: &RunResult) -> Table {
     table
 }
 
+/// Gates as they stand, those that fail the run in capitals.
 fn gates(result: &RunResult) -> String {
     let mut table = Table::new(["gate", "found", "result"]);
     for gate in &result.gates {

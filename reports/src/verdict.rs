@@ -17,6 +17,7 @@ pub(crate) struct Badge {
     pub(crate) class: &'static str,
 }
 
+/// Each outcome differs from the others in sign and word, not in colour alone.
 pub(crate) fn badge(outcome: Outcome) -> Badge {
     let (sign, word, class) = match outcome {
         Outcome::Passed => ("✓", "Passed", "good"),
@@ -146,6 +147,7 @@ pub(crate) fn sentence_of(text: &str) -> String {
     format!("{first}{}{end}", chars.as_str())
 }
 
+/// Where recall is lost: the kind to look at first.
 fn most_missed(result: &RunResult) -> Option<String> {
     let missed = |scores: &Scores| scores.labels - scores.detected;
     let (kind, scores) = most(result, missed)?;
@@ -157,6 +159,7 @@ fn most_missed(result: &RunResult) -> Option<String> {
     ))
 }
 
+/// Where precision is lost.
 fn most_false(result: &RunResult) -> Option<String> {
     let (kind, scores) = most(result, |scores| scores.false_merged)?;
     Some(format!(

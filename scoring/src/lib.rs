@@ -7,19 +7,31 @@
 //!
 //! Undefined is `None`, never 0 and never NaN.
 
+/// Any-overlap event scoring with tolerances.
 pub mod any_overlap;
 mod baseline;
+/// Intervals of figures that are pooled over entities.
 pub mod bootstrap;
+/// Kinds against kinds: precision, recall and F1, micro and macro.
 pub mod confusion;
+/// Quantiles of delays, and survival with misses censored.
 pub mod delays;
+/// Gates: conditions on metrics that pass or fail a run.
 pub mod gates;
+/// Latency distributions as an HdrHistogram interval log.
 pub mod hlog;
 mod incident;
+/// Confidence intervals of proportions, rates and differences.
 pub mod intervals;
+/// Latency distributions of a run.
 pub mod latency;
+/// Which alert detects which incident.
 pub mod matching;
+/// The figures of a run by stable names.
 pub mod metrics;
+/// A maximum matching of alerts and incidents.
 pub mod one_to_one;
+/// Scores as the literature defines them.
 pub mod published;
 mod scope;
 mod score;
@@ -28,6 +40,7 @@ mod special;
 #[cfg(test)]
 #[path = "../tests/it/support.rs"]
 mod support;
+/// Precision and recall over the thresholds of a score.
 pub mod thresholds;
 mod throughput;
 mod tree;

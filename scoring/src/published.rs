@@ -4,9 +4,15 @@
 //! a person on call would not. All are pure functions over rows or spans; undefined is `None`, also
 //! where the code that came with a paper returns 0.
 
+/// Affiliation precision and recall.
 pub mod affiliation;
+/// Event-wise scores and timing quality of the ESA benchmark.
 pub mod event_wise;
+/// The score of the Numenta Anomaly Benchmark.
 pub mod nab;
+/// Point adjustment, to show how much it inflates.
 pub mod point_adjust;
+/// Range-based precision and recall.
 pub mod range_based;
+/// Volume under the ROC and precision-recall surfaces.
 pub mod volume;

@@ -52,7 +52,8 @@ pub(crate) fn consumed(record: &RunRecord, stream: Stream) -> Option<u64> {
 
 /// Rates over all streams. What is consumed is undefined if it is for any stream.
 pub(crate) fn total(per_stream: &BTreeMap<Stream, Throughput>) -> Throughput {
-    let sum = |pick: fn(&Throughput) -> f64| per_stream.values().map(pick).sum();
+    // The sum over nothing is -0 in floating point, which would be written out as such.
+    let sum = |pick: fn(&Throughput) -> f64| per_stream.values().map(pick).fold(0.0, |a, b| a + b);
     let told: Option<Vec<f64>> = per_stream.values().map(|rates| rates.consumed).collect();
     Throughput {
         offered: sum(|rates| rates.offered),
@@ -114,6 +115,8 @@ mod tests {
             (Stream::Banking, Throughput::default()),
         ]);
         assert_eq!(total(&one).consumed, None);
-        assert_eq!(total(&BTreeMap::new()).consumed, None);
+        let nothing = total(&BTreeMap::new());
+        assert_eq!(nothing.consumed, None);
+        assert!(nothing.offered.is_sign_positive(), "{nothing:?}");
     }
 }

@@ -9,7 +9,11 @@ use super::{
 use crate::format::{plural, ratio};
 
 const WIDTH: f64 = 960.0;
+
+/// Where the rows begin, below the names of the diagrams and the upper ticks.
 const TOP: f64 = 58.0;
+
+/// Height of a row.
 const ROW: f64 = 30.0;
 
 /// Left and right edge of the two diagrams.
@@ -46,6 +50,7 @@ pub(crate) fn accuracy(detection: &Detection) -> String {
     svg.finish()
 }
 
+/// Grid and ticks of one diagram, above and below: with twelve kinds the rows are far from either.
 fn axis(svg: &mut Svg, [left, right]: [f64; 2], name: &str, bottom: f64) {
     let x = Scale::new([0.0, 1.0], [left, right]);
     svg.text("panel-name strong", [left, 24.0], Anchor::Start, name);
@@ -57,6 +62,7 @@ fn axis(svg: &mut Svg, [left, right]: [f64; 2], name: &str, bottom: f64) {
     }
 }
 
+/// A kind in both diagrams.
 fn row(svg: &mut Svg, top: f64, name: &str, scores: &Scores, baseline: Option<&Baseline>) {
     let middle = top + ROW / 2.0;
     svg.text("lane", [RECALL[0] - 16.0, middle + 4.0], Anchor::End, name);
@@ -76,6 +82,7 @@ fn estimate(
     chance: Option<f64>,
 ) {
     let x = Scale::new([0.0, 1.0], edges);
+    // Chance first, so that the figure lies over it where they meet.
     if let Some(chance) = chance {
         svg.diamond("chance", [x.at(chance), y], 5.0);
     }
@@ -91,6 +98,7 @@ fn estimate(
     svg.circle("estimate", [x.at(value), y], 5.0);
 }
 
+/// What dot, bar and diamond stand for.
 fn legend(svg: &mut Svg, y: f64) {
     let left = RECALL[0];
     svg.line("interval", [left, y - 4.0], [left + 28.0, y - 4.0]);
@@ -106,6 +114,7 @@ fn legend(svg: &mut Svg, y: f64) {
     svg.text("legend", [left + 262.0, y], Anchor::Start, text);
 }
 
+/// The chart in a sentence, for those who listen.
 fn describe(detection: &Detection) -> String {
     let overall = &detection.overall;
     format!(

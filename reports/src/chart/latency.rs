@@ -9,8 +9,14 @@ use super::{
 use crate::{format::micros, model::latencies};
 
 const SIZE: [f64; 2] = [960.0, 360.0];
+
+/// Start of the axis: left of it stand times such as `100 ms`.
 const LEFT: f64 = 90.0;
+
+/// End of the axis, with room for half of a name such as `99.999 %`.
 const RIGHT: f64 = 925.0;
+
+/// Upper end of the diagram, below the legend.
 const TOP: f64 = 44.0;
 const BOTTOM: f64 = 310.0;
 
@@ -33,6 +39,7 @@ pub(crate) struct Curves {
 }
 
 impl Curves {
+    /// Curves of all latencies of the run, those without values included.
     pub(crate) fn new(result: &RunResult) -> Self {
         let point = |[p, us]: &[f64; 2]| [nines(*p), us.max(1.0).log10()];
         let line = |(name, summary): (&'static str, &LatencySummary)| Line {
@@ -138,6 +145,7 @@ pub(crate) fn decade_name(decade: f64) -> String {
         .replace(".0 ", " ")
 }
 
+/// The chart in a sentence, for those who listen.
 fn describe(result: &RunResult) -> String {
     let medians: Vec<String> = latencies(result)
         .filter_map(|(name, summary)| {

@@ -11,6 +11,7 @@ pub(super) enum Anchor {
 }
 
 impl Anchor {
+    /// The attribute's value.
     fn name(self) -> &'static str {
         match self {
             Self::Start => "start",
@@ -21,6 +22,9 @@ impl Anchor {
 }
 
 /// A chart under construction. Writing to a string cannot fail, so results are dropped.
+///
+/// Coordinates are written with one decimal: a tenth of a pixel shows nowhere, and the charts are most of
+/// the page's bytes.
 pub(super) struct Svg {
     out: String,
 }
@@ -40,6 +44,7 @@ impl Svg {
         Self { out }
     }
 
+    /// A straight line.
     pub(super) fn line(&mut self, class: &str, [x1, y1]: [f64; 2], [x2, y2]: [f64; 2]) {
         let _ = write!(
             self.out,
@@ -47,6 +52,7 @@ impl Svg {
         );
     }
 
+    /// A rectangle from its upper left corner.
     pub(super) fn rect(&mut self, class: &str, [x, y]: [f64; 2], [width, height]: [f64; 2]) {
         let _ = write!(
             self.out,
@@ -55,6 +61,7 @@ impl Svg {
         );
     }
 
+    /// A text, escaped.
     pub(super) fn text(&mut self, class: &str, [x, y]: [f64; 2], anchor: Anchor, text: &str) {
         let _ = write!(
             self.out,
@@ -96,6 +103,7 @@ impl Svg {
         let _ = write!(self.out, "{:.1},{base:.1}\"/>", last[0]);
     }
 
+    /// A circle.
     pub(super) fn circle(&mut self, class: &str, [x, y]: [f64; 2], radius: f64) {
         let _ = write!(
             self.out,
@@ -144,12 +152,14 @@ impl Svg {
         );
     }
 
+    /// The whole chart.
     pub(super) fn finish(mut self) -> String {
         self.out.push_str("</svg>");
         self.out
     }
 }
 
+/// Keeps markup in names from becoming markup of the page.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

@@ -12,9 +12,16 @@ use crate::{
     model::{Band, Lane, Mark, Model},
 };
 
+/// Width of the picture; the page scales it, and lets narrow screens scroll.
 const WIDTH: f64 = 960.0;
+
+/// Start of the axis: left of it stand the names of kinds, `impossible-navigation` the longest.
 const LEFT: f64 = 160.0;
+
+/// End of the axis, with room for half of the last tick's name.
 const RIGHT: f64 = 925.0;
+
+/// Room for a bar with its alerts above.
 const LANE_HEIGHT: f64 = 26.0;
 
 /// Lines of the panel of rates: metric of the series, class, name.
@@ -82,11 +89,15 @@ pub(crate) fn timeline(model: &Model) -> String {
 struct Panel {
     name: &'static str,
     height: f64,
+    /// Metrics of the series with the classes of their lines.
     lines: Vec<(&'static str, &'static str)>,
+    /// Whether the area below the line is filled: for quantities whose normal state is near nothing.
     filled: bool,
+    /// How its ticks are written.
     show: fn(f64) -> String,
 }
 
+/// The diagrams for which the run has series; rates always, empty if need be, so that their absence shows.
 fn panels(model: &Model) -> Vec<Panel> {
     let has = |metric: &str| !model.series.line(metric).is_empty();
     let mut panels = vec![Panel {
@@ -117,6 +128,7 @@ fn panels(model: &Model) -> Vec<Panel> {
     panels
 }
 
+/// A diagram with an axis of its own, on the time line's axis.
 fn draw_panel(svg: &mut Svg, model: &Model, panel: &Panel, x: Scale, top: f64) {
     let bottom = top + panel.height;
     let values = panel
@@ -174,6 +186,7 @@ fn rates_legend(svg: &mut Svg, model: &Model) {
     }
 }
 
+/// Below the diagrams, so that a missed incident can be held against what the rates did then.
 fn draw_lanes(svg: &mut Svg, model: &Model, x: Scale, top: f64) {
     svg.text(
         "panel-name",
@@ -193,8 +206,10 @@ fn draw_lanes(svg: &mut Svg, model: &Model, x: Scale, top: f64) {
     }
 }
 
+/// Incidents as bars, alerts above them.
 fn draw_lane(svg: &mut Svg, lane: &Lane, x: Scale, end: f64, top: f64) {
     for (band, class) in merged_bands(&lane.bands, x, end) {
+        // An incident of a single event would be too thin to see.
         let width = (band[1] - band[0]).max(3.0);
         svg.rect(class, [band[0], top + 13.0], [width, 10.0]);
     }
@@ -212,6 +227,7 @@ fn draw_lane(svg: &mut Svg, lane: &Lane, x: Scale, end: f64, top: f64) {
 /// Bands in pixels; those of one fate that touch are one, so that a run with thousands stays small.
 fn merged_bands(bands: &[Band], x: Scale, end: f64) -> Vec<([f64; 2], &'static str)> {
     let mut merged: Vec<([f64; 2], &'static str)> = Vec::new();
+    // Missed ones last, so that nothing lies over them.
     for class in ["band-left-out", "band-found", "band-missed"] {
         let first = merged.len();
         // What an interrupted run never came to is not squeezed in at the edge.
@@ -227,6 +243,7 @@ fn merged_bands(bands: &[Band], x: Scale, end: f64) -> Vec<([f64; 2], &'static s
     merged
 }
 
+/// The class of an incident, which sets fill and border.
 fn band_class(fate: LabelFate) -> &'static str {
     match fate {
         LabelFate::Detected => "band-found",
@@ -238,6 +255,7 @@ fn band_class(fate: LabelFate) -> &'static str {
 /// Marks in pixels, at most one of a fate for every two of them.
 fn distinct_marks(marks: &[Mark], x: Scale) -> Vec<(f64, &'static str)> {
     let mut distinct = Vec::new();
+    // False ones last, for the same reason as with incidents.
     for class in ["alert-left-out", "alert-true", "alert-false"] {
         let mut last = f64::NEG_INFINITY;
         for mark in marks.iter().filter(|mark| mark_class(mark.fate) == class) {
@@ -251,6 +269,7 @@ fn distinct_marks(marks: &[Mark], x: Scale) -> Vec<(f64, &'static str)> {
     distinct
 }
 
+/// The class of an alert; each has a shape as well.
 fn mark_class(fate: Fate) -> &'static str {
     match fate {
         Fate::True => "alert-true",
@@ -259,6 +278,7 @@ fn mark_class(fate: Fate) -> &'static str {
     }
 }
 
+/// What bars and marks stand for.
 fn lanes_legend(svg: &mut Svg, y: f64) {
     let mut at = LEFT;
     for (class, name) in [
@@ -288,6 +308,7 @@ fn lanes_legend(svg: &mut Svg, y: f64) {
     );
 }
 
+/// The chart in a sentence, for those who listen.
 fn describe(model: &Model) -> String {
     let fates = &model.matching.labels;
     let found = fates

@@ -37,7 +37,9 @@ pub(super) struct Row {
     pub(super) id: String,
     pub(super) kind: String,
     pub(super) keys: Vec<String>,
+    /// Start in event time.
     pub(super) from: String,
+    /// Length in event time.
     pub(super) length: String,
     /// Seconds of wall time since the start of the run.
     pub(super) at: String,
@@ -84,6 +86,7 @@ pub(super) fn false_alerts(input: &ReportInput<'_>, model: &Model) -> Listing {
     }
 }
 
+/// A missed incident with what a detector could have known of it.
 fn incident(label: &Label) -> Row {
     let mut details = vec![
         ("id".to_owned(), label.id.clone()),
@@ -109,6 +112,7 @@ fn incident(label: &Label) -> Row {
     }
 }
 
+/// A false alert with what its detector said for it.
 fn alert(input: &ReportInput<'_>, collected: &CollectedAlert) -> Row {
     let alert = &collected.alert;
     let mut details = vec![
@@ -152,10 +156,12 @@ fn unknown(id: &str) -> Row {
     }
 }
 
+/// Ids of the keys; their types follow from the kind.
 fn keys(keys: &[TypedKey]) -> Vec<String> {
     keys.iter().map(|key| key.id.clone()).collect()
 }
 
+/// Hashes say nothing to people, and would take the width of three columns.
 fn short(id: &str) -> String {
     if id.chars().count() <= MAX_ID {
         return id.to_owned();
@@ -164,6 +170,7 @@ fn short(id: &str) -> String {
     format!("{start}…")
 }
 
+/// The first event ids and how many there are beyond; nothing if none are known.
 fn events(ids: &[String]) -> Option<(String, String)> {
     let shown = ids
         .get(..MAX_EVENTS.min(ids.len()))
@@ -180,10 +187,12 @@ fn events(ids: &[String]) -> Option<(String, String)> {
     ))
 }
 
+/// How long an interval is in event time.
 fn length(from: EventTime, until: EventTime) -> String {
     millis(until.since(from) as f64)
 }
 
+/// Wall time since the start of the run.
 fn seconds(us: i64) -> String {
     format!("{:.2} s", us as f64 / 1e6)
 }

@@ -18,6 +18,8 @@ use crate::{
 const NOTHING: &str = "–";
 
 /// A name and what belongs to it.
+///
+/// Names and values are text unless the function that makes them says HTML.
 pub(super) struct Pair {
     pub(super) name: String,
     pub(super) value: String,
@@ -32,6 +34,7 @@ impl Pair {
     }
 }
 
+/// A gate, what it found, and whether it holds.
 pub(super) struct GateRow<'a> {
     pub(super) require: &'a str,
     pub(super) found: String,
@@ -40,6 +43,7 @@ pub(super) struct GateRow<'a> {
     pub(super) class: &'static str,
 }
 
+/// Gates in the order of the profile.
 pub(super) fn gates(result: &RunResult) -> Vec<GateRow<'_>> {
     let row = |gate| {
         let (sign, word, class) = match gate {
@@ -58,6 +62,7 @@ pub(super) fn gates(result: &RunResult) -> Vec<GateRow<'_>> {
     result.gates.iter().map(row).collect()
 }
 
+/// The status in a word.
 pub(super) fn validity_word(result: &RunResult) -> &'static str {
     match result.validity.status {
         ValidityStatus::Valid => "valid",
@@ -69,6 +74,7 @@ pub(super) fn validity_word(result: &RunResult) -> &'static str {
 /// Reasons against the figures by their codes; the values are HTML.
 pub(super) fn validity(result: &RunResult) -> Vec<Pair> {
     let reason = |reason: &floodmark_contracts::result::ValidityReason| {
+        // Enough to find the place in the time line; a bad hour would fill the page.
         let seconds: Vec<String> = reason
             .seconds
             .iter()
@@ -93,6 +99,7 @@ pub(super) fn validity(result: &RunResult) -> Vec<Pair> {
     result.validity.reasons.iter().map(reason).collect()
 }
 
+/// Rates of one stream.
 pub(super) struct ThroughputRow {
     pub(super) stream: &'static str,
     pub(super) offered: String,
@@ -101,6 +108,7 @@ pub(super) struct ThroughputRow {
     pub(super) consumed: String,
 }
 
+/// Rates by stream, and over all where there are several.
 pub(super) fn throughput(result: &RunResult) -> Vec<ThroughputRow> {
     let row = |stream, rates: &Throughput| ThroughputRow {
         stream,
@@ -114,12 +122,14 @@ pub(super) fn throughput(result: &RunResult) -> Vec<ThroughputRow> {
         .iter()
         .map(|(stream, rates)| row(stream.name(), rates))
         .collect();
+    // With one stream the total would say the same again.
     if rows.len() > 1 {
         rows.push(row("all", &total_throughput(result)));
     }
     rows
 }
 
+/// Percentiles of one latency.
 pub(super) struct LatencyRow<'a> {
     pub(super) name: &'static str,
     pub(super) meaning: &'a str,
@@ -129,6 +139,7 @@ pub(super) struct LatencyRow<'a> {
     pub(super) percentiles: [String; 5],
 }
 
+/// Every latency that the run has, those without values included.
 pub(super) fn latency(result: &RunResult) -> Vec<LatencyRow<'_>> {
     let withheld = || NOTHING.to_owned();
     latencies(result)
@@ -145,21 +156,26 @@ pub(super) fn latency(result: &RunResult) -> Vec<LatencyRow<'_>> {
         .collect()
 }
 
+/// Scores of one kind, with their intervals and what chance would score.
 pub(super) struct KindRow {
     pub(super) kind: &'static str,
     pub(super) found: String,
     pub(super) recall: String,
+    /// Empty where the figure is undefined, as the other interval.
     pub(super) recall_interval: String,
     pub(super) precision: String,
     pub(super) precision_interval: String,
     pub(super) f1: String,
     pub(super) alerts: String,
+    /// False alerts after merging, the ones that precision counts.
     pub(super) false_merged: String,
+    /// Median delay of event time over the incidents found.
     pub(super) delay: String,
     pub(super) random_recall: String,
     pub(super) random_precision: String,
 }
 
+/// Over all kinds first, then each.
 pub(super) fn kinds(detection: &Detection) -> Vec<KindRow> {
     let mut rows = vec![kind(
         "all kinds",
@@ -176,6 +192,7 @@ pub(super) fn kinds(detection: &Detection) -> Vec<KindRow> {
     rows
 }
 
+/// Recall and precision say “undefined” in full, as they are the figures that people quote.
 fn kind(kind: &'static str, scores: &Scores, baseline: Option<&Baseline>) -> KindRow {
     KindRow {
         kind,
@@ -245,6 +262,7 @@ pub(super) fn counts(detection: &Detection) -> Vec<Pair> {
     ]
 }
 
+/// What one of the run's processes used.
 pub(super) struct ProcessRow<'a> {
     pub(super) role: &'a str,
     pub(super) cpu: String,
@@ -252,6 +270,7 @@ pub(super) struct ProcessRow<'a> {
     pub(super) peak: String,
 }
 
+/// Processes in the order in which they were measured.
 pub(super) fn processes(result: &RunResult) -> Vec<ProcessRow<'_>> {
     let row = |process: &'_ floodmark_contracts::record::ProcessFacts| {
         let name = format!("cpu.{}.per_million_events", process.role);
@@ -274,6 +293,7 @@ pub(super) fn processes(result: &RunResult) -> Vec<ProcessRow<'_>> {
     rows.collect()
 }
 
+/// What another run has to share for its figures to be comparable.
 pub(super) fn environment(result: &RunResult) -> Vec<Pair> {
     let environment = &result.environment;
     let or_unknown = |text: &str| {
@@ -295,6 +315,7 @@ pub(super) fn environment(result: &RunResult) -> Vec<Pair> {
     ]
 }
 
+/// When each phase began and ended; the first due time is 0.
 pub(super) fn phases(result: &RunResult) -> Vec<Pair> {
     let phase = |phase: &floodmark_contracts::record::Phase| {
         let [from, to] = [phase.from, phase.to].map(|at| at.0 as f64 / 1e6);

@@ -14,6 +14,7 @@ pub(super) struct Tile {
     pub(super) note: String,
 }
 
+/// Accuracy first: a fast detector that finds nothing is not worth the rest.
 pub(super) fn tiles(result: &RunResult) -> Vec<Tile> {
     let overall = &result.detection.overall;
     let chance = &result.detection.random_baseline;
@@ -60,6 +61,7 @@ fn note(counts: String, limits: Option<[f64; 2]>, chance: Option<f64>) -> String
     parts.join(", ")
 }
 
+/// What the broker took, against what was offered.
 fn throughput(result: &RunResult) -> Tile {
     let total = total_throughput(result);
     let consumed = total.consumed.map_or_else(
@@ -73,6 +75,7 @@ fn throughput(result: &RunResult) -> Tile {
     }
 }
 
+/// The median with the highest percentile that has enough values behind it.
 fn alert_latency(result: &RunResult) -> Tile {
     let summary = result.latency.get("alert");
     let percentile = |name: &str| {
@@ -90,6 +93,7 @@ fn alert_latency(result: &RunResult) -> Tile {
     }
 }
 
+/// CPU time of the detector against what it consumed.
 fn cpu(result: &RunResult) -> Tile {
     let per_million = result
         .metrics

@@ -23,6 +23,7 @@ pub(super) type Drawn = Result<(), String>;
 pub(super) const WIDTH: u32 = 1440;
 pub(super) const HEIGHT: u32 = 720;
 
+// The colours of the report's light scheme, dark enough on white to be told apart in grey as well.
 pub(super) const INK: RGBColor = RGBColor(31, 41, 55);
 pub(super) const FAINT: RGBColor = RGBColor(107, 114, 128);
 pub(super) const GRID: RGBColor = RGBColor(229, 231, 235);
@@ -31,6 +32,8 @@ pub(super) const BLUE: RGBColor = RGBColor(0, 95, 170);
 pub(super) const ORANGE: RGBColor = RGBColor(200, 90, 0);
 pub(super) const GREEN: RGBColor = RGBColor(0, 122, 92);
 
+/// A name of our own, so that the library does not look for fonts of the system: plots are the same on
+/// every machine.
 const FONT: &str = "plot";
 static FONT_BYTES: &[u8] = include_bytes!("../../fonts/DejaVuSans-subset.ttf");
 
@@ -47,6 +50,7 @@ pub(super) struct Stroke {
 }
 
 impl Stroke {
+    /// A line without gaps.
     pub(super) const fn solid(colour: RGBColor, width: u32) -> Self {
         let dash = None;
         Self {
@@ -56,6 +60,7 @@ impl Stroke {
         }
     }
 
+    /// A line of dashes: told from others without colour.
     pub(super) const fn dashed(colour: RGBColor, width: u32, dash: [f64; 2]) -> Self {
         let dash = Some(dash);
         Self {
@@ -101,6 +106,7 @@ impl Canvas<'_> {
         self.area.draw(&Text::new(text, at, style)).map_err(told)
     }
 
+    /// A straight line.
     pub(super) fn line(&self, from: [f64; 2], to: [f64; 2], stroke: Stroke) -> Drawn {
         self.path(&[from, to], stroke)
     }
@@ -122,11 +128,13 @@ impl Canvas<'_> {
         Ok(())
     }
 
+    /// A filled circle.
     pub(super) fn circle(&self, at: [f64; 2], radius: i32, colour: RGBColor) -> Drawn {
         let circle = Circle::new(pixel(at), radius, colour.filled());
         self.area.draw(&circle).map_err(told)
     }
 
+    /// A filled square on its corner.
     pub(super) fn diamond(&self, [x, y]: [f64; 2], reach: f64, colour: RGBColor) -> Drawn {
         let corners = [
             [x, y - reach],
@@ -197,6 +205,7 @@ fn font() -> Result<(), String> {
     }
 }
 
+/// Three bytes for each pixel, no transparency: plots get pasted onto anything.
 fn encode(pixels: &[u8]) -> Result<Vec<u8>, png::EncodingError> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, WIDTH, HEIGHT);
@@ -243,6 +252,7 @@ fn dashes(points: &[[f64; 2]], [dash, gap]: [f64; 2]) -> Vec<Vec<[f64; 2]>> {
     clippy::cast_possible_truncation,
     reason = "positions lie on the bitmap or close to it; the cast saturates"
 )]
+/// The nearest pixel.
 fn pixel([x, y]: [f64; 2]) -> (i32, i32) {
     (x.round() as i32, y.round() as i32)
 }

@@ -15,6 +15,7 @@ const PRECISION: [f64; 2] = [870.0, 1400.0];
 /// A figure with its interval, and what chance would score.
 type Estimate = (Option<(f64, [f64; 2])>, Option<f64>);
 
+/// Draws one row for all kinds together and one for each.
 pub(super) fn draw(canvas: &Canvas<'_>, result: &RunResult, title: &str) -> Drawn {
     let detection = &result.detection;
     canvas.title(&format!("Detection · {title}"))?;
@@ -35,6 +36,7 @@ pub(super) fn draw(canvas: &Canvas<'_>, result: &RunResult, title: &str) -> Draw
     Ok(())
 }
 
+/// Grid, ticks and name of one diagram.
 fn axis(canvas: &Canvas<'_>, edges: [f64; 2], name: &str) -> Drawn {
     let x = Scale::new([0.0, 1.0], edges);
     canvas.text([edges[0], TOP - 22.0], 22, INK, Anchor::Left, name)?;
@@ -54,6 +56,7 @@ fn axis(canvas: &Canvas<'_>, edges: [f64; 2], name: &str) -> Drawn {
     )
 }
 
+/// A kind in both diagrams.
 fn row(
     canvas: &Canvas<'_>,
     y: f64,
@@ -70,6 +73,7 @@ fn row(
     estimate(canvas, PRECISION, y, (precision, chance))
 }
 
+/// A figure with its interval, above the diamond where chance stands.
 fn estimate(canvas: &Canvas<'_>, edges: [f64; 2], y: f64, (figure, chance): Estimate) -> Drawn {
     let x = Scale::new([0.0, 1.0], edges);
     if let Some(chance) = chance {
@@ -87,6 +91,7 @@ fn estimate(canvas: &Canvas<'_>, edges: [f64; 2], y: f64, (figure, chance): Esti
     canvas.circle([x.at(value), y], 7, BLUE)
 }
 
+/// What dot, bar and diamond stand for.
 fn legend(canvas: &Canvas<'_>) -> Drawn {
     let y = 92.0;
     canvas.line([44.0, y], [88.0, y], Stroke::solid(BLUE, 3))?;

@@ -3,6 +3,7 @@
 use super::canvas::{Anchor, Canvas, Drawn, FAINT, GRID, HEIGHT, INK, Stroke, WIDTH};
 use crate::chart::Scale;
 
+// Inside of these are only lines; names of ticks and axes have the margins.
 const LEFT: f64 = 130.0;
 const TOP: f64 = 130.0;
 const RIGHT: f64 = WIDTH as f64 - 60.0;
@@ -21,6 +22,7 @@ pub(super) struct Frame {
 }
 
 impl Frame {
+    /// A diagram over the ranges of both axes.
     pub(super) fn new(x: [f64; 2], y: [f64; 2]) -> Self {
         Self {
             x: Scale::new(x, [LEFT, RIGHT]),
@@ -52,11 +54,13 @@ impl Frame {
         canvas.text(below, 20, FAINT, Anchor::Middle, x_name)
     }
 
+    /// Values as positions.
     pub(super) fn points(&self, values: &[[f64; 2]]) -> Vec<[f64; 2]> {
         let point = |[x, y]: &[f64; 2]| [self.x.at(*x), self.y.at(*y)];
         values.iter().map(point).collect()
     }
 
+    /// Where a note stands if there is nothing to draw.
     pub(super) fn middle(&self) -> [f64; 2] {
         [f64::midpoint(LEFT, RIGHT), f64::midpoint(TOP, BOTTOM)]
     }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::chart::{Curves, decade_name};
 
+/// Draws the curve of every latency that has values.
 pub(super) fn draw(canvas: &Canvas<'_>, result: &RunResult, title: &str) -> Drawn {
     let curves = Curves::new(result);
     let frame = Frame::new([0.0, curves.furthest], curves.decades);
@@ -31,6 +32,7 @@ pub(super) fn draw(canvas: &Canvas<'_>, result: &RunResult, title: &str) -> Draw
     Ok(())
 }
 
+/// The same colours and dashes as in the report.
 fn stroke(name: &str) -> Stroke {
     match name {
         "send_lateness" => Stroke::solid(GREY, 4),

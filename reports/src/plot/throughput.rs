@@ -22,6 +22,7 @@ const LINES: [(&str, &str, Stroke); 4] = [
     ("consumed", "consumed", Stroke::dashed(GREEN, 3, [5.0, 6.0])),
 ];
 
+/// Draws the lines for which the run has series.
 pub(super) fn draw(canvas: &Canvas<'_>, model: &Model, title: &str) -> Drawn {
     let drawn = || {
         let lines = LINES.into_iter();

@@ -5,7 +5,9 @@
     reason = "helpers of tests say what went wrong by panicking"
 )]
 
+mod charts;
 mod html;
+mod page;
 mod plots;
 mod runs;
 #[path = "../../../scoring/tests/it/support.rs"]
