@@ -113,14 +113,20 @@ impl BatchConsumer {
         })
     }
 
-    /// Receives a batch and shows every payload; how many records there were.
-    pub fn receive(&mut self, mut each: impl FnMut(&[u8])) -> Result<u64, Box<dyn Error>> {
+    /// Receives what comes within `wait`, or a full batch if that is sooner, and shows every payload; how many
+    /// records there were. librdkafka uses up the whole of `wait` otherwise: it is part of a latency.
+    pub fn receive(
+        &mut self,
+        wait: Duration,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<u64, Box<dyn Error>> {
+        let wait_ms = i32::try_from(wait.as_millis())?;
         // SAFETY: the client outlives the call; the queue is given back below.
         let queue =
             unsafe { sys::rd_kafka_queue_get_consumer(self.consumer.client().native_ptr()) };
         // SAFETY: the array has room for the number of pointers named.
         let n = unsafe {
-            sys::rd_kafka_consume_batch_queue(queue, 100, self.messages.as_mut_ptr(), BATCH)
+            sys::rd_kafka_consume_batch_queue(queue, wait_ms, self.messages.as_mut_ptr(), BATCH)
         };
         // SAFETY: the queue was got above and is not used after this.
         unsafe { sys::rd_kafka_queue_destroy(queue) };

@@ -6,20 +6,23 @@
 //! ```
 //!
 //! The embedded broker runs as a process of its own (this program again, with `--serve`), so that
-//! its CPU time is its alone. `FLOODMARK_BENCH_SECONDS` and `FLOODMARK_BENCH_RECORDS` change how
-//! long the two measurements take.
+//! its CPU time is its alone. The brokers take turns, round by round, so that whatever else the
+//! machine does meets both; what counts are the medians and their ratio.
+//! `FLOODMARK_BENCH_ROUNDS`, `FLOODMARK_BENCH_SECONDS` and `FLOODMARK_BENCH_RECORDS` change how
+//! often and for how long it is measured.
 //!
 //! The figures hold for the machine and its load: compare those of one run with each other.
 
 mod broker;
 mod clients;
+mod figures;
 mod measure;
 
 use std::error::Error;
 use std::time::Duration;
 
 use broker::{EmbeddedProcess, Target};
-use measure::{Latency, Throughput};
+use figures::Figures;
 
 /// The partitions of every topic here.
 const PARTITIONS: i32 = 4;
@@ -33,68 +36,46 @@ fn main() -> Result<(), Box<dyn Error>> {
     if !arguments.iter().any(|argument| argument == "--bench") {
         return Ok(());
     }
+    let rounds = setting("FLOODMARK_BENCH_ROUNDS", 3)?;
     let paced = Duration::from_secs(setting("FLOODMARK_BENCH_SECONDS", 10)?);
     let n_records = setting("FLOODMARK_BENCH_RECORDS", 5_000_000)?;
     let embedded = EmbeddedProcess::start()?;
-    bench(&embedded.target(), paced, n_records)?;
-    drop(embedded);
-    if let Some(target) = Target::from_environment()? {
-        bench(&target, paced, n_records)?;
-    }
-    Ok(())
-}
+    let mut targets = vec![embedded.target()];
+    targets.extend(Target::from_environment()?);
 
-fn bench(target: &Target, paced: Duration, n_records: u64) -> Result<(), Box<dyn Error>> {
-    report(&format!("{} at {}", target.name, target.bootstrap));
-    let Latency {
-        offered,
-        received,
-        p50,
-        p99,
-        max,
-        cpu,
-    } = measure::latency(target, paced)?;
     report(&format!(
-        "  paced:   {offered} records of 300 B at 50k/s, linger 5 ms; {received} received"
+        "{rounds} rounds: 300 B at 50k/s with linger 5 ms for {} s, then {n_records} records of \
+         100 B at full speed; {PARTITIONS} partitions",
+        paced.as_secs()
     ));
-    report(&format!(
-        "           send to receive p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms",
-        millis(p50),
-        millis(p99),
-        millis(max)
-    ));
-    report(&format!(
-        "           broker {}",
-        cpu_text(cpu, offered + received)
-    ));
-    let Throughput {
-        records,
-        produced,
-        consumed,
-        cpu,
-    } = measure::throughput(target, n_records)?;
-    let rate = |took: Duration| records as f64 / took.as_secs_f64() / 1e6;
-    report(&format!(
-        "  highest: {records} records of 100 B; acknowledged at {:.2} M/s, received at {:.2} M/s",
-        rate(produced),
-        rate(consumed)
-    ));
-    report(&format!("           broker {}", cpu_text(cpu, 2 * records)));
-    Ok(())
-}
-
-fn cpu_text(cpu: Option<Duration>, in_and_out: u64) -> String {
-    match cpu {
-        Some(cpu) => {
-            let per_million = cpu.as_secs_f64() * 1e6 / in_and_out as f64;
-            format!("{per_million:.3} CPU-s per million records in plus out")
+    report(figures::HEAD);
+    let mut found: Vec<Vec<Figures>> = vec![Vec::new(); targets.len()];
+    for round in 1..=rounds {
+        for (target, found) in targets.iter().zip(&mut found) {
+            let load = load_average();
+            let paced = measure::latency(target, paced, round)?;
+            let full = measure::throughput(target, n_records, round)?;
+            let figures = Figures::of(&paced, &full);
+            report(&format!("{} (load {load})", figures.row(target.name)));
+            found.push(figures);
         }
-        None => "CPU unknown; set FLOODMARK_KAFKA_PID".to_owned(),
     }
+    let medians: Vec<Figures> = found.iter().map(|all| Figures::median(all)).collect();
+    for (target, median) in targets.iter().zip(&medians) {
+        report(&median.row(&format!("{}, median", target.name)));
+    }
+    if let [embedded, real] = medians.as_slice() {
+        report(&embedded.ratio(real).row("embedded / real"));
+    }
+    Ok(())
 }
 
-fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
+/// How busy the machine was in the last minute: every row says so, as it is part of the figures.
+fn load_average() -> String {
+    std::fs::read_to_string("/proc/loadavg")
+        .ok()
+        .and_then(|text| text.split_whitespace().next().map(str::to_owned))
+        .unwrap_or_else(|| "unknown".to_owned())
 }
 
 fn setting(name: &str, default: u64) -> Result<u64, Box<dyn Error>> {

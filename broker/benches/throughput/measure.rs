@@ -9,6 +9,10 @@ use crate::clients::{self, BareProducer, BatchConsumer};
 const RATE_PER_SECOND: u64 = 50_000;
 /// How often a paced producer wakes: at every step it sends what is due.
 const STEP: Duration = Duration::from_micros(500);
+/// How long a consumer gathers records: briefly where they are timed, and otherwise not so briefly that asking
+/// is most of its work.
+const PACED_WAIT: Duration = Duration::from_millis(1);
+const FULL_WAIT: Duration = Duration::from_millis(100);
 /// A consumer that has heard nothing for so long will not hear the rest either.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Records sent before the paced measurement counts: connections and topics warm up on them.
@@ -43,8 +47,9 @@ pub struct Throughput {
 }
 
 /// Sends 300-byte records at a fixed rate and times each, from when it was due to its receipt.
-pub fn latency(target: &Target, length: Duration) -> Result<Latency, Box<dyn Error>> {
-    let topic = "bench-paced";
+pub fn latency(target: &Target, length: Duration, round: u64) -> Result<Latency, Box<dyn Error>> {
+    // A topic for each round: a real broker deletes in its own time.
+    let topic = &format!("bench-paced-{}-{round}", std::process::id());
     clients::create_topic(&target.bootstrap, topic)?;
     let n_records = WARM_UP + RATE_PER_SECOND * length.as_secs();
     let before = target.cpu()?;
@@ -79,8 +84,12 @@ pub fn latency(target: &Target, length: Duration) -> Result<Latency, Box<dyn Err
 }
 
 /// Sends 100-byte records as fast as they are taken, and receives them meanwhile.
-pub fn throughput(target: &Target, n_records: u64) -> Result<Throughput, Box<dyn Error>> {
-    let topic = "bench-full";
+pub fn throughput(
+    target: &Target,
+    n_records: u64,
+    round: u64,
+) -> Result<Throughput, Box<dyn Error>> {
+    let topic = &format!("bench-full-{}-{round}", std::process::id());
     clients::create_topic(&target.bootstrap, topic)?;
     let mut producer = BareProducer::new(&target.bootstrap, topic)?;
     let mut consumer = BatchConsumer::new(&target.bootstrap, topic)?;
@@ -101,7 +110,7 @@ pub fn throughput(target: &Target, n_records: u64) -> Result<Throughput, Box<dyn
         let mut received = 0;
         let mut last = now();
         while received < n_records && now() - last < PATIENCE {
-            let n = consumer.receive(|_| {})?;
+            let n = consumer.receive(FULL_WAIT, |_| {})?;
             received += n;
             if n > 0 {
                 last = now();
@@ -158,7 +167,7 @@ fn receive_paced(
     let mut micros = Vec::with_capacity(n_records as usize);
     let mut last = now();
     while (micros.len() as u64) < n_records && now() - last < PATIENCE {
-        let n = consumer.receive(|payload| {
+        let n = consumer.receive(PACED_WAIT, |payload| {
             let due = payload
                 .first_chunk()
                 .map_or(0, |bytes| u64::from_be_bytes(*bytes));
