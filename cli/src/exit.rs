@@ -74,6 +74,15 @@ impl Failure {
         Self::new(Exit::BadProfile, anyhow::anyhow!("{message}"))
     }
 
+    /// Whether whoever read standard output has gone away, as `head` does when it has enough. Ask only
+    /// where nothing else could be a broken pipe, such as a socket.
+    pub fn is_closed_reader(&self) -> bool {
+        self.error
+            .chain()
+            .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+            .any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
     /// Prints the chain of causes and gives the exit code.
     #[expect(
         clippy::print_stderr,

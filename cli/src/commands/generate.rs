@@ -32,7 +32,7 @@ pub fn run(args: &GenerateArgs, global: &Global) -> Result<Exit, Failure> {
     };
     let clock = SystemClock::new();
     let mut watcher = Watcher::new(global);
-    let facts = floodmark_generator::run(&job, &sink, &clock, &stop, &mut |progress| {
+    let outcome = floodmark_generator::run(&job, &sink, &clock, &stop, &mut |progress| {
         if verbose {
             let text = format!(
                 "{} of {} events sent, {} acknowledged",
@@ -52,7 +52,13 @@ pub fn run(args: &GenerateArgs, global: &Global) -> Result<Exit, Failure> {
             Exit::Internal
         };
         Failure::new(exit, error)
-    })?;
+    });
+    let facts = match outcome {
+        Err(failure) if sink == SinkChoice::Stdout && failure.is_closed_reader() => {
+            return Ok(Exit::Pass);
+        }
+        other => other?,
+    };
     if verbose {
         watcher.finish();
         summary(global, &facts, &args.out);

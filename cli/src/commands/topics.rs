@@ -41,8 +41,11 @@ pub fn run(command: &TopicsCommand) -> Result<Exit, Failure> {
         TopicsCommand::Read(args) => {
             let cluster = Cluster::of(&args.profile)?;
             let mut out = BufWriter::new(std::io::stdout().lock());
-            cluster.read(&args.topic, args.format, &mut out)?;
-            out.flush()?;
+            let outcome = cluster.read(&args.topic, args.format, &mut out);
+            match outcome.and_then(|()| Ok(out.flush()?)) {
+                Err(failure) if failure.is_closed_reader() => {}
+                other => other?,
+            }
         }
     }
     Ok(Exit::Pass)

@@ -158,3 +158,20 @@ fn least_alert() -> serde_json::Value {
         "id": "1", "detector": "d", "key": {"type": "sensor", "id": "s"}, "start": 0, "end": 0
     })
 }
+
+#[test]
+fn a_reader_that_has_enough_is_no_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_floodmark"))
+        .args(["generate", "--quiet", "--sink", "stdout", "--out"])
+        .arg(dir.path().join("truth"))
+        .arg(profile("smoke"))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
