@@ -17,6 +17,8 @@ RUN cargo build --release --locked --package floodmark-cli && \
 FROM ${RUN_BASE}
 RUN useradd --system --uid 10001 --create-home --home-dir /work floodmark
 COPY --from=build /out/floodmark /usr/local/bin/floodmark
+# Clients of a registry load the authorities before they know whether its address is https.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY profiles /usr/local/share/floodmark/profiles
 USER 10001
 WORKDIR /work
