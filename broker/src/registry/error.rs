@@ -47,6 +47,10 @@ pub(super) enum RegistryError {
     BadBody { problem: String },
     #[error("the request is not valid JSON: {problem}")]
     BadJson { problem: String },
+    #[error("the request body is larger than `{limit}` bytes; no schema is")]
+    TooLarge { limit: usize },
+    #[error("the request body broke off")]
+    BrokenOff,
     #[error("no such resource; the paths are those of the Confluent schema registry")]
     NoSuchPath,
     #[error("the resource does not answer this method")]
@@ -57,7 +61,8 @@ impl RegistryError {
     /// The code in the answer's body. Where it has five digits, the first three are the HTTP status.
     pub(super) fn code(&self) -> u32 {
         match self {
-            Self::BadJson { .. } => 400,
+            Self::BadJson { .. } | Self::BrokenOff => 400,
+            Self::TooLarge { .. } => 413,
             Self::NoSuchPath => 404,
             Self::NoSuchMethod => 405,
             Self::Incompatible { .. } => 409,

@@ -1,11 +1,15 @@
 //! The registry over HTTP: paths, bodies and answers of the Confluent REST API.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::HttpBody;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
+use axum::extract::{DefaultBodyLimit, Path, RawQuery, Request, State};
 use axum::http::{Response, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::routing::{get, post};
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
@@ -19,6 +23,8 @@ use super::store::{Found, Scope, Store, Which};
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 /// Schemas are a few kilobytes; a body beyond this is not one.
 const MAX_BODY_BYTES: usize = 1 << 20;
+/// How much of a body that is too large is read and thrown away before the connection is closed.
+const MAX_DRAINED_BYTES: usize = 64 << 20;
 
 type Shared = State<Arc<Mutex<Store>>>;
 type Answer = Result<Value, RegistryError>;
@@ -67,8 +73,39 @@ pub(super) fn router() -> Router {
         )
         .fallback(async || reply(Err(RegistryError::NoSuchPath)))
         .method_not_allowed_fallback(async || reply(Err(RegistryError::NoSuchMethod)))
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn(read_whole_body))
         .with_state(Arc::new(Mutex::new(Store::new())))
+}
+
+/// Reads the body before anything is answered, within limits. An answer that overtakes the body of its
+/// request reaches many clients as a broken connection, so one that is too large is read to its end too.
+async fn read_whole_body(request: Request, next: Next) -> Reply {
+    let (parts, mut body) = request.into_parts();
+    let mut whole = Vec::new();
+    let mut len = 0;
+    while len <= MAX_DRAINED_BYTES {
+        match poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+            None => break,
+            Some(Err(_)) => return reply(Err(RegistryError::BrokenOff)),
+            Some(Ok(frame)) => {
+                let Ok(data) = frame.into_data() else {
+                    continue;
+                };
+                len += data.len();
+                if len <= MAX_BODY_BYTES {
+                    whole.extend_from_slice(&data);
+                }
+            }
+        }
+    }
+    if len > MAX_BODY_BYTES {
+        return reply(Err(RegistryError::TooLarge {
+            limit: MAX_BODY_BYTES,
+        }));
+    }
+    next.run(Request::from_parts(parts, Body::from(whole)))
+        .await
 }
 
 /// What registering, looking up and checking send. Fields that this registry cannot honour are refused
