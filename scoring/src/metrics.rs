@@ -1,6 +1,6 @@
 //! The figures of a run by stable names: what gates, comparisons and exports refer to.
 //!
-//! [`FAMILIES`] is the one list of them; `docs/metrics.md` describes each.
+//! `FAMILIES` is the one list of them; `docs/metrics.md` describes each.
 
 use std::collections::BTreeMap;
 
