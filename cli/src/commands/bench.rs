@@ -35,7 +35,7 @@ pub fn run(args: &BenchArgs, global: &Global) -> Result<Exit, Failure> {
     output::summary(&out, &result);
     if let Some(kept) = kept {
         tell(global, &kept_line(&kept));
-        kept.hold(&*clock, &stop);
+        kept.hold(&*clock, &stop)?;
     }
     Ok(result.outcome.into())
 }

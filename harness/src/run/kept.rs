@@ -10,7 +10,7 @@ use floodmark_kafka::ClientSettings;
 use tempfile::TempDir;
 
 use super::{Request, RunError, files::read_labels};
-use crate::{broker::RunningBroker, topics::Lent};
+use crate::{broker::RunningBroker, child::ChildError, topics::Lent};
 
 /// What is still up when a run has ended.
 pub(super) struct LeftOver {
@@ -47,14 +47,18 @@ impl Kept {
         self.registry_url.as_deref()
     }
 
-    /// Keeps them up until `stop` is set or the broker dies by itself, then deletes and stops what this
-    /// run made and started.
-    pub fn hold(mut self, clock: &dyn Clock, stop: &AtomicBool) {
-        while !stop.load(Ordering::Relaxed) && self.broker.check().is_ok() {
+    /// Keeps them up until `stop` is set, then deletes and stops what this run made and started.
+    ///
+    /// # Errors
+    /// [`ChildError::Ended`] if the broker dies by itself before that.
+    pub fn hold(mut self, clock: &dyn Clock, stop: &AtomicBool) -> Result<(), ChildError> {
+        while !stop.load(Ordering::Relaxed) {
+            self.broker.check()?;
             clock.sleep(Duration::from_millis(100));
         }
         drop(self.topics);
         end(self.broker, self.registry, clock);
+        Ok(())
     }
 }
 
