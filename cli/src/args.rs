@@ -169,10 +169,15 @@ pub struct GenerateArgs {
     )]
     pub sink: String,
     /// Where labels, enrichment data and figures go
-    #[arg(long, value_name = "DIR", default_value = "generated")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "generated",
+        conflicts_with = "job"
+    )]
     pub out: PathBuf,
     /// Write into a folder that is not empty
-    #[arg(long)]
+    #[arg(long, conflicts_with = "job")]
     pub force: bool,
 }
 
@@ -197,10 +202,15 @@ pub struct DetectArgs {
     #[arg(long)]
     pub always: bool,
     /// Enrichment data to look up, as `generate` writes it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "job")]
     pub enrichment: Option<PathBuf>,
     /// Consumer group
-    #[arg(long, value_name = "NAME", default_value = "floodmark-detector")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "floodmark-detector",
+        conflicts_with = "job"
+    )]
     pub group: String,
     /// End once every topic is read to its end, in place of waiting for more
     #[arg(long)]

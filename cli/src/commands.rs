@@ -11,9 +11,23 @@ pub(crate) mod score;
 pub(crate) mod topics;
 pub(crate) mod validate;
 
-use std::io::Write;
+use std::{io::Write, path::Path};
 
-use crate::args::Global;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    args::Global,
+    exit::{Exit, Failure},
+};
+
+/// Reads the resolved plan of a child process.
+pub fn read_job<T: DeserializeOwned>(file: &Path) -> Result<T, Failure> {
+    let text = std::fs::read(file).map_err(|error| {
+        let message = format!("cannot read the job `{}`", file.display());
+        Failure::new(Exit::Usage, anyhow::Error::new(error).context(message))
+    })?;
+    Ok(serde_json::from_slice(&text)?)
+}
 
 /// Prints a line of a command's result.
 pub fn say(line: &str) {

@@ -184,12 +184,12 @@ pub fn execute(
     let drained = drain::drain(request, &mut setup, &generated.facts)?;
     let subject_facts = stages::end_subject(request, &folders, &mut setup)?;
     let start = generated.facts.started_at;
-    let lag_series = setup.lag_series(start);
+    let progress_series = setup.progress_series(start);
     let collector = setup.collector.finish().map_err(RunError::Collect)?;
     let ended_at = clock.now();
 
     let mut series = generated.series;
-    series.extend(lag_series);
+    series.extend(progress_series);
     series.sort_by_key(|row| row.t);
     let validity = validity::judge(&validity::Evidence {
         generator: &generated.facts.streams,

@@ -1,7 +1,6 @@
 //! `floodmark detect`: the bundled detector by itself.
 
 use std::{
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -19,7 +18,7 @@ use floodmark_kafka::{Admin, ClientSettings};
 
 use crate::{
     args::{DetectArgs, Global},
-    commands::tell,
+    commands::{read_job, tell},
     exit::{Exit, Failure},
     load, signals,
 };
@@ -74,23 +73,12 @@ pub fn run(args: &DetectArgs, global: &Global) -> Result<Exit, Failure> {
             }
         }
     }
-    if let Some(file) = &job.facts {
-        std::fs::write(file, serde_json::to_vec(&facts)?)?;
-    }
     let line = format!(
         "{} alerts, {} dead letters",
         facts.alerts, facts.dead_letters
     );
     tell(global, &line);
     Ok(Exit::Pass)
-}
-
-fn read_job(file: &Path) -> Result<DetectorJob, Failure> {
-    let text = std::fs::read(file).map_err(|error| {
-        let message = format!("cannot read the job `{}`", file.display());
-        Failure::new(Exit::Usage, anyhow::Error::new(error).context(message))
-    })?;
-    Ok(serde_json::from_slice(&text)?)
 }
 
 fn job_of(args: &DetectArgs) -> Result<DetectorJob, Failure> {

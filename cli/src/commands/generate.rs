@@ -15,7 +15,7 @@ use floodmark_harness::{
 
 use crate::{
     args::{GenerateArgs, Global},
-    commands::{tell, topics},
+    commands::{read_job, tell, topics},
     exit::{Exit, Failure},
     load, output, signals,
     watch::Watcher,
@@ -84,14 +84,6 @@ fn summary(global: &Global, facts: &GeneratorFacts, out: &Path) {
     }
     let line = format!("labels, enrichment data and figures: {}", out.display());
     tell(global, &line);
-}
-
-fn read_job(file: &Path) -> Result<GeneratorJob, Failure> {
-    let text = std::fs::read(file).map_err(|error| {
-        let message = format!("cannot read the job `{}`", file.display());
-        Failure::new(Exit::Usage, anyhow::Error::new(error).context(message))
-    })?;
-    Ok(serde_json::from_slice(&text)?)
 }
 
 fn job_of(args: &GenerateArgs, sink: &SinkChoice) -> Result<GeneratorJob, Failure> {

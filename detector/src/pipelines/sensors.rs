@@ -77,6 +77,17 @@ impl Sensors {
     }
 
     /// Reports what deviates in a window of one sensor.
+    /// The windows, and beside them what is needed to report from them.
+    fn windows_and_report(&mut self) -> (&mut Windows<Slot, Readings>, Report<'_>) {
+        let report = Report {
+            sensors: &self.sensors,
+            reported: &mut self.reported,
+            deviation: self.deviation,
+            print: self.print,
+        };
+        (&mut self.windows, report)
+    }
+
     fn report(
         report: &mut Report<'_>,
         window: Window,
@@ -174,20 +185,7 @@ impl Logic for Sensors {
             return;
         }
         pane.add(at, reading.value);
-        let Self {
-            sensors,
-            windows,
-            reported,
-            deviation,
-            print,
-            ..
-        } = self;
-        let mut report = Report {
-            sensors,
-            reported,
-            deviation: *deviation,
-            print: *print,
-        };
+        let (windows, mut report) = self.windows_and_report();
         windows.correct(at, &slot, |window, slot, parts| {
             Self::report(&mut report, window, *slot, &parts, &mut emit.outputs);
         });
@@ -195,20 +193,7 @@ impl Logic for Sensors {
 
     fn advance(&mut self, to: EventTime, emit: &mut Emit<(), Output>) {
         self.look(to, &mut emit.outputs);
-        let Self {
-            sensors,
-            windows,
-            reported,
-            deviation,
-            print,
-            ..
-        } = self;
-        let mut report = Report {
-            sensors,
-            reported,
-            deviation: *deviation,
-            print: *print,
-        };
+        let (windows, mut report) = self.windows_and_report();
         windows.close(to, |window, slot, parts| {
             Self::report(&mut report, window, *slot, &parts, &mut emit.outputs);
         });

@@ -45,7 +45,7 @@ pub(super) struct Setup {
     group: String,
     pub(super) admin: Admin,
     inputs: BTreeMap<Stream, String>,
-    lag: BTreeMap<(WallTime, Stream), u64>,
+    progress: BTreeMap<(WallTime, Stream), Progress>,
     /// On the embedded broker, unless the records are to be kept.
     trimmer: Option<Trimmer>,
     pub(super) processes: Vec<ProcessFacts>,
@@ -74,10 +74,13 @@ impl Setup {
         let at = clock.now();
         let mut all = 0;
         for (stream, topic) in &self.inputs {
-            let parts = lag.iter().filter(|part| part.partition.topic == *topic);
-            let behind = parts.map(|part| part.records).sum();
-            all += behind;
-            self.lag.insert((at, *stream), behind);
+            let mut progress = Progress::default();
+            for part in lag.iter().filter(|part| part.partition.topic == *topic) {
+                progress.behind += part.records;
+                progress.committed += part.committed.unwrap_or(0).unsigned_abs();
+            }
+            all += progress.behind;
+            self.progress.insert((at, *stream), progress);
         }
         if let Some(trimmer) = &mut self.trimmer {
             trim(trimmer, &self.admin, clock.monotonic_us(), &lag).map_err(RunError::Cluster)?;
@@ -101,22 +104,13 @@ impl Setup {
         trim(trimmer, &self.admin, clock.monotonic_us(), &lag).map_err(RunError::Cluster)
     }
 
-    /// The samples of the lag as a time series from `start`: the last of each second stands.
-    pub(super) fn lag_series(&self, start: WallTime) -> Vec<SeriesRow> {
-        let mut by_second = BTreeMap::new();
-        for ((at, stream), behind) in &self.lag {
-            let second = at.offset_from(start).0.div_euclid(1_000_000) + 1;
-            by_second.insert((second, *stream), *behind);
-        }
-        by_second
-            .into_iter()
-            .map(|((t, stream), behind)| SeriesRow {
-                t,
-                metric: "lag".to_owned(),
-                stream: Some(stream),
-                value: behind as f64,
-            })
-            .collect()
+    /// The samples of the subject's progress as a time series from `start`.
+    pub(super) fn progress_series(&self, start: WallTime) -> Vec<SeriesRow> {
+        let samples = self
+            .progress
+            .iter()
+            .map(|((at, stream), progress)| (*at, *stream, *progress));
+        progress_rows(start, samples)
     }
 }
 
@@ -175,7 +169,7 @@ pub(super) fn set_up(
         group,
         admin,
         inputs: request.sound.inputs.clone(),
-        lag: BTreeMap::new(),
+        progress: BTreeMap::new(),
         trimmer: (*choice == BrokerChoice::Embedded && !request.keep).then(Trimmer::default),
         processes: Vec::new(),
     };
@@ -398,4 +392,73 @@ pub(super) fn end_subject(
         .lag(&setup.group, &names)
         .map_err(RunError::Cluster)?;
     Ok(Some(consumed_of(&lag, &setup.inputs)))
+}
+
+/// How far the subject is in one stream.
+#[derive(Debug, Clone, Copy, Default)]
+struct Progress {
+    /// Records that it has not committed.
+    behind: u64,
+    /// Records that it has.
+    committed: u64,
+}
+
+/// Rows of `lag` and `consumed` (records a second, from what was committed). Of several samples in one
+/// second the last stands; what was committed over a gap is spread over its seconds.
+fn progress_rows(
+    start: WallTime,
+    samples: impl Iterator<Item = (WallTime, Stream, Progress)>,
+) -> Vec<SeriesRow> {
+    let mut by_second = BTreeMap::new();
+    for (at, stream, progress) in samples {
+        let second = at.offset_from(start).0.div_euclid(1_000_000) + 1;
+        by_second.insert((stream, second), progress);
+    }
+    let mut rows = Vec::new();
+    let mut last: BTreeMap<Stream, (i64, u64)> = BTreeMap::new();
+    for ((stream, t), progress) in by_second {
+        let row = |metric: &str, value| SeriesRow {
+            t,
+            metric: metric.to_owned(),
+            stream: Some(stream),
+            value,
+        };
+        let (before, committed) = last
+            .insert(stream, (t, progress.committed))
+            .unwrap_or((t - 1, 0));
+        let consumed = progress.committed.saturating_sub(committed);
+        rows.push(row("lag", progress.behind as f64));
+        rows.push(row("consumed", consumed as f64 / (t - before) as f64));
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn consumption_is_what_was_committed_from_one_second_to_the_next() {
+        let samples = [(0.5, 100), (0.9, 150), (1.4, 400), (3.5, 600)];
+        let samples = samples.into_iter().map(|(seconds, committed)| {
+            let at = WallTime((seconds * 1e6) as i64);
+            (
+                at,
+                Stream::Sensors,
+                Progress {
+                    behind: 7,
+                    committed,
+                },
+            )
+        });
+        let rows = progress_rows(WallTime(0), samples);
+        let of = |metric: &str| -> Vec<(i64, f64)> {
+            rows.iter()
+                .filter(|row| row.metric == metric)
+                .map(|row| (row.t, row.value))
+                .collect()
+        };
+        assert_eq!(of("consumed"), [(1, 150.0), (2, 250.0), (4, 100.0)]);
+        assert_eq!(of("lag"), [(1, 7.0), (2, 7.0), (4, 7.0)]);
+    }
 }
