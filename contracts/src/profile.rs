@@ -6,6 +6,7 @@
 
 pub mod anomalies;
 pub mod detector;
+pub mod disorder;
 pub mod scoring;
 pub mod streams;
 
@@ -17,8 +18,9 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     anomalies::RawAnomaly,
     detector::DetectorSection,
+    disorder::RawDelay,
     scoring::{GateSection, ScoringSection},
-    streams::{RawDelay, StreamSection, StreamsSection},
+    streams::{StreamSection, StreamsSection},
 };
 
 /// A profile: one workload, the detector under test and what is asked of it.

@@ -105,7 +105,7 @@ pub struct StreamFacts {
     pub topic: String,
     /// Events that were due (of the plan, or until the signal).
     pub due: u64,
-    /// Events handed to the client.
+    /// Records handed to the client: events, and the extra records beside them.
     pub sent: u64,
     /// Events acknowledged by the broker.
     pub acknowledged: u64,
@@ -121,8 +121,15 @@ pub struct StreamFacts {
     pub send_lateness: EncodedHistogram,
     /// Hand-over to acknowledgement, microseconds.
     pub acknowledge_latency: EncodedHistogram,
-    /// Delay of arrival behind event time, milliseconds of event time, over delayed events.
+    /// Delay of arrival behind event time, as it came out.
     pub disorder: DisorderFacts,
+    /// Records that were sent beside the events.
+    #[serde(default)]
+    pub extras: ExtraFacts,
+    /// Slots that hold no event: a silent sensor's, or while all partitions are idle. Slots are
+    /// `sent - extras + silent`.
+    #[serde(default)]
+    pub silent: u64,
     /// Digest of the keys and values of all events, independent of their order: the sum, modulo
     /// 2^128, of a 128-bit hash of each; in hexadecimal.
     pub fingerprint: String,
@@ -135,8 +142,38 @@ pub struct DisorderFacts {
     pub disordered: u64,
     /// Events that were delayed by the lateness distribution.
     pub late: u64,
+    /// Events that a device recorded while it was offline.
+    #[serde(default)]
+    pub offline: u64,
     /// The longest delay, milliseconds of event time.
     pub max_delay_ms: i64,
+    /// Delay of arrival behind event time, milliseconds of event time, over delayed events.
+    #[serde(default)]
+    pub delay: EncodedHistogram,
+    /// How far events lie behind the newest of their partition, milliseconds of event time, over those
+    /// that do: what a watermark's bound must cover.
+    #[serde(default)]
+    pub behind: EncodedHistogram,
+}
+
+/// Records that were sent beside the events.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ExtraFacts {
+    /// Second copies, equal byte by byte.
+    pub copies: u64,
+    /// Second copies under an id of their own.
+    pub new_ids: u64,
+    /// Records that no reader accepts, by what is wrong with them: `bad-json`, `missing-field`,
+    /// `wrong-type`, `unknown-schema`, `truncated`.
+    pub malformed: BTreeMap<String, u64>,
+}
+
+impl ExtraFacts {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.copies + self.new_ids + self.malformed.values().sum::<u64>()
+    }
 }
 
 /// What the collector saw.

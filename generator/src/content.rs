@@ -28,6 +28,27 @@ pub(crate) enum Content {
     Reading(Reading),
 }
 
+impl Content {
+    /// The user, account or sensor whose event it is; its record key.
+    pub(crate) fn entity(&self) -> u32 {
+        match self {
+            Self::Click(click) => click.user,
+            Self::Bank(bank) => bank.user,
+            Self::Reading(reading) => reading.sensor,
+        }
+    }
+}
+
+/// Where and when an event stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) slot: u64,
+    /// Event time, as the producer's clock says.
+    pub(crate) at: EventTime,
+    /// True if its id is not the slot's own: a retry under a new id.
+    pub(crate) new_id: bool,
+}
+
 /// An event of `clickstream`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Click {
@@ -152,21 +173,36 @@ impl BankAction {
 
 /// Name of an entity of a stream, as events carry it: numbers from 1.
 pub(crate) fn entity_name(stream: Stream, number: u32) -> String {
-    let mut name = Vec::with_capacity(16);
-    write_entity(stream, number, &mut name);
-    String::from_utf8(name).unwrap_or_default()
+    text(EntityName::new(stream, number).as_bytes()).to_owned()
 }
 
-/// Appends the name of an entity; also the record key.
-pub(crate) fn write_entity(stream: Stream, number: u32, out: &mut Vec<u8>) {
-    let prefix: &[u8] = match stream {
-        Stream::Clickstream => b"user-",
-        Stream::Banking => b"account-",
-        Stream::Sensors => b"sensor_",
-    };
-    out.extend_from_slice(prefix);
-    let number = u64::from(number) + 1;
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+/// Name of an entity without allocation; also the record key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EntityName {
+    text: [u8; 24],
+    len: usize,
+}
+
+impl EntityName {
+    pub(crate) fn new(stream: Stream, number: u32) -> Self {
+        let prefix: &[u8] = match stream {
+            Stream::Clickstream => b"user-",
+            Stream::Banking => b"account-",
+            Stream::Sensors => b"sensor_",
+        };
+        let mut buffer = itoa::Buffer::new();
+        let digits = buffer.format(u64::from(number) + 1).as_bytes();
+        let mut text = [0; 24];
+        // Eight letters and ten digits at most.
+        let len = prefix.len() + digits.len();
+        text[..prefix.len()].copy_from_slice(prefix);
+        text[prefix.len()..len].copy_from_slice(digits);
+        Self { text, len }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.text[..self.len]
+    }
 }
 
 /// Id of a session from its 64 random bits.
@@ -207,7 +243,7 @@ impl Encoder<'_> {
     pub(crate) fn encode(
         &self,
         content: &Content,
-        (slot, at): (u64, EventTime),
+        place: Place,
         key: &mut Vec<u8>,
         value: &mut Vec<u8>,
     ) {
@@ -215,28 +251,36 @@ impl Encoder<'_> {
         value.clear();
         match content {
             Content::Click(click) => {
-                write_entity(Stream::Clickstream, click.user, key);
-                self.click(click, slot, at, text(key), value);
+                key.extend_from_slice(EntityName::new(Stream::Clickstream, click.user).as_bytes());
+                self.click(click, place, text(key), value);
             }
             Content::Bank(bank) => {
-                write_entity(Stream::Banking, bank.user, key);
+                key.extend_from_slice(EntityName::new(Stream::Banking, bank.user).as_bytes());
                 write_frame(value, self.schema_id);
-                self.bank(bank, slot, at, text(key), value);
+                self.bank(bank, place, text(key), value);
             }
             Content::Reading(reading) => {
-                write_entity(Stream::Sensors, reading.sensor, key);
+                key.extend_from_slice(EntityName::new(Stream::Sensors, reading.sensor).as_bytes());
                 let event = SensorReading {
                     sensor_id: text(key).into(),
                     value: reading.value,
-                    timestamp: at,
+                    timestamp: place.at,
                 };
                 event.encode(value);
             }
         }
     }
 
-    fn click(&self, click: &Click, slot: u64, at: EventTime, user: &str, out: &mut Vec<u8>) {
-        let id = UuidText::new(self.ids.id(Stream::Clickstream, slot));
+    fn id(&self, stream: Stream, place: Place) -> u128 {
+        if place.new_id {
+            self.ids.new_id(stream, place.slot)
+        } else {
+            self.ids.id(stream, place.slot)
+        }
+    }
+
+    fn click(&self, click: &Click, place: Place, user: &str, out: &mut Vec<u8>) {
+        let id = UuidText::new(self.id(Stream::Clickstream, place));
         let session = session_id(click.session);
         let address = AddressText::new(click.visitor.address);
         let event = ClickEvent {
@@ -245,7 +289,7 @@ impl Encoder<'_> {
             session_id: session.as_str().into(),
             event_type: click.action.name().into(),
             page_url: self.site.pages()[usize::from(click.page)].as_str().into(),
-            timestamp: at,
+            timestamp: place.at,
             ip_address: address.as_str().into(),
             country: self.book.code(click.visitor.country).into(),
             device_type: click.visitor.device.name().into(),
@@ -253,15 +297,20 @@ impl Encoder<'_> {
         event.encode(out);
     }
 
-    fn bank(&self, bank: &Bank, slot: u64, at: EventTime, user: &str, out: &mut Vec<u8>) {
-        let id = self.ids.id(Stream::Banking, slot);
+    fn bank(&self, bank: &Bank, place: Place, user: &str, out: &mut Vec<u8>) {
+        let slot_id = self.ids.id(Stream::Banking, place.slot);
+        let id = if place.new_id {
+            self.id(Stream::Banking, place)
+        } else {
+            slot_id
+        };
         // The hash of what was typed says nothing, as it does where input is masked; it only must
         // not depend on anything but the event's place.
         #[expect(
             clippy::cast_possible_truncation,
             reason = "half of the id's bits suffice"
         )]
-        let typed = scramble(id as u64 ^ bank.session);
+        let typed = scramble(slot_id as u64 ^ bank.session);
         let (element, has_input) = bank.action.element(typed);
         let (hash, device) = (hex(typed), hex(bank.device));
         let (id, session) = (UuidText::new(id), session_id(bank.session));
@@ -273,7 +322,7 @@ impl Encoder<'_> {
             event_type: bank.action.name(),
             element_id: element,
             input_hash: has_input.then(|| text(&hash)),
-            timestamp: at,
+            timestamp: place.at,
             latency_ms: bank.latency_ms,
             device_fingerprint: text(&device),
             ip_address: address.as_str(),

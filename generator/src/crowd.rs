@@ -9,8 +9,10 @@ use floodmark_kafka::producer::partition_for_key;
 
 use crate::{
     alias::{Alias, zipf_weight},
-    content::{Content, write_entity},
+    content::{Content, EntityName},
     draw::{Draws, Key, Purpose},
+    events::Filling,
+    share::Share,
     wheel::Wheel,
 };
 
@@ -18,6 +20,12 @@ use crate::{
 const SHARDS_PER_PARTITION: u32 = 4;
 /// Draws for a user without a visit, by activity, before any that is idle will do.
 const OPENING_TRIES: u32 = 4;
+/// Draws for a partition that is not idle, before a slot stays silent: enough for any topic of which
+/// some are not.
+const IDLE_TRIES: u32 = 256;
+/// A visit that could not go on for this long, in milliseconds of event time, is over: the rate fell, or
+/// its partition was idle, and the person went away.
+const LOST_AFTER_MS: i64 = 60_000;
 
 /// How the users of a stream visit.
 pub(crate) trait Visits {
@@ -44,8 +52,10 @@ pub(crate) trait Visits {
 /// The users of a stream and their visits.
 pub(crate) struct Crowd<V: Visits> {
     visits: V,
-    entities: u32,
-    shards: Vec<Shard<V::Visit>>,
+    size: CrowdSize,
+    share: Share,
+    /// None where another worker owns the shard.
+    shards: Vec<Option<Shard<V::Visit>>>,
     by_activity: Alias,
 }
 
@@ -71,66 +81,133 @@ pub(crate) struct CrowdSize {
     pub(crate) entities: u32,
     pub(crate) skew: f64,
     pub(crate) partitions: u32,
+    /// Exponent of the Zipf law over the partitions; 0 leaves them as the keys fall.
+    pub(crate) partition_skew: f64,
     /// Events of visits per millisecond of event time, over all shards.
     pub(crate) events_per_ms: f64,
 }
 
 impl<V: Visits> Crowd<V> {
-    /// A crowd with as many visits under way as its event rate sustains.
-    pub(crate) fn new(visits: V, size: CrowdSize, key: Key) -> Self {
+    /// The part of a crowd that `share` owns, with as many visits under way as its event rate sustains.
+    pub(crate) fn new(visits: V, size: CrowdSize, share: Share, key: Key) -> Self {
         let shard_count = size.partitions * SHARDS_PER_PARTITION;
-        let mut members: Vec<(Vec<u32>, Vec<f64>)> = vec![Default::default(); shard_count as usize];
-        let mut name = Vec::new();
+        let mut members = vec![Members::default(); shard_count as usize];
         for user in 0..size.entities {
-            name.clear();
-            write_entity(size.stream, user, &mut name);
-            let (users, weights) = &mut members[shard_of(&name, shard_count)];
-            users.push(user);
-            weights.push(zipf_weight(user, size.skew));
+            let shard = shard_of(EntityName::new(size.stream, user).as_bytes(), shard_count);
+            let weight = zipf_weight(user, size.skew);
+            let members = &mut members[shard as usize];
+            members.activity += weight * zipf_weight(shard % size.partitions, size.partition_skew);
+            if share.owns(shard % size.partitions) {
+                members.users.push(user);
+                members.weights.push(weight);
+            }
         }
-        let activity: Vec<f64> = members
-            .iter()
-            .map(|(_, weights)| weights.iter().sum())
-            .collect();
+        let activity: Vec<f64> = members.iter().map(|m| m.activity).collect();
         let total: f64 = activity.iter().sum();
         let in_flight = size.events_per_ms * visits.mean_dwell_ms();
         let warm = key.purpose(Purpose::WarmStart);
-        let shards = members
-            .into_iter()
-            .zip(&activity)
-            .enumerate()
-            .map(|(index, ((users, weights), share))| {
-                let mut shard = Shard::new(users, &weights);
-                shard.warm_up(&visits, in_flight * share / total, warm.child(index as u64));
-                shard
+        let shards = (0u32..)
+            .zip(members)
+            .map(|(index, members)| {
+                let owned = share.owns(index % size.partitions);
+                owned.then(|| {
+                    let wanted = in_flight * members.activity / total;
+                    let mut shard = Shard::new(members.users, &members.weights);
+                    shard.warm_up(&visits, wanted, warm.child(u64::from(index)));
+                    shard
+                })
             })
             .collect();
         Self {
             visits,
-            entities: size.entities,
+            size,
+            share,
             shards,
             by_activity: Alias::new(&activity),
         }
     }
 
     /// The event of a slot at `now_ms`, an offset in event time: the next one of a visit that is due,
-    /// or else the first of a new visit.
-    pub(crate) fn next(&mut self, now_ms: i64, draws: &mut Draws) -> Content {
-        let shard = &mut self.shards[self.by_activity.pick(draws.bits()) as usize];
+    /// or else the first of a new visit, of a user whose partition is not idle.
+    pub(crate) fn next(
+        &mut self,
+        now_ms: i64,
+        draws: &mut Draws,
+        is_idle: impl Fn(u32) -> bool,
+    ) -> Filling {
+        let index = (0..IDLE_TRIES)
+            .map(|_| self.by_activity.pick(draws.bits()))
+            .find(|index| !is_idle(index % self.size.partitions));
+        let Some(index) = index else {
+            return self.silence();
+        };
+        let Some(shard) = &mut self.shards[index as usize] else {
+            return Filling::Others;
+        };
         let mut on_wheel = shard.next(&self.visits, now_ms, draws);
         let (content, gap) = self.visits.step(&mut on_wheel.visit, draws);
         match gap {
             Some(gap_ms) => shard.wheel.push(now_ms + gap_ms, on_wheel),
             None => shard.set_busy(on_wheel.member, false),
         }
-        content
+        Filling::Event(content, index % self.size.partitions)
     }
 
-    /// An event that is a visit by itself, of any user.
-    pub(crate) fn single(&self, draws: &mut Draws) -> Content {
-        let user = draws.below(self.entities);
-        self.visits.single(user, draws)
+    /// An event that is a visit by itself, of any user whose partition is not idle.
+    pub(crate) fn single(&self, draws: &mut Draws, is_idle: impl Fn(u32) -> bool) -> Filling {
+        let CrowdSize {
+            stream,
+            entities,
+            partitions,
+            partition_skew,
+            ..
+        } = self.size;
+        for _ in 0..IDLE_TRIES {
+            let user = draws.below(entities);
+            let partition = partition_of(stream, user, partitions);
+            if is_idle(partition) {
+                continue;
+            }
+            // The first partition is the heaviest, with a weight of 1.
+            if partition_skew > 0.0 && !draws.chance(zipf_weight(partition, partition_skew)) {
+                continue;
+            }
+            return if self.share.owns(partition) {
+                Filling::Event(self.visits.single(user, draws), partition)
+            } else {
+                Filling::Others
+            };
+        }
+        self.silence()
     }
+
+    /// A slot that stays empty belongs to no partition; the worker with the first one counts it.
+    fn silence(&self) -> Filling {
+        if self.share.owns(0) {
+            Filling::Silence
+        } else {
+            Filling::Others
+        }
+    }
+
+    /// An event that an incident wants.
+    pub(crate) fn owned(&self, content: Content) -> Filling {
+        let partition = partition_of(self.size.stream, content.entity(), self.size.partitions);
+        if self.share.owns(partition) {
+            Filling::Event(content, partition)
+        } else {
+            Filling::Others
+        }
+    }
+}
+
+/// Who belongs to a shard while the crowd gathers. Where another worker owns it, only its activity is
+/// kept: all workers must agree on the shares of all shards.
+#[derive(Debug, Clone, Default)]
+struct Members {
+    users: Vec<u32>,
+    weights: Vec<f64>,
+    activity: f64,
 }
 
 impl<T: Copy> Shard<T> {
@@ -169,8 +246,11 @@ impl<T: Copy> Shard<T> {
         now_ms: i64,
         draws: &mut Draws,
     ) -> OnWheel<T> {
-        if let Some(due) = self.wheel.pop_due(now_ms) {
-            return due;
+        while let Some((due_ms, due)) = self.wheel.pop_due(now_ms) {
+            if now_ms - due_ms < LOST_AFTER_MS {
+                return due;
+            }
+            self.set_busy(due.member, false);
         }
         if let Some(member) = self.draw_idle(draws) {
             self.set_busy(member, true);
@@ -221,7 +301,14 @@ impl<T: Copy> Shard<T> {
     }
 }
 
-fn shard_of(key: &[u8], shard_count: u32) -> usize {
+/// The virtual shard of a key. As the number of shards is a multiple of the partitions', the shard
+/// modulo the partitions is the key's partition.
+fn shard_of(key: &[u8], shard_count: u32) -> u32 {
     let shards = i32::try_from(shard_count).unwrap_or(i32::MAX);
-    usize::try_from(partition_for_key(key, shards)).unwrap_or_default()
+    partition_for_key(key, shards).unsigned_abs()
+}
+
+/// The partition of an entity's records.
+pub(crate) fn partition_of(stream: Stream, entity: u32, partitions: u32) -> u32 {
+    shard_of(EntityName::new(stream, entity).as_bytes(), partitions)
 }

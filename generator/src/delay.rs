@@ -1,27 +1,24 @@
-//! Delays of arrival behind event time: disorder within a bound, and lateness beyond it.
+//! Delays between an event and its arrival: jitter, disorder, lateness, and devices that were offline.
+//!
+//! `due = arrival + jitter + (disorder + lateness + time offline) / speed`: jitter is wall time, the others
+//! are event time. Each is drawn from the slot alone, or from the entity and the time, so any worker
+//! finds the same.
+
+mod distribution;
 
 use floodmark_contracts::{
     problem::Problems,
-    profile::streams::{RawDelay, RawDistribution},
+    profile::{
+        disorder::{RawDelay, RawOffline},
+        streams::StreamSection,
+    },
     units::parse_duration,
 };
 
-use crate::draw::Draws;
+pub(crate) use self::distribution::Distribution;
+use crate::draw::{Draws, Key, Purpose};
 
-/// A delay for a share of the events, validated.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct DelayPlan {
-    share: f64,
-    shape: Shape,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Shape {
-    Uniform { min_us: f64, max_us: f64 },
-    Exponential { mean_us: f64, max_us: f64 },
-}
-
-/// How an event was delayed.
+/// How an event was delayed. Jitter alone counts as no delay: it is of wall time, and on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Delayed {
     /// Not at all.
@@ -31,212 +28,299 @@ pub enum Delayed {
     Disordered,
     /// By the lateness distribution, on top of its disorder if it has any.
     Late,
+    /// Recorded by a device that was offline, and sent when it was back.
+    Offline,
+}
+
+/// A delay of an event's arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Delay {
+    /// Wall time, nanoseconds: the sum of all.
+    pub(crate) wall_ns: i64,
+    /// Event time, microseconds: all but the jitter.
+    pub(crate) event_us: i64,
+    pub(crate) class: Delayed,
+}
+
+/// All delays of a stream.
+#[derive(Debug, Clone)]
+pub(crate) struct Delays {
+    jitter: Option<DelayPlan>,
+    disorder: Option<DelayPlan>,
+    lateness: Option<DelayPlan>,
+    offline: Option<Offline>,
+    by_slot: Key,
+    speed: f64,
+}
+
+impl Delays {
+    /// Validates the sections of a stream; all problems are noted under `path`.
+    pub(crate) fn resolve(
+        raw: &StreamSection,
+        key: Key,
+        speed: f64,
+        path: &str,
+        problems: &mut Problems,
+    ) -> Self {
+        let mut delay = |raw: &Option<_>, field: &str| {
+            raw.as_ref()
+                .and_then(|raw| DelayPlan::resolve(raw, &format!("{path}.{field}"), problems))
+        };
+        let (jitter, disorder, lateness) = (
+            delay(&raw.jitter, "jitter"),
+            delay(&raw.disorder, "disorder"),
+            delay(&raw.lateness, "lateness"),
+        );
+        let offline = raw.offline.as_ref().and_then(|raw| {
+            Offline::resolve(
+                raw,
+                key.purpose(Purpose::Offline),
+                &format!("{path}.offline"),
+                problems,
+            )
+        });
+        Self {
+            jitter,
+            disorder,
+            lateness,
+            offline,
+            by_slot: key.purpose(Purpose::Delay),
+            speed,
+        }
+    }
+
+    /// The delay of a slot's event: `entity`'s, at `offset_ms` of event time after the origin.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "bounded by the longest durations"
+    )]
+    pub(crate) fn of(&self, slot: u64, entity: u32, offset_ms: i64) -> Delay {
+        let mut draws = self.by_slot.draws(slot);
+        let mut draw = |plan: &Option<DelayPlan>| {
+            plan.as_ref()
+                .and_then(|plan| plan.draw(&mut draws))
+                .unwrap_or(-1)
+        };
+        let (disorder, lateness, jitter) = (
+            draw(&self.disorder),
+            draw(&self.lateness),
+            draw(&self.jitter),
+        );
+        let offline = self
+            .offline
+            .as_ref()
+            .map_or(0, |offline| offline.left_us(entity, offset_ms));
+        let class = match () {
+            () if offline > 0 => Delayed::Offline,
+            () if lateness >= 0 => Delayed::Late,
+            () if disorder >= 0 => Delayed::Disordered,
+            () => Delayed::No,
+        };
+        let event_us = disorder.max(0) + lateness.max(0) + offline;
+        Delay {
+            wall_ns: (event_us as f64 * 1000.0 / self.speed) as i64 + jitter.max(0) * 1000,
+            event_us,
+            class,
+        }
+    }
+
+    /// The longest delay in microseconds of wall time.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "bounded by the longest durations"
+    )]
+    pub(crate) fn longest_us(&self) -> i64 {
+        let max = |plan: &Option<DelayPlan>| plan.as_ref().map_or(0.0, |p| p.delay.max_us());
+        let offline = self.offline.map_or(0.0, |o| o.length_ms as f64 * 1000.0);
+        let event_time = max(&self.disorder) + max(&self.lateness) + offline;
+        (event_time / self.speed + max(&self.jitter)).ceil() as i64
+    }
+}
+
+/// A delay of a share of the events.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct DelayPlan {
+    share: f64,
+    delay: Distribution,
 }
 
 impl DelayPlan {
-    /// Validates a raw section; all problems are noted under `path`.
-    pub(crate) fn resolve(raw: &RawDelay, path: &str, problems: &mut Problems) -> Option<Self> {
-        if !(raw.share > 0.0 && raw.share <= 1.0) {
-            problems.add(
-                format!("{path}.share"),
-                format!(
-                    "`{}` is no share of events; use more than 0 and at most 1",
-                    raw.share
-                ),
-            );
-        }
-        let mut read = |name: &str, text: &str| {
-            let path = format!("{path}.delay.{name}");
-            let duration = problems.check(&path, parse_duration(text))?;
-            Some((duration.as_secs_f64() * 1e6, path))
-        };
-        let (shape, max_path) = match &raw.delay {
-            RawDistribution::Uniform(uniform) => {
-                let (min, max) = (
-                    read("uniform.min", &uniform.min),
-                    read("uniform.max", &uniform.max),
-                );
-                let ((min_us, _), (max_us, path)) = (min?, max?);
-                if max_us < min_us {
-                    let (min, max) = (&uniform.min, &uniform.max);
-                    problems.add(&path, format!("`{max}` is below `min`, `{min}`; swap them"));
-                }
-                (Shape::Uniform { min_us, max_us }, path)
-            }
-            RawDistribution::Exponential(raw) => {
-                let (mean, max) = (
-                    read("exponential.mean", &raw.mean),
-                    read("exponential.max", &raw.max),
-                );
-                let ((mean_us, mean_path), (max_us, path)) = (mean?, max?);
-                if mean_us <= 0.0 || max_us < mean_us {
-                    let text = format!(
-                        "`{}` is not between 0 and `max`, `{}`; use a shorter mean above 0",
-                        raw.mean, raw.max
-                    );
-                    problems.add(mean_path, text);
-                }
-                (Shape::Exponential { mean_us, max_us }, path)
-            }
-        };
-        let plan = Self {
+    fn resolve(raw: &RawDelay, path: &str, problems: &mut Problems) -> Option<Self> {
+        check_share(raw.share, &format!("{path}.share"), problems);
+        let delay = Distribution::resolve(&raw.delay, &format!("{path}.delay"), problems)?;
+        Some(Self {
             share: raw.share,
-            shape,
-        };
-        if plan.max_us() <= 0.0 {
-            problems.add(
-                max_path,
-                "a longest delay of zero delays nothing; leave the section out",
-            );
-        }
-        Some(plan)
+            delay,
+        })
     }
 
-    /// The delay of one event in microseconds of event time, if it has one.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "bounded by the longest duration"
-    )]
-    pub(crate) fn draw(&self, draws: &mut Draws) -> Option<i64> {
-        if !draws.chance(self.share) {
-            return None;
-        }
-        let micros = match self.shape {
-            Shape::Uniform { min_us, max_us } => draws.between(min_us, max_us),
-            Shape::Exponential { mean_us, max_us } => draws.exponential(mean_us).min(max_us),
-        };
-        Some(micros as i64)
-    }
-
-    /// The longest delay in microseconds of event time.
-    pub(crate) fn max_us(&self) -> f64 {
-        match self.shape {
-            Shape::Uniform { max_us, .. } | Shape::Exponential { max_us, .. } => max_us,
-        }
+    /// The delay of one event in microseconds, if it has one.
+    fn draw(&self, draws: &mut Draws) -> Option<i64> {
+        draws.chance(self.share).then(|| self.delay.draw(draws))
     }
 }
 
-/// Both delays of an event.
-pub(crate) fn draw_both(
-    disorder: Option<&DelayPlan>,
-    lateness: Option<&DelayPlan>,
-    mut draws: Draws,
-) -> (i64, Delayed) {
-    let first = disorder.and_then(|plan| plan.draw(&mut draws));
-    let second = lateness.and_then(|plan| plan.draw(&mut draws));
-    let class = match (first, second) {
-        (_, Some(_)) => Delayed::Late,
-        (Some(_), None) => Delayed::Disordered,
-        (None, None) => Delayed::No,
-    };
-    (first.unwrap_or(0) + second.unwrap_or(0), class)
+/// Notes a share that is not above 0 and at most 1.
+pub(crate) fn check_share(share: f64, path: &str, problems: &mut Problems) {
+    if !(share > 0.0 && share <= 1.0) {
+        let text = format!("`{share}` is no share; use more than 0 and at most 1");
+        problems.add(path, text);
+    }
+}
+
+/// Devices that are offline for a while. Event time is cut into spans; in each, an entity is offline
+/// once or not at all, drawn from the entity and the span alone.
+#[derive(Debug, Clone, Copy)]
+struct Offline {
+    share: f64,
+    every_ms: i64,
+    length_ms: i64,
+    key: Key,
+}
+
+impl Offline {
+    fn resolve(raw: &RawOffline, key: Key, path: &str, problems: &mut Problems) -> Option<Self> {
+        check_share(raw.share, &format!("{path}.share"), problems);
+        let mut millis = |field: &str, text: &str| {
+            let path = format!("{path}.{field}");
+            let duration = problems.check(&path, parse_duration(text))?;
+            i64::try_from(duration.as_millis()).ok()
+        };
+        let (every, length) = (millis("every", &raw.every), millis("length", &raw.length));
+        let (every_ms, length_ms) = (every?, length?);
+        if length_ms <= 0 || length_ms > every_ms {
+            let text = format!(
+                "`{}` is not between 0 and `every`, `{}`; use less, but more than 0",
+                raw.length, raw.every
+            );
+            problems.add(format!("{path}.length"), text);
+            return None;
+        }
+        Some(Self {
+            share: raw.share,
+            every_ms,
+            length_ms,
+            key,
+        })
+    }
+
+    /// Time until the entity is back, in microseconds of event time; 0 if it is not offline.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "within a span, and a run has fewer than 2^32 of them"
+    )]
+    fn left_us(&self, entity: u32, offset_ms: i64) -> i64 {
+        let span = offset_ms.div_euclid(self.every_ms);
+        let mut draws = self.key.draws((span as u64) << 32 | u64::from(entity));
+        if !draws.chance(self.share) {
+            return 0;
+        }
+        let latest = (self.every_ms - self.length_ms) as f64;
+        let from = span * self.every_ms + (latest * draws.unit()) as i64;
+        let until = from + self.length_ms;
+        if (from..until).contains(&offset_ms) {
+            (until - offset_ms) * 1000
+        } else {
+            0
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use floodmark_contracts::profile::streams::{RawExponential, RawUniform};
-
     use super::*;
-    use crate::draw::{Key, Purpose};
 
-    fn uniform(min: &str, max: &str) -> RawDistribution {
-        RawDistribution::Uniform(RawUniform {
-            min: min.into(),
-            max: max.into(),
-        })
-    }
-
-    fn exponential(mean: &str, max: &str) -> RawDistribution {
-        RawDistribution::Exponential(RawExponential {
-            mean: mean.into(),
-            max: max.into(),
-        })
-    }
-
-    fn resolve(share: f64, delay: RawDistribution) -> Result<DelayPlan, Vec<String>> {
+    fn delays(yaml: &str) -> Result<Delays, Vec<String>> {
+        let raw: StreamSection = serde_saphyr::from_str(yaml).unwrap();
         let mut problems = Problems::new();
-        let plan = DelayPlan::resolve(&RawDelay { share, delay }, "disorder", &mut problems);
-        let found: Vec<String> = problems
+        let found = Delays::resolve(&raw, Key::root(1), 60.0, "s", &mut problems);
+        let texts: Vec<String> = problems
             .into_vec()
             .iter()
             .map(ToString::to_string)
             .collect();
-        plan.filter(|_| found.is_empty()).ok_or(found)
+        if texts.is_empty() {
+            Ok(found)
+        } else {
+            Err(texts)
+        }
     }
 
     #[test]
     fn bad_sections_are_refused_with_their_paths() {
-        for (share, delay, expected) in [
-            (0.0, uniform("0s", "1s"), "disorder.share: `0` is no share"),
+        let uniform = "delay: { uniform: { min: 0s, max: 1s } }";
+        for (section, expected) in [
             (
-                f64::NAN,
-                uniform("0s", "1s"),
-                "disorder.share: `NaN` is no share",
+                format!("disorder: {{ share: 0, {uniform} }}"),
+                "s.disorder.share: `0` is no share",
             ),
             (
-                0.5,
-                uniform("2s", "1s"),
-                "disorder.delay.uniform.max: `1s` is below `min`",
+                format!("jitter: {{ share: .nan, {uniform} }}"),
+                "s.jitter.share: `NaN` is no share",
             ),
             (
-                0.5,
-                uniform("0s", "0s"),
-                "disorder.delay.uniform.max: a longest delay of zero",
+                "lateness: { share: 1, delay: { uniform: { min: 1s, max: 0s } } }".to_owned(),
+                "s.lateness.delay.uniform.max: `0s` is below",
             ),
             (
-                0.5,
-                uniform("soon", "1s"),
-                "disorder.delay.uniform.min: `soon` is not a duration",
+                "offline: { share: 2, every: 1m, length: 1s }".to_owned(),
+                "s.offline.share: `2` is no share",
             ),
             (
-                0.5,
-                exponential("2s", "1s"),
-                "disorder.delay.exponential.mean: `2s` is not between",
-            ),
-            (
-                0.5,
-                exponential("0s", "1s"),
-                "disorder.delay.exponential.mean: `0s` is not between",
+                "offline: { share: 0.1, every: 1m, length: 2m }".to_owned(),
+                "s.offline.length: `2m` is not between",
             ),
         ] {
-            let found = resolve(share, delay).unwrap_err();
-            assert!(
-                found.iter().any(|text| text.starts_with(expected)),
-                "{found:?} {expected}"
-            );
+            let found = delays(&format!("rate: 1/s\n{section}\n")).unwrap_err();
+            assert!(found[0].starts_with(expected), "{found:?}");
         }
     }
 
     #[test]
-    fn delays_keep_their_share_mean_and_bound() {
-        let key = Key::root(1).purpose(Purpose::Delay);
-        for (delay, mean) in [
-            (uniform("1s", "3s"), 2e6),
-            (exponential("500ms", "60s"), 5e5),
-        ] {
-            let plan = resolve(0.25, delay).unwrap();
-            let drawn: Vec<i64> = (0..40_000)
-                .filter_map(|n| plan.draw(&mut key.draws(n)))
-                .collect();
-            let share = drawn.len() as f64 / 40_000.0;
-            let found = drawn.iter().sum::<i64>() as f64 / drawn.len() as f64;
-            assert!((share - 0.25).abs() < 0.01, "{share}");
-            assert!((found / mean - 1.0).abs() < 0.03, "{found}");
-            assert!(drawn.iter().all(|d| *d as f64 <= plan.max_us()));
-        }
+    fn delays_add_up_and_jitter_is_wall_time() {
+        let all = |share: f64| {
+            let one = |name: &str, time: &str| {
+                format!(
+                    "{name}: {{ share: {share}, delay: {{ uniform: {{ min: {time}, max: {time} }} }} }}\n"
+                )
+            };
+            let text = [
+                "rate: 1/s\n".to_owned(),
+                one("disorder", "1s"),
+                one("lateness", "10s"),
+                one("jitter", "3ms"),
+            ];
+            delays(&text.concat()).unwrap()
+        };
+        let delay = all(1.0).of(1, 2, 3);
+        assert_eq!(delay.event_us, 11_000_000);
+        assert_eq!(delay.wall_ns, 11_000_000_000 / 60 + 3_000_000);
+        assert_eq!(delay.class, Delayed::Late);
+        assert_eq!(all(1.0).longest_us(), 11_000_000 / 60 + 3_001);
+        let late = (0..50_000)
+            .filter(|slot| all(0.25).of(*slot, 0, 0).class == Delayed::Late)
+            .count();
+        assert!((12_000..13_000).contains(&late), "{late}");
+        assert_eq!(delays("rate: 1/s").unwrap().of(1, 2, 3), Delay::default());
     }
 
     #[test]
-    fn lateness_comes_on_top_of_disorder() {
-        let disorder = resolve(1.0, uniform("1s", "1s")).unwrap();
-        let lateness = resolve(1.0, uniform("10s", "10s")).unwrap();
-        let draws = Key::root(1).draws(0);
-        let both = draw_both(Some(&disorder), Some(&lateness), draws);
-        assert_eq!(both, (11_000_000, Delayed::Late));
-        assert_eq!(
-            draw_both(Some(&disorder), None, draws),
-            (1_000_000, Delayed::Disordered)
-        );
-        assert_eq!(draw_both(None, None, draws), (0, Delayed::No));
+    fn what_a_device_records_offline_comes_at_once_when_it_is_back() {
+        let delays = delays("rate: 1/s\noffline: { share: 0.5, every: 10m, length: 3m }").unwrap();
+        let (mut offline, mut batches) = (0, std::collections::BTreeSet::new());
+        for entity in 0..400 {
+            for at_s in 0..600 {
+                let delay = delays.of(0, entity, at_s * 1000);
+                if delay.class == Delayed::Offline {
+                    offline += 1;
+                    assert!(delay.event_us <= 180_000_000);
+                    batches.insert((entity, at_s * 1000 + delay.event_us / 1000));
+                }
+            }
+        }
+        // Half of them, 180 seconds each, all of one's events at one instant.
+        assert!((150..250).contains(&batches.len()), "{}", batches.len());
+        assert_eq!(offline / batches.len(), 180);
     }
 }

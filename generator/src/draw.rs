@@ -24,6 +24,10 @@ pub(crate) enum Purpose {
     Address,
     DeviceRisk,
     AccountStatus,
+    Offline,
+    Clock,
+    Extra,
+    Malform,
 }
 
 /// The key of a family of draws.
@@ -95,6 +99,12 @@ impl Draws {
     /// An exponential time with this mean, by inversion.
     pub(crate) fn exponential(&mut self, mean: f64) -> f64 {
         -mean * crate::math::ln(1.0 - self.unit())
+    }
+
+    /// A normal number with mean 0 and standard deviation 1 (Box and Muller).
+    pub(crate) fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * crate::math::ln(1.0 - self.unit())).sqrt();
+        radius * crate::math::sin_turns(self.unit())
     }
 
     /// Nearly normal with mean 0 and standard deviation 1, never beyond 3.5: a sum of four uniform

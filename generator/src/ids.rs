@@ -12,6 +12,8 @@ const HALF_BITS: u32 = 61;
 const HALF_MASK: u64 = (1 << HALF_BITS) - 1;
 /// Bits of a slot number; the stream stands above them.
 const SLOT_BITS: u32 = 56;
+/// The bit of a slot number that marks an event's second id.
+const NEW_ID: u64 = 1 << (SLOT_BITS - 1);
 /// The left half of the number that is permuted. An id that does not give it back is not ours.
 const TAG: u64 = 0x0f10_0d3a_4b5c_6d7e & HALF_MASK;
 /// Rounds of the Feistel network: four make a strong pseudo-random permutation (Luby and Rackoff).
@@ -40,7 +42,13 @@ impl EventIds {
         with_version(left, right)
     }
 
-    /// The stream and slot of an event id, if it is one of this seed's.
+    /// The id under which the event in `slot` of `stream` is sent a second time.
+    pub(crate) fn new_id(&self, stream: Stream, slot: u64) -> u128 {
+        self.id(stream, slot | NEW_ID)
+    }
+
+    /// The stream and slot of an event id, if it is one of this seed's. Both ids of an event give its
+    /// slot.
     pub(crate) fn slot(&self, id: u128) -> Option<(Stream, u64)> {
         let (mut left, mut right) = without_version(id)?;
         for key in self.round_keys.iter().rev() {
@@ -49,7 +57,7 @@ impl EventIds {
         let stream = Stream::ALL
             .into_iter()
             .find(|stream| *stream as u64 == right >> SLOT_BITS)?;
-        (left == TAG).then_some((stream, right & ((1 << SLOT_BITS) - 1)))
+        (left == TAG).then_some((stream, right & (NEW_ID - 1)))
     }
 }
 
@@ -103,18 +111,21 @@ mod tests {
     proptest! {
         /// forall seed, slot: the id gives the slot back, and is a UUID of version 4.
         #[test]
-        fn ids_can_be_turned_back(seed: u64, slot in 0u64..1 << SLOT_BITS, stream in 0usize..3) {
+        fn ids_can_be_turned_back(seed: u64, slot in 0u64..NEW_ID, stream in 0usize..3) {
             let ids = EventIds::new(seed);
             let stream = Stream::ALL[stream];
             let id = ids.id(stream, slot);
             prop_assert_eq!(ids.slot(id), Some((stream, slot)));
+            let second = ids.new_id(stream, slot);
+            prop_assert_eq!(ids.slot(second), Some((stream, slot)));
+            prop_assert_ne!(id, second);
             prop_assert_eq!(uuid::Uuid::from_u128(id).get_version_num(), 4);
             prop_assert_eq!(uuid::Uuid::from_u128(id).get_variant(), uuid::Variant::RFC4122);
         }
 
         /// forall id, seed: an id that was made elsewhere is nobody's slot.
         #[test]
-        fn foreign_ids_are_recognised(seed: u64, other: u64, slot in 0u64..1 << SLOT_BITS) {
+        fn foreign_ids_are_recognised(seed: u64, other: u64, slot in 0u64..NEW_ID) {
             prop_assume!(seed != other);
             let id = EventIds::new(other).id(Stream::Banking, slot);
             prop_assert_eq!(EventIds::new(seed).slot(id), None);

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use floodmark_contracts::{
     clock::{EventTime, RunMicros},
-    key::TypedKey,
+    key::{KeyType, TypedKey},
     kind::Kind,
     problem::Problems,
     stream::Stream,
@@ -173,9 +173,10 @@ fn settle(
     plan: &StreamPlan,
     spec: &Spec,
     number: u32,
-    script: Script,
+    mut script: Script,
     taken: &mut BTreeMap<u64, Content>,
 ) -> Result<Incident, Impossible> {
+    leave_out_idle(plan, spec, &mut script)?;
     let slots = take_slots(plan, &script.planned, taken).map_err(|no_room| Impossible {
         field: None,
         text: no_room.0,
@@ -184,18 +185,48 @@ fn settle(
         let text = "comes to no event at all; raise `magnitude` or `duration`".to_owned();
         return Err(Impossible { field: None, text });
     };
-    let telling = slots.get(script.telling).unwrap_or(last);
+    let entities = labelled_entities(&script.planned);
+    let stamps: Vec<EventTime> = slots
+        .iter()
+        .zip(&entities)
+        .map(|(slot, entity)| plan.stamp_of_slot(*slot, *entity))
+        .collect();
+    let (start, end) = (stamps.iter().min(), stamps.iter().max());
+    let (start, end) = (start.copied(), end.copied().unwrap_or_default());
+    let entity_of = |index: usize| entities.get(index).copied().unwrap_or_default();
     Ok(Incident {
         kind: spec.kind,
         number,
         keys: script.keys,
-        start: plan.event_time(*first),
-        end: plan.event_time(*last),
-        first_sent: plan.sent(*first),
-        last_sent: plan.sent(*last),
-        detectable_at: plan.event_time(*telling),
+        start: start.unwrap_or_default(),
+        end,
+        first_sent: plan.sent(*first, entity_of(0)),
+        last_sent: plan.sent(*last, entity_of(slots.len() - 1)),
+        detectable_at: stamps.get(script.telling).copied().unwrap_or(end),
         slots,
     })
+}
+
+/// Leaves out what many users would send to partitions that are idle then. One user's incident must
+/// be whole, so it goes elsewhere.
+fn leave_out_idle(plan: &StreamPlan, spec: &Spec, script: &mut Script) -> Result<(), Impossible> {
+    let before = script.planned.len();
+    script.planned.retain(|event| {
+        let slot = plan.first_slot_at(event.at_ms);
+        !plan.is_idle(slot, event.content.entity())
+    });
+    let one_user = spec.kind.key_types().contains(&KeyType::User);
+    if one_user && script.planned.len() < before {
+        let text = "falls into a time in which its partition is `idle`; move either".to_owned();
+        return Err(Impossible { field: None, text });
+    }
+    Ok(())
+}
+
+/// Whose each of the labelled events is.
+fn labelled_entities(planned: &[Planned]) -> Vec<u32> {
+    let labelled = planned.iter().filter(|event| event.labelled);
+    labelled.map(|event| event.content.entity()).collect()
 }
 
 /// Times for `n` events over a span, as shares of it: the first at 0, the last at 1, gaps as uneven

@@ -15,25 +15,33 @@ mod delay;
 mod draw;
 mod enrichment;
 mod events;
+mod extras;
 mod fingerprint;
+mod histogram;
 mod ids;
 mod incident;
 mod label;
 mod math;
 mod plan;
+mod realised;
 mod run;
 mod schedule;
 mod sensors;
+mod share;
 mod sink;
+mod skew;
 mod wheel;
 
 pub use self::{
     delay::Delayed,
     enrichment::enrichment,
     events::{Event, Events, closing_events, events, fingerprint},
+    extras::{Form, Malformation},
     fingerprint::Fingerprint,
+    histogram::HistogramError,
     label::labels,
     plan::Plan,
     run::{GenerateError, Progress, run},
+    share::Share,
     sink::{SinkChoice, SinkChoiceError, SinkError},
 };

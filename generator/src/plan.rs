@@ -24,12 +24,15 @@ pub(crate) use self::{
 };
 use crate::{
     address::AddressBook,
-    delay::{DelayPlan, Delayed, draw_both},
-    draw::{Draws, Key, Purpose},
+    crowd::partition_of,
+    delay::{Delay, Delays},
+    draw::{Draws, Key},
+    extras::Extras,
     ids::EventIds,
     incident::Incident,
     schedule::Schedule,
     sensors::Effect,
+    skew::{ClockSkew, Idle},
 };
 
 /// Share of the slots that are visits by themselves, which incidents may take.
@@ -64,14 +67,16 @@ pub(crate) struct StreamPlan {
     pub(crate) rate: f64,
     pub(crate) entities: u32,
     pub(crate) skew: f64,
+    pub(crate) partition_skew: f64,
     pub(crate) schedule: Schedule,
     pub(crate) timeline: Timeline,
-    pub(crate) disorder: Option<DelayPlan>,
-    pub(crate) lateness: Option<DelayPlan>,
+    pub(crate) delays: Delays,
+    pub(crate) extras: Option<Extras>,
+    pub(crate) clock_skew: Option<ClockSkew>,
+    pub(crate) idle: Idle,
     pub(crate) key: Key,
     pub(crate) ids: EventIds,
     slots: Key,
-    delays: Key,
     pub(crate) incidents: Vec<Incident>,
     /// Slots taken by incidents, in order; none for sensors.
     pub(crate) captures: Vec<Capture>,
@@ -108,14 +113,17 @@ impl Plan {
         RunMicros(self.inner.duration_ns / 1000)
     }
 
-    /// The longest delay of any stream's events in wall time.
+    /// The longest delay of any stream's records in wall time.
     #[must_use]
     pub fn longest_delay(&self) -> RunMicros {
         let longest = self
             .inner
             .streams
             .iter()
-            .map(StreamPlan::longest_delay_us)
+            .map(|stream| {
+                let extras = stream.extras.as_ref();
+                stream.delays.longest_us() + extras.map_or(0, Extras::longest_us)
+            })
             .max();
         RunMicros(longest.unwrap_or(0))
     }
@@ -156,6 +164,21 @@ impl Plan {
     #[must_use]
     pub fn slots(&self, stream: Stream) -> u64 {
         self.stream(stream).map_or(0, |plan| plan.schedule.count())
+    }
+
+    /// Number of records to expect of a stream: its slots, and the extra records beside the events.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a run has far fewer than 2^53 slots"
+    )]
+    pub fn expected_records(&self, stream: Stream) -> u64 {
+        let Some(plan) = self.stream(stream) else {
+            return 0;
+        };
+        let extra = plan.extras.as_ref().map_or(0.0, Extras::per_event);
+        (plan.schedule.count() as f64 * (1.0 + extra)).round() as u64
     }
 
     /// Turns an event's id back into its stream and slot: the audit of lost and doubled events.
@@ -215,6 +238,15 @@ impl StreamPlan {
         self.rate / self.timeline.speed / 1000.0
     }
 
+    /// True if an entity's event in this slot would fall into a time in which its partition is idle.
+    pub(crate) fn is_idle(&self, slot: u64, entity: u32) -> bool {
+        !self.idle.is_empty()
+            && self.idle.covers(
+                partition_of(self.stream, entity, self.partitions),
+                self.schedule.arrival_ns(slot),
+            )
+    }
+
     /// The draws for what a slot says.
     pub(crate) fn slot_draws(&self, slot: u64) -> Draws {
         self.slots.draws(slot)
@@ -225,49 +257,34 @@ impl StreamPlan {
         draws.chance(SINGLES)
     }
 
-    /// The delay of a slot's event, in microseconds of event time.
-    pub(crate) fn delay(&self, slot: u64) -> (i64, Delayed) {
-        if self.disorder.is_none() && self.lateness.is_none() {
-            return (0, Delayed::No);
-        }
-        draw_both(
-            self.disorder.as_ref(),
-            self.lateness.as_ref(),
-            self.delays.draws(slot),
-        )
+    /// The timestamp of an entity's event at this offset from the origin: event time as its
+    /// producer's clock says.
+    pub(crate) fn stamp(&self, offset_ms: i64, entity: u32) -> EventTime {
+        let skew_ms = self
+            .clock_skew
+            .map_or(0, |clock_skew| clock_skew.offset_ms(entity));
+        self.timeline.origin.plus_ms(offset_ms + skew_ms)
     }
 
-    /// When an event that arrives at `arrival_ns` is due, in nanoseconds since the start.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a run is far shorter than i64 nanoseconds"
-    )]
-    pub(crate) fn due_ns(&self, arrival_ns: i64, delay_us: i64) -> i64 {
-        arrival_ns + (delay_us as f64 * 1000.0 / self.timeline.speed) as i64
+    /// The timestamp of a slot's event, which is `entity`'s.
+    pub(crate) fn stamp_of_slot(&self, slot: u64, entity: u32) -> EventTime {
+        self.stamp(self.offset_ms(self.schedule.arrival_ns(slot)), entity)
     }
 
-    /// Intended send time of a slot's event.
-    pub(crate) fn sent(&self, slot: u64) -> RunMicros {
-        let (delay_us, _) = self.delay(slot);
-        RunMicros(self.due_ns(self.schedule.arrival_ns(slot), delay_us) / 1000)
+    /// The delay of a slot's event, which is `entity`'s, at this offset from the origin.
+    pub(crate) fn delay(&self, slot: u64, entity: u32, offset_ms: i64) -> Delay {
+        self.delays.of(slot, entity, offset_ms)
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "bounded by the longest duration"
-    )]
-    fn longest_delay_us(&self) -> i64 {
-        let max = |plan: &Option<DelayPlan>| plan.as_ref().map_or(0.0, DelayPlan::max_us);
-        ((max(&self.disorder) + max(&self.lateness)) / self.timeline.speed).ceil() as i64
+    /// Intended send time of a slot's event, which is `entity`'s.
+    pub(crate) fn sent(&self, slot: u64, entity: u32) -> RunMicros {
+        let arrival_ns = self.schedule.arrival_ns(slot);
+        let delay = self.delay(slot, entity, self.offset_ms(arrival_ns));
+        RunMicros((arrival_ns + delay.wall_ns) / 1000)
     }
 }
 
 /// The keys of a stream's draws.
 pub(crate) fn stream_key(seed: u64, stream: Stream) -> Key {
     Key::root(seed).child(stream as u64)
-}
-
-/// Keys that a stream plan keeps: of its slots and of its delays.
-fn slot_keys(key: Key) -> (Key, Key) {
-    (key.purpose(Purpose::Slot), key.purpose(Purpose::Delay))
 }

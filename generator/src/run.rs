@@ -29,8 +29,10 @@ use self::pace::{Outcome, Pacer, Shared};
 use crate::{
     enrichment::enrichment,
     events::{closing_events, events},
+    histogram::HistogramError,
     label::labels,
     plan::Plan,
+    share::Share,
     sink::{self, Sink, SinkChoice, SinkError},
 };
 
@@ -61,11 +63,8 @@ pub enum GenerateError {
     #[error(transparent)]
     Sink(#[from] SinkError),
     /// A histogram cannot be made or written.
-    #[error("cannot keep a histogram: {reason}")]
-    Histogram {
-        /// Why.
-        reason: String,
-    },
+    #[error(transparent)]
+    Histogram(#[from] HistogramError),
     /// A thread died.
     #[error("the thread that sends stream `{stream}` ended without a result")]
     Thread {
@@ -79,12 +78,6 @@ impl GenerateError {
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Sink(error) if error.is_unreachable())
-    }
-
-    fn histogram(error: impl fmt::Display) -> Self {
-        Self::Histogram {
-            reason: error.to_string(),
-        }
     }
 }
 
@@ -106,7 +99,7 @@ pub struct Progress {
     pub sent: u64,
     /// Events acknowledged, over all streams.
     pub acknowledged: u64,
-    /// Events of the whole run.
+    /// Records of the whole run, as far as the plan tells: extra records are drawn.
     pub total: u64,
 }
 
@@ -197,7 +190,7 @@ impl Flood<'_> {
         let total = self
             .plan
             .streams()
-            .map(|stream| self.plan.slots(stream))
+            .map(|stream| self.plan.expected_records(stream))
             .sum();
         let threads = sinks.len();
         let (done, results) = mpsc::channel();
@@ -272,7 +265,8 @@ impl Flood<'_> {
         sink: Box<dyn Sink>,
         shared: Shared<'_>,
     ) -> Result<Outcome, GenerateError> {
-        let events = events(self.plan, stream).ok_or(GenerateError::Thread { stream })?;
+        let events =
+            events(self.plan, stream, Share::WHOLE).ok_or(GenerateError::Thread { stream })?;
         let closing = closing_events(self.plan, stream, self.schema_id);
         let topic = self.job.topics.get(&stream).cloned();
         let topic = topic.or_else(|| self.plan.topic(stream).map(|(name, _)| name.to_owned()));

@@ -4,10 +4,16 @@
 //! cycle the order changes from cycle to cycle, which gives each sensor a little jitter. Any slot's
 //! reading can be worked out alone.
 
+use floodmark_contracts::{clock::EventTime, stream::Stream};
+
 use crate::{
-    content::Reading,
+    content::{Content, Reading},
+    crowd::partition_of,
     draw::{Draws, Key, Purpose},
+    events::Filling,
     math::sin_turns,
+    plan::StreamPlan,
+    share::Share,
 };
 
 /// Share of the readings that repeat the one before (sample and hold).
@@ -124,29 +130,63 @@ impl Effect {
 
 /// The sensors of a stream with what is wrong with them.
 pub(crate) struct Sensors<'a> {
-    pub(crate) rota: Rota,
+    rota: Rota,
     characters: Vec<Character>,
+    /// The partition of each sensor's records.
+    partitions: Vec<u16>,
+    share: Share,
     /// In the order of sensor and first reading.
     effects: &'a [Effect],
     readings: Key,
 }
 
 impl<'a> Sensors<'a> {
+    /// The sensors of a plan, for the worker with this share.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a topic has at most a thousand partitions"
+    )]
+    pub(crate) fn new(plan: &'a StreamPlan, share: Share) -> Self {
+        let partition = |sensor| partition_of(Stream::Sensors, sensor, plan.partitions) as u16;
+        let mut sensors = Self::with_effects(plan.entities, &plan.effects, plan.key);
+        sensors.partitions = (0..plan.entities).map(partition).collect();
+        sensors.share = share;
+        sensors
+    }
+
     /// `effects` must be sorted by sensor and first reading.
-    pub(crate) fn new(sensors: u32, effects: &'a [Effect], key: Key) -> Self {
+    fn with_effects(sensors: u32, effects: &'a [Effect], key: Key) -> Self {
         let characters = (0..sensors)
             .map(|sensor| Character::draw(character_draws(key, sensor)))
             .collect();
         Self {
             rota: Rota::new(sensors, key),
             characters,
+            partitions: Vec::new(),
+            share: Share::WHOLE,
             effects,
             readings: key.purpose(Purpose::Reading),
         }
     }
 
+    /// What a slot holds.
+    pub(crate) fn fill(&self, plan: &StreamPlan, slot: u64, wall_ns: i64) -> Filling {
+        let (sensor, _) = self.rota.at(slot);
+        let partition = u32::from(self.partitions[sensor as usize]);
+        if !self.share.owns(partition) {
+            return Filling::Others;
+        }
+        if plan.idle.covers(partition, wall_ns) {
+            return Filling::Silence;
+        }
+        match self.reading(slot, |slot| plan.event_time(slot).0) {
+            Some(reading) => Filling::Event(Content::Reading(reading), partition),
+            None => Filling::Silence,
+        }
+    }
+
     /// The reading in a slot, none if its sensor is silent. `at` gives a slot's event time.
-    pub(crate) fn reading(&self, slot: u64, at: impl Fn(u64) -> i64) -> Option<Reading> {
+    fn reading(&self, slot: u64, at: impl Fn(u64) -> i64) -> Option<Reading> {
         let (sensor, cycle) = self.rota.at(slot);
         let first = self
             .effects
@@ -163,7 +203,7 @@ impl<'a> Sensors<'a> {
         };
         Some(Reading {
             sensor,
-            value: (value * 100.0).round() / 100.0,
+            value: rounded(value),
         })
     }
 
@@ -183,8 +223,27 @@ impl<'a> Sensors<'a> {
     }
 
     fn draws(&self, sensor: u32, cycle: u64) -> Draws {
-        self.readings.draws(cycle << 20 | u64::from(sensor))
+        reading_draws(self.readings, sensor, cycle)
     }
+}
+
+/// A reading of a sensor with which nothing is wrong.
+pub(crate) fn ordinary_reading(key: Key, sensor: u32, cycle: u64, at: EventTime) -> Reading {
+    let character = Character::draw(character_draws(key, sensor));
+    let mut draws = reading_draws(key.purpose(Purpose::Reading), sensor, cycle);
+    Reading {
+        sensor,
+        value: rounded(character.expected(at.0) + draws.bell() * character.noise),
+    }
+}
+
+/// Readings have two decimals.
+fn rounded(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
+
+fn reading_draws(readings: Key, sensor: u32, cycle: u64) -> Draws {
+    readings.draws(cycle << 20 | u64::from(sensor))
 }
 
 /// The draws for a sensor's character.
@@ -221,7 +280,7 @@ mod tests {
     }
 
     fn values(effects: &[Effect], cycles: u64) -> Vec<Option<f64>> {
-        let sensors = Sensors::new(4, effects, key());
+        let sensors = Sensors::with_effects(4, effects, key());
         (0..cycles)
             .map(|c| sensors.reading(sensors.rota.slot(2, c), |slot| slot as i64 * 500))
             .map(|reading| reading.map(|r| r.value))

@@ -59,12 +59,12 @@ impl<T: Copy> Wheel<T> {
         self.len += 1;
     }
 
-    /// Takes out the first visit that goes on at `now_ms` or before.
-    pub(crate) fn pop_due(&mut self, now_ms: i64) -> Option<T> {
+    /// Takes out the first visit that goes on at `now_ms` or before, with the beginning of its bucket.
+    pub(crate) fn pop_due(&mut self, now_ms: i64) -> Option<(i64, T)> {
         let now = now_ms / BUCKET_MS;
         while self.earliest <= now {
             if self.buckets[index(self.earliest)].0 != NONE {
-                return Some(self.pop_head());
+                return Some((self.earliest * BUCKET_MS, self.pop_head()));
             }
             if self.len == 0 {
                 self.earliest = now;
@@ -137,8 +137,8 @@ mod tests {
         wheel.push(1_000, 'a');
         wheel.push(5_010, 'c');
         assert_eq!(wheel.pop_due(500), None);
-        assert_eq!(wheel.pop_due(6_000), Some('a'));
-        assert_eq!(wheel.pop_due(6_000), Some('b'));
+        assert_eq!(wheel.pop_due(6_000), Some((1_000, 'a')));
+        assert_eq!(wheel.pop_due(6_000), Some((5_000, 'b')));
         assert_eq!(wheel.pop_first(), Some('c'));
         assert_eq!(wheel.pop_first(), None);
     }
@@ -149,7 +149,7 @@ mod tests {
         wheel.push(60_000, 'b');
         assert_eq!(wheel.pop_first(), Some('b'));
         wheel.push(1_000, 'a');
-        assert_eq!(wheel.pop_due(2_000), Some('a'));
+        assert_eq!(wheel.pop_due(2_000), Some((1_000, 'a')));
     }
 
     proptest! {
@@ -161,7 +161,7 @@ mod tests {
             for (i, (ahead, pop)) in steps.iter().enumerate() {
                 wheel.push(now + ahead, (i, now + ahead.min(&120_000)));
                 now += 700;
-                if *pop && let Some((i, at)) = wheel.pop_due(now) {
+                if *pop && let Some((_, (i, at))) = wheel.pop_due(now) {
                     prop_assert!(at <= now + BUCKET_MS);
                     popped.push(i);
                 }

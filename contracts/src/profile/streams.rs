@@ -3,7 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::anomalies::RawAnomaly;
+use super::{
+    anomalies::RawAnomaly,
+    disorder::{RawClockSkew, RawDelay, RawDuplicates, RawIdle, RawMalformed, RawOffline},
+};
 use crate::stream::Stream;
 
 /// The streams to generate. A stream that is left out is not generated.
@@ -59,12 +62,34 @@ pub struct StreamSection {
     /// Who makes the events.
     #[serde(default)]
     pub population: RawPopulation,
+    /// Exponent of a Zipf law over the partitions: 0 leaves them as the keys fall, 1 gives the first
+    /// twice the second's events; 0 to 3. Not for sensors, which report at equal rates.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub partition_skew: f64,
+    /// Partitions on which nothing is sent for a while.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub idle: Vec<RawIdle>,
+    /// Arrival jitter: delay between producer and broker, in wall time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<RawDelay>,
     /// Out-of-orderness within the bound: delay of an event's arrival behind its event time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disorder: Option<RawDelay>,
     /// Lateness: a further, longer delay, for a small share of events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lateness: Option<RawDelay>,
+    /// Devices that lose their connection and send a batch when they are back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offline: Option<RawOffline>,
+    /// Producers whose clocks are wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_skew: Option<RawClockSkew>,
+    /// Records that are sent twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicates: Option<RawDuplicates>,
+    /// Records that no reader accepts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub malformed: Option<RawMalformed>,
     /// Anomalies to inject.
     #[serde(default)]
     pub anomalies: Vec<RawAnomaly>,
@@ -72,6 +97,14 @@ pub struct StreamSection {
 
 fn default_partitions() -> u32 {
     4
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+fn is_zero(number: &f64) -> bool {
+    *number == 0.0
 }
 
 /// How due times are spaced.
@@ -104,44 +137,4 @@ impl Default for RawPopulation {
             skew: 0.8,
         }
     }
-}
-
-/// A delay of arrival behind event time, in event time, for a share of the events.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RawDelay {
-    /// Share of the events that are delayed, 0 to 1.
-    pub share: f64,
-    /// How long, in event time.
-    pub delay: RawDistribution,
-}
-
-/// A distribution of durations in event time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum RawDistribution {
-    /// Evenly between two bounds.
-    Uniform(RawUniform),
-    /// Exponential with a mean, cut at a maximum.
-    Exponential(RawExponential),
-}
-
-/// Bounds of a uniform distribution.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RawUniform {
-    /// The shortest, such as `0s`.
-    pub min: String,
-    /// The longest, such as `2s`.
-    pub max: String,
-}
-
-/// Parameters of an exponential distribution.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RawExponential {
-    /// The mean before the cut, such as `500ms`.
-    pub mean: String,
-    /// Nothing is longer than this, such as `2s`.
-    pub max: String,
 }

@@ -47,6 +47,10 @@ pub(super) fn make(
         fault: fault(plan, sensor, &mut occasion),
     };
     plan.effects.push(effect);
+    if (effect.from..=effect.to).any(|cycle| plan.is_idle(rota.slot(sensor, cycle), sensor)) {
+        let text = "falls into a time in which its partition is `idle`; move either".to_owned();
+        return Err(Impossible { field: None, text });
+    }
     Ok(incident(plan, &rota, effect, kind, number))
 }
 
@@ -141,18 +145,19 @@ fn incident(plan: &StreamPlan, rota: &Rota, effect: Effect, kind: Kind, number: 
         .collect();
     let (first, last) = (affected.first().copied(), affected.last().copied());
     let (first, last) = (first.unwrap_or_default(), last.unwrap_or_default());
-    let (start, end) = (plan.event_time(first), plan.event_time(last));
+    let stamp = |slot: u64| plan.stamp_of_slot(slot, sensor);
+    let (start, end) = (stamp(first), stamp(last));
     let telling = match kind {
         Kind::LevelShift => 2,
         Kind::StuckValue => 4,
         Kind::DropOut => 3,
         _ => 0,
     };
-    let sent = |slot: u64, at| -> RunMicros {
+    let sent = |slot: u64| -> RunMicros {
         if silent {
-            plan.timeline.run_micros(at)
+            plan.timeline.run_micros(plan.event_time(slot))
         } else {
-            plan.sent(slot)
+            plan.sent(slot, sensor)
         }
     };
     Incident {
@@ -164,11 +169,9 @@ fn incident(plan: &StreamPlan, rota: &Rota, effect: Effect, kind: Kind, number: 
         )],
         start,
         end,
-        first_sent: sent(first, start),
-        last_sent: sent(last, end),
-        detectable_at: affected
-            .get(telling)
-            .map_or(end, |slot| plan.event_time(*slot)),
+        first_sent: sent(first),
+        last_sent: sent(last),
+        detectable_at: affected.get(telling).map_or(end, |slot| stamp(*slot)),
         slots: if silent { Vec::new() } else { affected },
     }
 }
@@ -176,5 +179,6 @@ fn incident(plan: &StreamPlan, rota: &Rota, effect: Effect, kind: Kind, number: 
 /// Id of the reading in a slot.
 pub(crate) fn id_of_slot(plan: &StreamPlan, slot: u64) -> String {
     let (sensor, _) = Rota::new(plan.entities, plan.key).at(slot);
-    reading_id(&entity_name(Stream::Sensors, sensor), plan.event_time(slot))
+    let stamp = plan.stamp_of_slot(slot, sensor);
+    reading_id(&entity_name(Stream::Sensors, sensor), stamp)
 }

@@ -47,7 +47,12 @@ pub(crate) fn take_slots(
     let mut next = 0;
     for event in planned {
         let mut slot = plan.first_slot_at(event.at_ms).max(next);
-        while taken.contains_key(&slot) || !StreamPlan::is_single(&mut plan.slot_draws(slot)) {
+        let entity = event.content.entity();
+        while slot < plan.schedule.count()
+            && (taken.contains_key(&slot)
+                || !StreamPlan::is_single(&mut plan.slot_draws(slot))
+                || plan.is_idle(slot, entity))
+        {
             slot += 1;
         }
         let beyond = slot >= plan.schedule.count();

@@ -12,10 +12,16 @@ use floodmark_contracts::{
     units::{parse_duration, parse_rate},
 };
 
-use super::{Inner, Spec, StreamPlan, slot_keys, stream_key};
+use super::{Inner, Spec, StreamPlan, stream_key};
 use crate::{
-    address::AddressBook, delay::DelayPlan, draw::Purpose, ids::EventIds, incident,
+    address::AddressBook,
+    delay::Delays,
+    draw::Purpose,
+    extras::Extras,
+    ids::EventIds,
+    incident,
     schedule::Schedule,
+    skew::{ClockSkew, Idle},
 };
 
 /// What is known of the run when its streams are resolved.
@@ -140,14 +146,25 @@ fn resolve_stream(
         let text = format!("`{skew}` is no exponent of a Zipf law; use 0 (all alike) to 3");
         problems.add(path("population.skew"), text);
     }
-    let mut delay = |raw: &Option<_>, field: &str| {
-        raw.as_ref()
-            .and_then(|raw| DelayPlan::resolve(raw, &path(field), problems))
-    };
-    let disorder = delay(&raw.disorder, "disorder");
-    let lateness = delay(&raw.lateness, "lateness");
+    if !(0.0..=3.0).contains(&raw.partition_skew) {
+        let text = format!(
+            "`{}` is no exponent of a Zipf law; use 0 (as the keys fall) to 3",
+            raw.partition_skew
+        );
+        problems.add(path("partition_skew"), text);
+    }
+    let idle = Idle::resolve(&raw.idle, raw.partitions, &path("idle"), problems);
+    // Without a sound run the keys and the speed are made up; the plan is not made then.
+    let (seed, speed) = run.map_or((0, 1.0), |run| (run.seed, run.timeline.speed));
+    let key = stream_key(seed, stream);
+    let section = format!("streams.{stream}");
+    let delays = Delays::resolve(raw, key, speed, &section, problems);
+    let extras = Extras::resolve(stream, raw, key, &section, problems);
+    let clock_skew = raw
+        .clock_skew
+        .as_ref()
+        .and_then(|raw| ClockSkew::resolve(raw, key, &path("clock_skew"), problems));
     let (run, rate) = (run?, rate?);
-    let key = stream_key(run.seed, stream);
     if stream == Stream::Sensors {
         check_sensors(raw, rate, run, problems);
     }
@@ -164,7 +181,6 @@ fn resolve_stream(
         );
         problems.add(path("rate"), text);
     }
-    let (slots, delays) = slot_keys(key);
     Some(StreamPlan {
         stream,
         topic,
@@ -172,14 +188,16 @@ fn resolve_stream(
         rate,
         entities,
         skew,
+        partition_skew: raw.partition_skew,
         schedule,
         timeline: run.timeline,
-        disorder,
-        lateness,
+        delays,
+        extras,
+        clock_skew,
+        idle,
         key,
         ids: EventIds::new(run.seed),
-        slots,
-        delays,
+        slots: key.purpose(Purpose::Slot),
         incidents: Vec::new(),
         captures: Vec::new(),
         effects: Vec::new(),
@@ -192,6 +210,10 @@ fn check_sensors(raw: &StreamSection, rate: f64, run: &Run, problems: &mut Probl
         let text = "sensors report at a fixed period, and `poisson` would let one report twice in an \
                     instant; use `constant`";
         problems.add("streams.sensors.arrivals", text);
+    }
+    if raw.partition_skew > 0.0 {
+        let text = "sensors report at equal rates, whatever their partition; leave it out";
+        problems.add("streams.sensors.partition_skew", text);
     }
     // Jitter takes up to a sixteenth of the period; 2 ms of the rest keep timestamps apart.
     let fewest = (2.0 * rate / run.timeline.speed / 1000.0 * 16.0 / 15.0).ceil();

@@ -8,22 +8,19 @@ use std::{
     time::Duration,
 };
 
-use base64::Engine as _;
 use floodmark_contracts::{
     clock::{Clock, RunMicros, WallTime},
-    histogram::EncodedHistogram,
     record::{SeriesRow, StreamFacts},
     stream::Stream,
 };
-use hdrhistogram::{
-    Histogram,
-    serialization::{Serializer as _, V2DeflateSerializer},
-};
+use hdrhistogram::Histogram;
 
 use super::{GenerateError, series::Series};
 use crate::{
-    events::{Event, Events, count_disorder},
+    events::{Event, Events},
     fingerprint::Fingerprint,
+    histogram,
+    realised::Realised,
     sink::{Handover, Report, Sink, SinkError},
 };
 
@@ -78,6 +75,7 @@ struct Tally {
     facts: StreamFacts,
     lateness: Histogram<u64>,
     latency: Histogram<u64>,
+    realised: Realised,
     fingerprint: Fingerprint,
     series: Series,
 }
@@ -114,6 +112,7 @@ impl<'a> Pacer<'a> {
         let mut more = events.next_into(&mut event);
         let mut interrupted = false;
         while more {
+            self.tally.facts.silent = events.silent();
             if self.shared.stopped() {
                 interrupted = true;
                 self.count_unsent(&mut events, &mut event);
@@ -129,6 +128,7 @@ impl<'a> Pacer<'a> {
                 self.sleep_us(next_due_us - now_us);
             }
         }
+        self.tally.facts.silent = events.silent();
         self.finish(closing, interrupted)
     }
 
@@ -177,7 +177,7 @@ impl<'a> Pacer<'a> {
         tally.facts.due += 1;
         tally.facts.sent += 1;
         tally.facts.bytes += (event.key.len() + event.value.len()) as u64;
-        count_disorder(&mut tally.facts.disorder, event);
+        tally.realised.add(event);
         self.shared.sent.fetch_add(1, Ordering::Relaxed);
         if handover == Handover::Stored {
             let now_us = self.shared.now_us();
@@ -261,14 +261,14 @@ impl<'a> Pacer<'a> {
 
 impl Tally {
     fn new(stream: Stream, topic: String) -> Result<Self, GenerateError> {
-        let histogram = || Histogram::new_with_bounds(1, HIGHEST_US, 3);
         Ok(Self {
             facts: StreamFacts {
                 topic,
                 ..StreamFacts::default()
             },
-            lateness: histogram().map_err(GenerateError::histogram)?,
-            latency: histogram().map_err(GenerateError::histogram)?,
+            lateness: histogram::up_to(HIGHEST_US)?,
+            latency: histogram::up_to(HIGHEST_US)?,
+            realised: Realised::new()?,
             fingerprint: Fingerprint::default(),
             series: Series::new(stream),
         })
@@ -291,21 +291,12 @@ impl Tally {
     }
 
     fn facts(mut self) -> Result<StreamFacts, GenerateError> {
-        self.facts.send_lateness = encoded(&self.lateness)?;
-        self.facts.acknowledge_latency = encoded(&self.latency)?;
+        self.facts.send_lateness = histogram::encoded(&self.lateness)?;
+        self.facts.acknowledge_latency = histogram::encoded(&self.latency)?;
+        (self.facts.disorder, self.facts.extras) = self.realised.facts()?;
         self.facts.fingerprint = self.fingerprint.to_string();
         Ok(self.facts)
     }
-}
-
-fn encoded(histogram: &Histogram<u64>) -> Result<EncodedHistogram, GenerateError> {
-    let mut bytes = Vec::new();
-    V2DeflateSerializer::new()
-        .serialize(histogram, &mut bytes)
-        .map_err(GenerateError::histogram)?;
-    Ok(EncodedHistogram(
-        base64::engine::general_purpose::STANDARD.encode(bytes),
-    ))
 }
 
 /// Lets this thread's sleeps end on time: by default the kernel may stretch each by 50 us.

@@ -95,6 +95,7 @@ proptest! {
                     Delayed::No => 0,
                     Delayed::Disordered => 2_000_000,
                     Delayed::Late => 32_000_000,
+                    Delayed::Offline => unreachable!("no device is offline here"),
                 };
                 prop_assert!((0..=bound_us).contains(&event.delay_us), "{:?}", event);
                 let arrival_us = event.due_ns / 1000 - event.delay_us / 60;

@@ -8,7 +8,7 @@ use floodmark_contracts::{
     job::GeneratorSection,
     stream::Stream,
 };
-use floodmark_generator::{Event, Plan, events};
+use floodmark_generator::{Event, Plan, Share, events};
 
 /// A run of three streams with incidents of all kinds, small enough for property tests.
 pub const ALL: &str = r#"
@@ -92,7 +92,7 @@ pub fn resolved(section: GeneratorSection) -> Plan {
 
 /// All events of a stream in the order of their due times.
 pub fn all_events(plan: &Plan, stream: Stream) -> Vec<Event> {
-    events(plan, stream).unwrap().collect()
+    events(plan, stream, Share::WHOLE).unwrap().collect()
 }
 
 /// An event of any stream with its texts by name.

@@ -12,7 +12,7 @@ use floodmark_contracts::{
     site::Site,
     stream::Stream,
 };
-use floodmark_generator::{Plan, enrichment, events, labels};
+use floodmark_generator::{Plan, Share, enrichment, events, labels};
 use proptest::prelude::*;
 
 use super::fixture::{Decoded, all, all_events, by, calm, decoded};
@@ -320,7 +320,7 @@ fn faults_of_sensors_change_their_readings_as_stated() {
 #[test]
 fn a_stream_without_incidents_has_no_labels() {
     assert!(labels(&calm(1)).is_empty());
-    assert!(events(&calm(1), Stream::Sensors).is_some());
+    assert!(events(&calm(1), Stream::Sensors, Share::WHOLE).is_some());
 }
 
 #[test]

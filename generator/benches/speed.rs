@@ -1,0 +1,182 @@
+//! How fast events are made: schedule, population, disorder, labels and encoding all on, into nothing.
+//!
+//! ```text
+//! cargo bench -p floodmark-generator --bench speed
+//! ```
+//!
+//! One thread walks each stream's events as a run does. The cases take turns, round by round, so that
+//! whatever else the machine does meets all of them; the table has the medians. `FLOODMARK_BENCH_ROUNDS`
+//! and `FLOODMARK_BENCH_EVENTS` change how often and how much is measured.
+//!
+//! A million a CPU second is what counts on a shared machine; a million a second of wall time is what
+//! one core gave while others used it too.
+
+use std::{error::Error, hint::black_box, time::Instant};
+
+use floodmark_contracts::{job::GeneratorSection, stream::Stream};
+use floodmark_generator::{Event, Plan, Share, events};
+use nix::time::{ClockId, clock_gettime};
+
+/// Entities of the cases.
+const POPULATIONS: [u32; 3] = [10_000, 100_000, 1_000_000];
+
+struct Case {
+    stream: Stream,
+    entities: u32,
+    plan: Plan,
+    found: Vec<Figures>,
+}
+
+#[derive(Clone, Copy)]
+struct Figures {
+    per_second: f64,
+    per_cpu_second: f64,
+    bytes: f64,
+    start_ms: f64,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    // Cargo passes `--bench`, and `--test` under `cargo test`: there is nothing to test here.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return Ok(());
+    }
+    let rounds = setting("FLOODMARK_BENCH_ROUNDS", 5)?;
+    let count = setting("FLOODMARK_BENCH_EVENTS", 2_000_000)?;
+    let only = std::env::var("FLOODMARK_BENCH_STREAM").ok();
+    let mut cases = Vec::new();
+    for stream in Stream::ALL {
+        if only
+            .as_deref()
+            .is_some_and(|name| name != stream.to_string())
+        {
+            continue;
+        }
+        for entities in POPULATIONS {
+            let section = section(stream, entities, count)?;
+            let plan = Plan::resolve(&section).map_err(|problems| format!("{problems:?}"))?;
+            cases.push(Case {
+                stream,
+                entities,
+                plan,
+                found: Vec::new(),
+            });
+        }
+    }
+    for _ in 0..rounds {
+        for case in &mut cases {
+            let figures = measure(case)?;
+            case.found.push(figures);
+        }
+    }
+    report(&format!(
+        "{rounds} rounds of {count} events, one thread, medians"
+    ));
+    report("| stream | entities | M events/CPU-s | M events/s | bytes | start-up ms |");
+    report("|---|---|---|---|---|---|");
+    for case in &cases {
+        let median = |of: fn(&Figures) -> f64| {
+            let mut values: Vec<f64> = case.found.iter().map(of).collect();
+            values.sort_by(f64::total_cmp);
+            values[values.len() / 2]
+        };
+        report(&format!(
+            "| {} | {} | {:.2} | {:.2} | {:.0} | {:.0} |",
+            case.stream,
+            case.entities,
+            median(|f| f.per_cpu_second) / 1e6,
+            median(|f| f.per_second) / 1e6,
+            median(|f| f.bytes),
+            median(|f| f.start_ms),
+        ));
+    }
+    Ok(())
+}
+
+fn measure(case: &Case) -> Result<Figures, Box<dyn Error>> {
+    let begun = now();
+    let mut stream =
+        events(&case.plan, case.stream, Share::WHOLE).ok_or("the plan has the stream")?;
+    let mut event = Event::default();
+    let mut more = stream.next_into(&mut event);
+    let start_ms = begun.elapsed().as_secs_f64() * 1e3;
+    let (wall, cpu) = (now(), cpu_seconds()?);
+    let (mut n, mut bytes) = (0u64, 0u64);
+    while more {
+        black_box((&event.key, &event.value));
+        bytes += event.value.len() as u64;
+        n += 1;
+        more = stream.next_into(&mut event);
+    }
+    let n = n as f64;
+    Ok(Figures {
+        per_second: n / wall.elapsed().as_secs_f64(),
+        per_cpu_second: n / (cpu_seconds()? - cpu),
+        bytes: bytes as f64 / n,
+        start_ms,
+    })
+}
+
+/// A profile like the shipped ones: Poisson arrivals, disorder, lateness, incidents of several kinds.
+/// The rate is such that people have the time that people take.
+fn section(stream: Stream, entities: u32, count: u64) -> Result<GeneratorSection, Box<dyn Error>> {
+    let (arrivals, anomalies) = match stream {
+        Stream::Clickstream => (
+            "poisson",
+            "[{traffic-spike: {count: 4}}, {bot: {count: 4}}, {impossible-navigation: {count: 4}}, {error-burst: {count: 4}}]",
+        ),
+        Stream::Banking => (
+            "poisson",
+            "[{credential-stuffing: {count: 4}}, {account-takeover: {count: 4}}, {machine-speed-input: {count: 4}}]",
+        ),
+        // Of a million sensors each reports twice: too little for incidents that last.
+        Stream::Sensors if entities > 100_000 => ("constant", "[{sensor-spike: {count: 20}}]"),
+        Stream::Sensors => (
+            "constant",
+            "[{sensor-spike: {count: 8}}, {level-shift: {count: 4, duration: 15m}}, {stuck-value: {count: 4, duration: 15m}}, {drop-out: {count: 4, duration: 15m}}]",
+        ),
+    };
+    // Thirty minutes of event time.
+    let rate = count as f64 / 30.0;
+    let yaml = format!(
+        "name: speed
+seed: 1
+duration: 30s
+warm_up: 1s
+event_time: {{ speed: 60, origin: \"2025-06-10T05:00:00Z\" }}
+streams:
+  {stream}:
+    rate: {rate:.0}/s
+    arrivals: {arrivals}
+    partitions: 8
+    population: {{ entities: {entities}, skew: 0.8 }}
+    disorder: {{ share: 0.2, delay: {{ exponential: {{ mean: 400ms, max: 2s }} }} }}
+    lateness: {{ share: 0.002, delay: {{ uniform: {{ min: 5s, max: 30s }} }} }}
+    anomalies: {anomalies}
+"
+    );
+    Ok(serde_saphyr::from_str(&yaml)?)
+}
+
+fn setting<T: std::str::FromStr>(name: &str, default: T) -> Result<T, Box<dyn Error>> {
+    match std::env::var(name) {
+        Ok(text) => text
+            .parse()
+            .map_err(|_| format!("`{name}` is `{text}`; use a whole number").into()),
+        Err(_) => Ok(default),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn cpu_seconds() -> Result<f64, Box<dyn Error>> {
+    let used = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?;
+    Ok(used.tv_sec() as f64 + used.tv_nsec() as f64 / 1e9)
+}
+
+#[expect(clippy::print_stdout, reason = "a benchmark's figures are its output")]
+fn report(line: &str) {
+    println!("{line}");
+}

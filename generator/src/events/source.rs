@@ -1,0 +1,106 @@
+//! What fills the slots of a stream.
+
+use floodmark_contracts::stream::Stream;
+
+use crate::{
+    banking::Customers,
+    clickstream::Visitors,
+    content::Content,
+    crowd::{Crowd, CrowdSize, Visits},
+    draw::Draws,
+    plan::{Capture, Plan, SINGLES, StreamPlan},
+    sensors::Sensors,
+    share::Share,
+};
+
+/// What a slot holds, for one of several workers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Filling {
+    /// An event, and its partition.
+    Event(Content, u32),
+    /// An event that another worker makes.
+    Others,
+    /// Nothing: its sensor is silent, or all partitions are idle. One worker says so, the others
+    /// [`Filling::Others`].
+    Silence,
+}
+
+/// What fills the slots. There are few of these, so their size does not matter.
+pub(super) enum Source<'a> {
+    Clickstream(Taken<'a>, Crowd<Visitors<'a>>),
+    Banking(Taken<'a>, Crowd<Customers<'a>>),
+    Sensors(Sensors<'a>),
+}
+
+/// The slots that incidents take, with the place of the next one.
+pub(super) struct Taken<'a> {
+    captures: &'a [Capture],
+    next: usize,
+}
+
+/// A slot, and when its event arrives.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival {
+    pub(super) slot: u64,
+    pub(super) wall_ns: i64,
+    pub(super) offset_ms: i64,
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn new(plan: &'a Plan, stream: &'a StreamPlan, share: Share) -> Self {
+        let size = CrowdSize {
+            stream: stream.stream,
+            entities: stream.entities,
+            skew: stream.skew,
+            partitions: stream.partitions,
+            partition_skew: stream.partition_skew,
+            events_per_ms: stream.events_per_ms() * (1.0 - SINGLES),
+        };
+        let taken = Taken {
+            captures: &stream.captures,
+            next: 0,
+        };
+        match stream.stream {
+            Stream::Clickstream => {
+                let visitors = Visitors::new(plan.book(), stream.key);
+                Self::Clickstream(taken, Crowd::new(visitors, size, share, stream.key))
+            }
+            Stream::Banking => {
+                let customers = Customers::new(plan.book(), stream.entities, stream.key);
+                Self::Banking(taken, Crowd::new(customers, size, share, stream.key))
+            }
+            Stream::Sensors => Self::Sensors(Sensors::new(stream, share)),
+        }
+    }
+
+    /// What the slot holds.
+    pub(super) fn fill(&mut self, plan: &StreamPlan, arrival: Arrival) -> Filling {
+        match self {
+            Self::Clickstream(taken, crowd) => taken.fill(plan, arrival, crowd),
+            Self::Banking(taken, crowd) => taken.fill(plan, arrival, crowd),
+            Self::Sensors(sensors) => sensors.fill(plan, arrival.slot, arrival.wall_ns),
+        }
+    }
+}
+
+impl Taken<'_> {
+    fn fill<V: Visits>(
+        &mut self,
+        plan: &StreamPlan,
+        arrival: Arrival,
+        crowd: &mut Crowd<V>,
+    ) -> Filling {
+        let mut draws: Draws = plan.slot_draws(arrival.slot);
+        let idle = |partition| plan.idle.covers(partition, arrival.wall_ns);
+        if !StreamPlan::is_single(&mut draws) {
+            return crowd.next(arrival.offset_ms, &mut draws, idle);
+        }
+        match self.captures.get(self.next) {
+            Some(capture) if capture.slot == arrival.slot => {
+                self.next += 1;
+                crowd.owned(capture.content)
+            }
+            _ => crowd.single(&mut draws, idle),
+        }
+    }
+}

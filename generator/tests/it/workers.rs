@@ -1,0 +1,284 @@
+//! Laws of shares, extra records and disturbances: what one worker makes, several make together.
+
+use std::collections::BTreeMap;
+
+use floodmark_contracts::{
+    event::{banking::BankingUiEvent, clickstream::ClickEvent, confluent::split_frame},
+    stream::Stream,
+};
+use floodmark_generator::{Delayed, Event, Form, Malformation, Plan, Share, events, labels};
+use proptest::prelude::*;
+
+use super::fixture::{ALL, all_events, resolved, section};
+
+/// Everything that disturbs a stream, on all of them.
+const DISTURBED: &str = r#"
+name: disturbed
+seed: 1
+duration: 10s
+warm_up: 1s
+event_time: { speed: 60, origin: "2025-06-10T05:00:00Z" }
+streams:
+  clickstream:
+    rate: 1200/s
+    arrivals: poisson
+    partitions: 5
+    population: { entities: 900, skew: 0.8 }
+    partition_skew: 1
+    idle: [{ partition: 1, from: 4s, for: 3s }]
+    jitter: { share: 1, delay: { log-normal: { median: 3ms, sigma: 1, max: 200ms } } }
+    disorder: { share: 0.3, delay: { exponential: { mean: 500ms, max: 2s } } }
+    lateness: { share: 0.01, delay: { pareto: { min: 5s, alpha: 1.2, max: 60s } } }
+    offline: { share: 0.2, every: 4m, length: 1m }
+    clock_skew: { share: 0.1, offset: { uniform: { min: 1s, max: 20s } } }
+    duplicates: { share: 0.05, new_ids: 0.4, delay: { uniform: { min: 0ms, max: 50ms } } }
+    malformed: { bad-json: 0.01, missing-field: 0.01, wrong-type: 0.01, truncated: 0.01 }
+    anomalies: [ { traffic-spike: { count: 1 } }, { bot: { count: 1 } } ]
+  banking:
+    rate: 500/s
+    partitions: 4
+    population: { entities: 700, skew: 0.5 }
+    offline: { share: 0.2, every: 4m, length: 1m }
+    clock_skew: { share: 0.2, ahead: 1, offset: { uniform: { min: 1s, max: 20s } } }
+    duplicates: { share: 0.05, new_ids: 0.4, delay: { uniform: { min: 0ms, max: 50ms } } }
+    malformed: { unknown-schema: 0.02, truncated: 0.01 }
+    anomalies: [ { machine-speed-input: { count: 2 } } ]
+  sensors:
+    rate: 500/s
+    partitions: 3
+    population: { entities: 25 }
+    idle: [{ partition: 0, from: 4s, for: 1s }]
+    clock_skew: { share: 0.3, ahead: 0, offset: { uniform: { min: 1s, max: 20s } } }
+    duplicates: { share: 0.05, delay: { uniform: { min: 0ms, max: 50ms } } }
+    malformed: { missing-field: 0.02 }
+    anomalies: [ { stuck-value: { count: 1 } } ]
+"#;
+
+fn disturbed(seed: u64) -> Plan {
+    let mut section = section(DISTURBED);
+    section.seed = seed;
+    resolved(section)
+}
+
+/// The records of each partition, in order.
+fn logs(records: impl Iterator<Item = Event>) -> BTreeMap<i32, Vec<Event>> {
+    let mut logs: BTreeMap<i32, Vec<Event>> = BTreeMap::new();
+    for record in records {
+        logs.entry(record.partition).or_default().push(record);
+    }
+    logs
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3))]
+
+    /// forall seed, workers: together they make each partition's log as one does, and count the same
+    /// silent slots.
+    #[test]
+    fn any_number_of_workers_makes_the_same_logs(seed: u64) {
+        for plan in [disturbed(seed), resolved(section(ALL))] {
+            for stream in Stream::ALL {
+                let mut whole = events(&plan, stream, Share::WHOLE).unwrap();
+                let expected = logs(whole.by_ref());
+                for workers in [2, 3, 7] {
+                    let (mut found, mut silent) = (BTreeMap::new(), 0);
+                    for index in 0..workers {
+                        let share = Share::new(index, workers).unwrap();
+                        let mut part = events(&plan, stream, share).unwrap();
+                        for (partition, log) in logs(part.by_ref()) {
+                            prop_assert!(share.owns(partition.unsigned_abs()));
+                            prop_assert!(found.insert(partition, log).is_none());
+                        }
+                        silent += part.silent();
+                    }
+                    prop_assert!(found == expected, "{} workers, {}", workers, stream);
+                    prop_assert_eq!(silent, whole.silent());
+                }
+            }
+        }
+    }
+
+    /// forall seed: every slot holds one event or is silent, every other record is of a kind that is
+    /// counted, and records come in the order of their due times.
+    #[test]
+    fn every_record_is_accounted_for(seed: u64) {
+        let plan = disturbed(seed);
+        for stream in Stream::ALL {
+            let mut source = events(&plan, stream, Share::WHOLE).unwrap();
+            let records: Vec<Event> = source.by_ref().collect();
+            prop_assert!(records.is_sorted_by_key(|r| r.due_ns));
+            let mut of_slot: BTreeMap<u64, Vec<&Event>> = BTreeMap::new();
+            for record in &records {
+                of_slot.entry(record.slot).or_default().push(record);
+            }
+            prop_assert_eq!(of_slot.len() as u64 + source.silent(), plan.slots(stream));
+            for records in of_slot.values() {
+                let plain: Vec<_> = records.iter().filter(|r| r.form == Form::Event).collect();
+                prop_assert_eq!(plain.len(), 1);
+                for extra in records.iter().filter(|r| r.form != Form::Event) {
+                    check_extra(stream, plain[0], extra)?;
+                }
+            }
+        }
+    }
+}
+
+fn check_extra(stream: Stream, event: &Event, extra: &Event) -> Result<(), TestCaseError> {
+    prop_assert_eq!(&extra.key, &event.key);
+    prop_assert!((0..=50_000_000).contains(&(extra.due_ns - event.due_ns)));
+    match extra.form {
+        Form::Event => unreachable!("filtered out"),
+        Form::Copy => prop_assert_eq!(&extra.value, &event.value),
+        Form::NewId => {
+            prop_assert_ne!(&extra.value, &event.value);
+            prop_assert_eq!(without_id(stream, extra), without_id(stream, event));
+        }
+        Form::Malformed(_) => {
+            prop_assert_eq!(extra.due_ns, event.due_ns);
+            prop_assert_ne!(&extra.value, &event.value);
+        }
+    }
+    Ok(())
+}
+
+/// All of a record but its id.
+fn without_id(stream: Stream, event: &Event) -> String {
+    if stream == Stream::Banking {
+        let (_, body) = split_frame(&event.value).unwrap();
+        let event = BankingUiEvent::decode_body(body).unwrap();
+        return format!(
+            "{:?}",
+            BankingUiEvent {
+                event_id: "",
+                ..event
+            }
+        );
+    }
+    let event = ClickEvent::decode(&event.value).unwrap();
+    format!(
+        "{:?}",
+        ClickEvent {
+            event_id: "".into(),
+            ..event
+        }
+    )
+}
+
+#[test]
+fn both_ids_of_an_event_give_its_slot() {
+    let plan = disturbed(1);
+    let records = all_events(&plan, Stream::Clickstream);
+    let again = records.iter().filter(|r| r.form == Form::NewId);
+    let mut count = 0;
+    for record in again {
+        let event = ClickEvent::decode(&record.value).unwrap();
+        let slot = plan.slot_of(&event.event_id);
+        assert_eq!(slot, Some((Stream::Clickstream, record.slot)));
+        count += 1;
+    }
+    assert!(count > 100, "{count}");
+}
+
+#[test]
+fn extra_records_come_in_the_shares_asked_for() {
+    let plan = disturbed(1);
+    for (stream, form, share) in [
+        (Stream::Clickstream, Form::Copy, 0.03),
+        (Stream::Clickstream, Form::NewId, 0.02),
+        (
+            Stream::Clickstream,
+            Form::Malformed(Malformation::WrongType),
+            0.01,
+        ),
+        (
+            Stream::Banking,
+            Form::Malformed(Malformation::UnknownSchema),
+            0.02,
+        ),
+        (Stream::Sensors, Form::Copy, 0.05),
+    ] {
+        let records = all_events(&plan, stream);
+        let count = |form| records.iter().filter(|r| r.form == form).count() as f64;
+        let found = count(form) / count(Form::Event);
+        // Five standard deviations of a share among at least 4,500 events.
+        let tolerance = 5.0 * (share / 4500.0f64).sqrt();
+        assert!(
+            (found - share).abs() < tolerance,
+            "{stream} {form:?}: {found}"
+        );
+    }
+    let expected = plan.expected_records(Stream::Clickstream) as f64;
+    let found = all_events(&plan, Stream::Clickstream).len() as f64;
+    assert!((found / expected - 1.0).abs() < 0.01, "{found} {expected}");
+}
+
+#[test]
+fn an_idle_partition_gets_nothing_and_the_others_get_its_share() {
+    let plan = disturbed(1);
+    let arrived = |stream, partitions: &[i32], from_s: f64, to_s: f64| {
+        all_events(&plan, stream)
+            .iter()
+            .filter(|e| e.form == Form::Event && e.delayed == Delayed::No)
+            .filter(|e| partitions.contains(&e.partition))
+            .filter(|e| (from_s..to_s).contains(&(e.due_ns as f64 / 1e9)))
+            .count() as f64
+            / (to_s - from_s)
+    };
+    // Jitter takes up to 200 ms.
+    assert_eq!(arrived(Stream::Clickstream, &[1], 4.2, 7.0), 0.0);
+    assert!(arrived(Stream::Clickstream, &[1], 7.5, 9.0) > 30.0);
+    assert_eq!(arrived(Stream::Sensors, &[0], 4.0, 5.0), 0.0);
+    assert!(arrived(Stream::Sensors, &[0], 5.0, 6.0) > 30.0);
+    let all = [0, 1, 2, 3, 4];
+    let (idle, busy) = (
+        arrived(Stream::Clickstream, &all, 4.2, 7.0),
+        arrived(Stream::Clickstream, &all, 7.2, 10.0),
+    );
+    assert!((idle / busy - 1.0).abs() < 0.1, "{idle} {busy}");
+}
+
+#[test]
+fn a_skewed_stream_has_its_partitions_by_zipf() {
+    let plan = disturbed(1);
+    let mut counts = [0.0; 5];
+    for event in all_events(&plan, Stream::Clickstream) {
+        counts[event.partition as usize] += 1.0;
+    }
+    // Partition 1 is idle for a while, and users are unequal: rough ratios are what is asked.
+    let ratio = counts[0] / counts[4];
+    assert!((3.0..8.0).contains(&ratio), "{counts:?}");
+}
+
+#[test]
+fn labels_bear_the_times_of_the_clocks_that_wrote_their_events() {
+    for seed in 1..20 {
+        let plan = disturbed(seed);
+        for stream in [Stream::Clickstream, Stream::Banking] {
+            let records = all_events(&plan, stream);
+            let at: BTreeMap<String, i64> = records
+                .iter()
+                .filter(|r| r.form == Form::Event)
+                .map(|r| (id_of(stream, r), r.event_time.0))
+                .collect();
+            for label in labels(&plan).into_iter().filter(|l| l.stream == stream) {
+                let times: Vec<i64> = label.event_ids.iter().map(|id| at[id]).collect();
+                assert_eq!(times.iter().min(), Some(&label.start.0), "{}", label.id);
+                assert_eq!(times.iter().max(), Some(&label.end.0), "{}", label.id);
+            }
+        }
+    }
+}
+
+fn id_of(stream: Stream, event: &Event) -> String {
+    if stream == Stream::Banking {
+        let (_, body) = split_frame(&event.value).unwrap();
+        return BankingUiEvent::decode_body(body)
+            .unwrap()
+            .event_id
+            .to_owned();
+    }
+    ClickEvent::decode(&event.value)
+        .unwrap()
+        .event_id
+        .into_owned()
+}
