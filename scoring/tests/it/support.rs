@@ -22,11 +22,9 @@ use floodmark_contracts::{
     profile::{
         EventTimeSection, GateSection, ScoringSection, StreamSection, StreamsSection,
         scoring::GateFailure,
-        streams::{RawArrivals, RawPopulation},
     },
     record::{
-        CollectorFacts, DisorderFacts, Environment, Phase, ProcessFacts, RunRecord, StreamFacts,
-        SubjectFacts,
+        CollectorFacts, Environment, Phase, ProcessFacts, RunRecord, StreamFacts, SubjectFacts,
     },
     result::{Validity, ValidityStatus},
     stream::Stream,
@@ -140,19 +138,9 @@ impl Run {
 }
 
 fn record() -> RunRecord {
-    let section = StreamSection {
-        rate: "100/s".to_owned(),
-        arrivals: RawArrivals::Constant,
-        topic: None,
-        partitions: 4,
-        population: RawPopulation {
-            entities: 10,
-            skew: 0.0,
-        },
-        disorder: None,
-        lateness: None,
-        anomalies: Vec::new(),
-    };
+    let section: StreamSection =
+        serde_json::from_str(r#"{ "rate": "100/s", "population": { "entities": 10, "skew": 0 } }"#)
+            .unwrap();
     RunRecord {
         schema_version: 1,
         floodmark_version: "0.1.0".to_owned(),
@@ -214,8 +202,8 @@ fn stream_facts() -> StreamFacts {
         closing: 500,
         send_lateness: encoded(&(1..=200).collect::<Vec<_>>()),
         acknowledge_latency: encoded(&(1..=200).map(|i| i * 50).collect::<Vec<_>>()),
-        disorder: DisorderFacts::default(),
         fingerprint: "00".to_owned(),
+        ..StreamFacts::default()
     }
 }
 
