@@ -7,6 +7,7 @@
 pub mod anomalies;
 pub mod detector;
 pub mod scoring;
+pub mod shape;
 pub mod streams;
 
 use std::collections::BTreeMap;

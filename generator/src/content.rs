@@ -7,17 +7,20 @@ use floodmark_contracts::{
     event::{
         banking::{self, BankingUiEvent},
         clickstream::{self, ClickEvent},
-        confluent::write_frame,
+        confluent::{FRAME_LEN, write_frame},
         sensor::SensorReading,
     },
+    profile::shape::RawFormat,
     site::Site,
     stream::Stream,
 };
+use floodmark_kafka::producer::partition_for_key;
 
 use crate::{
     address::{AddressBook, AddressText},
     draw::scramble,
     ids::{EventIds, UuidText, random_uuid},
+    shape::{Record, SchemaIds, Shape},
 };
 
 /// What an event says.
@@ -198,8 +201,11 @@ pub(crate) struct Encoder<'a> {
     pub(crate) ids: EventIds,
     pub(crate) book: &'a AddressBook,
     pub(crate) site: &'static Site,
-    /// Id of the Avro schema at the registry.
-    pub(crate) schema_id: u32,
+    /// The shape of the records, where it is not the stream's own.
+    pub(crate) shape: Option<&'a Shape>,
+    pub(crate) format: RawFormat,
+    /// Ids of the Avro schemas at the registry.
+    pub(crate) schema_ids: SchemaIds,
 }
 
 impl Encoder<'_> {
@@ -207,7 +213,7 @@ impl Encoder<'_> {
     pub(crate) fn encode(
         &self,
         content: &Content,
-        (slot, at): (u64, EventTime),
+        place: (u64, EventTime),
         key: &mut Vec<u8>,
         value: &mut Vec<u8>,
     ) {
@@ -216,32 +222,51 @@ impl Encoder<'_> {
         match content {
             Content::Click(click) => {
                 write_entity(Stream::Clickstream, click.user, key);
-                self.click(click, slot, at, text(key), value);
+                self.click(click, place, key, value);
             }
             Content::Bank(bank) => {
                 write_entity(Stream::Banking, bank.user, key);
-                write_frame(value, self.schema_id);
-                self.bank(bank, slot, at, text(key), value);
+                self.bank(bank, place, key, value);
             }
             Content::Reading(reading) => {
                 write_entity(Stream::Sensors, reading.sensor, key);
-                let event = SensorReading {
-                    sensor_id: text(key).into(),
-                    value: reading.value,
-                    timestamp: at,
-                };
-                event.encode(value);
+                self.reading(reading, place, key, value);
             }
         }
     }
 
-    fn click(&self, click: &Click, slot: u64, at: EventTime, user: &str, out: &mut Vec<u8>) {
+    /// Bytes in front of the body of the records: the frame of Avro.
+    pub(crate) fn frame_len(&self) -> usize {
+        match self.format {
+            RawFormat::Avro => FRAME_LEN,
+            RawFormat::Json => 0,
+        }
+    }
+
+    /// The partition of an event: its key's, or where it has none, its slot's.
+    pub(crate) fn partition(&self, key: &[u8], slot: u64, partitions: u32) -> i32 {
+        let without_key = self
+            .shape
+            .and_then(|shape| shape.partition(slot, partitions));
+        without_key.unwrap_or_else(|| {
+            partition_for_key(key, i32::try_from(partitions).unwrap_or(i32::MAX))
+        })
+    }
+
+    fn click(
+        &self,
+        click: &Click,
+        (slot, at): (u64, EventTime),
+        key: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) {
+        let name = EntityText::of(key);
         let id = UuidText::new(self.ids.id(Stream::Clickstream, slot));
         let session = session_id(click.session);
         let address = AddressText::new(click.visitor.address);
         let event = ClickEvent {
             event_id: id.as_str().into(),
-            user_id: user.into(),
+            user_id: name.as_str().into(),
             session_id: session.as_str().into(),
             event_type: click.action.name().into(),
             page_url: self.site.pages()[usize::from(click.page)].as_str().into(),
@@ -250,10 +275,20 @@ impl Encoder<'_> {
             country: self.book.code(click.visitor.country).into(),
             device_type: click.visitor.device.name().into(),
         };
-        event.encode(out);
+        match self.shape {
+            None => event.encode(out),
+            Some(shape) => self.shaped(shape, Record::Click(&event), (slot, at), key, out),
+        }
     }
 
-    fn bank(&self, bank: &Bank, slot: u64, at: EventTime, user: &str, out: &mut Vec<u8>) {
+    fn bank(
+        &self,
+        bank: &Bank,
+        (slot, at): (u64, EventTime),
+        key: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) {
+        let name = EntityText::of(key);
         let id = self.ids.id(Stream::Banking, slot);
         // The hash of what was typed says nothing, as it does where input is masked; it only must
         // not depend on anything but the event's place.
@@ -269,7 +304,7 @@ impl Encoder<'_> {
         let event = BankingUiEvent {
             event_id: id.as_str(),
             session_id: session.as_str(),
-            user_id: user,
+            user_id: name.as_str(),
             event_type: bank.action.name(),
             element_id: element,
             input_hash: has_input.then(|| text(&hash)),
@@ -278,6 +313,64 @@ impl Encoder<'_> {
             device_fingerprint: text(&device),
             ip_address: address.as_str(),
         };
-        event.encode_body(out);
+        match self.shape {
+            None => {
+                write_frame(out, self.schema_ids.of(0));
+                event.encode_body(out);
+            }
+            Some(shape) => self.shaped(shape, Record::Bank(&event), (slot, at), key, out),
+        }
+    }
+
+    fn reading(
+        &self,
+        reading: &Reading,
+        (slot, at): (u64, EventTime),
+        key: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) {
+        let name = EntityText::of(key);
+        let event = SensorReading {
+            sensor_id: name.as_str().into(),
+            value: reading.value,
+            timestamp: at,
+        };
+        match self.shape {
+            None => event.encode(out),
+            Some(shape) => self.shaped(shape, Record::Reading(&event), (slot, at), key, out),
+        }
+    }
+
+    /// Writes a record in the shape that the profile asks for, with the key that goes with it.
+    fn shaped(
+        &self,
+        shape: &Shape,
+        record: Record<'_>,
+        place: (u64, EventTime),
+        key: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) {
+        shape.write_key(record, key);
+        shape.write(record, place, self.schema_ids, out);
+    }
+}
+
+/// Name of an entity, copied from the key, which may be overwritten before the record is.
+struct EntityText {
+    bytes: [u8; 24],
+    len: usize,
+}
+
+impl EntityText {
+    fn of(key: &[u8]) -> Self {
+        let mut bytes = [0; 24];
+        // The longest prefix and a number of ten digits have 18.
+        let len = key.len().min(bytes.len());
+        bytes[..len].copy_from_slice(&key[..len]);
+        Self { bytes, len }
+    }
+
+    fn as_str(&self) -> &str {
+        text(&self.bytes[..self.len])
     }
 }

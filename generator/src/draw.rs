@@ -24,6 +24,7 @@ pub(crate) enum Purpose {
     Address,
     DeviceRisk,
     AccountStatus,
+    Shape,
 }
 
 /// The key of a family of draws.

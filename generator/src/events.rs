@@ -18,6 +18,7 @@ use crate::{
     plan::{Plan, SINGLES, StreamPlan},
     schedule,
     sensors::Sensors,
+    shape::SchemaIds,
 };
 
 /// An event, ready to be sent. Reused from one event to the next.
@@ -35,6 +36,8 @@ pub struct Event {
     pub key: Vec<u8>,
     /// The record's value.
     pub value: Vec<u8>,
+    /// Bytes of the value in front of its body: the frame of an Avro record.
+    pub frame_len: usize,
     /// How it was delayed.
     pub delayed: Delayed,
     /// How long it was delayed, in microseconds of event time.
@@ -44,12 +47,8 @@ pub struct Event {
 impl Event {
     /// The value without what differs between registries: the frame of an Avro record.
     #[must_use]
-    pub fn body(&self, stream: Stream) -> &[u8] {
-        let frame = match stream {
-            Stream::Banking => floodmark_contracts::event::confluent::FRAME_LEN,
-            Stream::Clickstream | Stream::Sensors => 0,
-        };
-        self.value.get(frame..).unwrap_or_default()
+    pub fn body(&self) -> &[u8] {
+        self.value.get(self.frame_len..).unwrap_or_default()
     }
 }
 
@@ -123,16 +122,16 @@ pub fn fingerprint(plan: &Plan, stream: Stream) -> Option<String> {
     let mut events = events(plan, stream)?;
     let (mut digest, mut event) = (Fingerprint::default(), Event::default());
     while events.next_into(&mut event) {
-        digest.add(&event.key, event.body(stream));
+        digest.add(&event.key, event.body());
     }
     Some(digest.to_string())
 }
 
 impl Events<'_> {
-    /// Sets the schema id that Avro values carry: the registry's.
+    /// Sets the schema ids that Avro values carry: the registry's.
     #[must_use]
-    pub fn with_schema_id(mut self, schema_id: u32) -> Self {
-        self.encoder.schema_id = schema_id;
+    pub fn with_schema_ids(mut self, schema_ids: SchemaIds) -> Self {
+        self.encoder.schema_ids = schema_ids;
         self
     }
 
@@ -149,7 +148,10 @@ impl Events<'_> {
         let place = (pending.slot, event.event_time);
         self.encoder
             .encode(&pending.content, place, &mut event.key, &mut event.value);
-        event.partition = partition(&event.key, self.plan.partitions);
+        event.partition = self
+            .encoder
+            .partition(&event.key, pending.slot, self.plan.partitions);
+        event.frame_len = self.encoder.frame_len();
         true
     }
 
@@ -274,12 +276,12 @@ fn fill_from<V: crate::crowd::Visits>(
 /// The closing events of a stream: for each partition one ordinary event, long enough after the end
 /// of the run in event time to close every window. Sent after the last event and counted apart.
 #[must_use]
-pub fn closing_events(plan: &Plan, stream: Stream, schema_id: u32) -> Vec<Event> {
+pub fn closing_events(plan: &Plan, stream: Stream, schema_ids: SchemaIds) -> Vec<Event> {
     let Some(stream_plan) = plan.stream(stream) else {
         return Vec::new();
     };
     let mut encoder = encoder(plan, stream_plan);
-    encoder.schema_id = schema_id;
+    encoder.schema_ids = schema_ids;
     let at = plan.closing_time();
     let count = stream_plan.partitions;
     (0..count)
@@ -293,6 +295,7 @@ pub fn closing_events(plan: &Plan, stream: Stream, schema_id: u32) -> Vec<Event>
                 due_ns: plan.duration().0 * 1000,
                 event_time: at,
                 partition: wanted,
+                frame_len: encoder.frame_len(),
                 ..Event::default()
             };
             encoder.encode(&content, (slot, at), &mut event.key, &mut event.value);
@@ -336,12 +339,14 @@ fn ordinary(plan: &Plan, stream: &StreamPlan, entity: u32, slot: u64, at: EventT
     }
 }
 
-fn encoder<'a>(plan: &'a Plan, stream: &StreamPlan) -> Encoder<'a> {
+fn encoder<'a>(plan: &'a Plan, stream: &'a StreamPlan) -> Encoder<'a> {
     Encoder {
         ids: stream.ids,
         book: plan.book(),
         site: Site::published(),
-        schema_id: 1,
+        shape: stream.shape.as_ref(),
+        format: stream.format,
+        schema_ids: SchemaIds::default(),
     }
 }
 

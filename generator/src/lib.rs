@@ -24,6 +24,7 @@ mod plan;
 mod run;
 mod schedule;
 mod sensors;
+mod shape;
 mod sink;
 mod wheel;
 
@@ -35,5 +36,6 @@ pub use self::{
     label::labels,
     plan::Plan,
     run::{GenerateError, Progress, run},
+    shape::SchemaIds,
     sink::{SinkChoice, SinkChoiceError, SinkError},
 };

@@ -58,9 +58,12 @@ pub enum SinkError {
     Registry(#[from] floodmark_kafka::registry::RegistryError),
     /// There is no schema registry.
     #[error(
-        "stream `banking` is written in Avro and needs a schema registry; name one with `--registry`"
+        "stream `{stream}` is written in Avro and needs a schema registry; name one with `--registry`"
     )]
-    NoRegistry,
+    NoRegistry {
+        /// The stream.
+        stream: Stream,
+    },
     /// The job names no topic for a stream.
     #[error("the job has no topic for stream `{stream}`; add it to `topics`")]
     NoTopic {

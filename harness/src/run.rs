@@ -93,11 +93,13 @@ pub enum RunError {
     /// No broker.
     #[error("cannot bring the broker up")]
     Broker(#[source] BrokerError),
-    /// The banking stream has no registry.
+    /// A stream in Avro has no registry.
     #[error(
-        "stream `banking` needs a schema registry, and broker `{broker}` brings none; pass `--registry URL`"
+        "stream `{stream}` needs a schema registry, and broker `{broker}` brings none; pass `--registry URL`"
     )]
     NoRegistry {
+        /// The stream.
+        stream: Stream,
         /// The broker.
         broker: String,
     },

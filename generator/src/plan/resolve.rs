@@ -14,8 +14,13 @@ use floodmark_contracts::{
 
 use super::{Inner, Spec, StreamPlan, slot_keys, stream_key};
 use crate::{
-    address::AddressBook, delay::DelayPlan, draw::Purpose, ids::EventIds, incident,
+    address::AddressBook,
+    delay::DelayPlan,
+    draw::Purpose,
+    ids::EventIds,
+    incident,
     schedule::Schedule,
+    shape::{self, RunTimes},
 };
 
 /// What is known of the run when its streams are resolved.
@@ -164,6 +169,11 @@ fn resolve_stream(
         );
         problems.add(path("rate"), text);
     }
+    let times = RunTimes {
+        duration: std::time::Duration::from_nanos(run.duration_ns.unsigned_abs()),
+        timeline: run.timeline,
+    };
+    let shape = shape::resolve(stream, raw, times, key.purpose(Purpose::Shape), problems);
     let (slots, delays) = slot_keys(key);
     Some(StreamPlan {
         stream,
@@ -178,6 +188,8 @@ fn resolve_stream(
         lateness,
         key,
         ids: EventIds::new(run.seed),
+        shape,
+        format: raw.encoding(stream),
         slots,
         delays,
         incidents: Vec::new(),

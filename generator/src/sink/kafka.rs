@@ -1,18 +1,14 @@
 //! Events as records of a topic.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use floodmark_contracts::{
-    event::banking::{SCHEMA, SUBJECT_SUFFIX},
-    job::GeneratorJob,
-    stream::Stream,
-};
+use floodmark_contracts::{event::banking::SUBJECT_SUFFIX, job::GeneratorJob, stream::Stream};
 use floodmark_kafka::{
     Admin, ClientSettings, Producer, ProducerSettings, Record, Registry, SendError, producer::Topic,
 };
 
 use super::{Handover, Report, Sink, SinkError};
-use crate::{events::Event, plan::Plan};
+use crate::{events::Event, plan::Plan, shape::SchemaIds};
 
 /// How long the cluster may take to answer before the run.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,12 +20,16 @@ pub(super) struct KafkaSink {
     topic: Topic,
 }
 
-/// Checks that the cluster answers and its topics are as the plan has them, and registers the schema.
-/// Gives the schema's id; 1 if the plan has no stream that needs one.
-pub(crate) fn prepare(job: &GeneratorJob, plan: &Plan) -> Result<u32, SinkError> {
+/// Checks that the cluster answers and its topics are as the plan has them, and registers the schemas, also
+/// those that come in later: during the run nothing is asked of the registry, so an outage cannot change
+/// what is sent. Gives the schemas' ids.
+pub(crate) fn prepare(
+    job: &GeneratorJob,
+    plan: &Plan,
+) -> Result<BTreeMap<Stream, SchemaIds>, SinkError> {
     let admin = Admin::new(&client(job), PATIENCE)?;
     admin.wait_until_reachable(PATIENCE)?;
-    let mut schema_id = 1;
+    let mut schema_ids = BTreeMap::new();
     for stream in plan.streams() {
         let topic = topic_name(job, stream)?;
         let wanted = plan.topic(stream).map_or(0, |(_, partitions)| partitions);
@@ -43,17 +43,24 @@ pub(crate) fn prepare(job: &GeneratorJob, plan: &Plan) -> Result<u32, SinkError>
                 wanted,
             });
         }
-        if stream == Stream::Banking {
-            let url = job
-                .connection
-                .registry
-                .as_ref()
-                .ok_or(SinkError::NoRegistry)?;
-            let subject = format!("{topic}{SUBJECT_SUFFIX}");
-            schema_id = Registry::new(url)?.register(&subject, SCHEMA)?;
+        let schemas = plan.schemas(stream);
+        if !schemas.is_empty() {
+            let url = job.connection.registry.as_ref();
+            let registry = Registry::new(url.ok_or(SinkError::NoRegistry { stream })?)?;
+            schema_ids.insert(stream, register(&registry, topic, &schemas)?);
         }
     }
-    Ok(schema_id)
+    Ok(schema_ids)
+}
+
+/// Registers the versions of a topic's schema in their order.
+fn register(registry: &Registry, topic: &str, schemas: &[String]) -> Result<SchemaIds, SinkError> {
+    let subject = format!("{topic}{SUBJECT_SUFFIX}");
+    let ids: Result<Vec<u32>, _> = schemas
+        .iter()
+        .map(|schema| registry.register(&subject, schema))
+        .collect();
+    Ok(SchemaIds::new(&ids?))
 }
 
 impl KafkaSink {
@@ -72,10 +79,13 @@ impl KafkaSink {
 
 impl Sink for KafkaSink {
     fn send(&mut self, event: &Event, timestamp_ms: i64, tag: u64) -> Result<Handover, SinkError> {
-        let record = Record::new(&self.topic, &event.value)
-            .key(&event.key)
+        let mut record = Record::new(&self.topic, &event.value)
             .partition(event.partition)
             .timestamp_ms(timestamp_ms);
+        // A profile can ask for records without a key, which is not the same as an empty one.
+        if !event.key.is_empty() {
+            record = record.key(&event.key);
+        }
         match self.producer.send(&record, tag) {
             Ok(()) => Ok(Handover::Taken),
             Err(SendError::QueueFull) => Ok(Handover::Full),

@@ -12,3 +12,4 @@ mod incidents;
 mod problems;
 mod profiles;
 mod run;
+mod shapes;

@@ -22,6 +22,7 @@ use floodmark_contracts::{
     profile::{
         EventTimeSection, GateSection, ScoringSection, StreamSection, StreamsSection,
         scoring::GateFailure,
+        shape::RawFields,
         streams::{RawArrivals, RawPopulation},
     },
     record::{
@@ -145,6 +146,12 @@ fn record() -> RunRecord {
         arrivals: RawArrivals::Constant,
         topic: None,
         partitions: 4,
+        key: None,
+        fields: RawFields::default(),
+        format: None,
+        pad_bytes: None,
+        versions: None,
+        evolve_at: None,
         population: RawPopulation {
             entities: 10,
             skew: 0.0,
