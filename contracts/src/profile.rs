@@ -6,6 +6,7 @@
 
 pub mod anomalies;
 pub mod detector;
+pub mod producer;
 pub mod scoring;
 pub mod shape;
 pub mod streams;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     anomalies::RawAnomaly,
     detector::DetectorSection,
+    producer::ProducerSection,
     scoring::{GateSection, ScoringSection},
     streams::{RawDelay, StreamSection, StreamsSection},
 };
@@ -60,6 +62,9 @@ pub struct Profile {
     pub client: BTreeMap<String, String>,
     /// The streams to generate; at least one.
     pub streams: StreamsSection,
+    /// How the generator's producers write.
+    #[serde(default, skip_serializing_if = "ProducerSection::is_default")]
+    pub producer: ProducerSection,
     /// Where the run's other topics are.
     #[serde(default)]
     pub topics: TopicsSection,

@@ -9,7 +9,7 @@ mod capture;
 mod place;
 mod resolve;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use floodmark_contracts::{
     clock::{EventTime, RunMicros, Timeline},
@@ -52,6 +52,7 @@ struct Inner {
     duration_ns: i64,
     warm_up_ns: i64,
     timeline: Timeline,
+    transactions: Option<Duration>,
     book: AddressBook,
     streams: Vec<StreamPlan>,
 }
@@ -155,6 +156,12 @@ impl Plan {
     pub fn topic(&self, stream: Stream) -> Option<(&str, u32)> {
         let plan = self.stream(stream)?;
         Some((&plan.topic, plan.partitions))
+    }
+
+    /// Time between commits where the producers write in transactions.
+    #[must_use]
+    pub fn transactions(&self) -> Option<Duration> {
+        self.inner.transactions
     }
 
     /// Encoding of a stream's records; none if the plan does not have the stream.

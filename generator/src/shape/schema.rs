@@ -31,6 +31,11 @@ impl SchemaIds {
         all
     }
 
+    /// The version, from 0, that has this id.
+    pub(crate) fn version(self, id: u32) -> Option<usize> {
+        self.0.iter().position(|found| *found == id)
+    }
+
     /// The id of a version, from 0.
     #[must_use]
     pub fn of(self, version: usize) -> u32 {

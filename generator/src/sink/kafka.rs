@@ -4,20 +4,27 @@ use std::{collections::BTreeMap, time::Duration};
 
 use floodmark_contracts::{event::banking::SUBJECT_SUFFIX, job::GeneratorJob, stream::Stream};
 use floodmark_kafka::{
-    Admin, ClientSettings, Producer, ProducerSettings, Record, Registry, SendError, producer::Topic,
+    Admin, ClientSettings, Delivery, Producer, ProducerSettings, Record, Registry, SendError,
+    producer::Topic,
 };
 
-use super::{Handover, Report, Sink, SinkError};
+use super::{Handover, Report, Sink, SinkError, transactions::Transactions};
 use crate::{events::Event, plan::Plan, shape::SchemaIds};
 
 /// How long the cluster may take to answer before the run.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Most headers that a profile can ask for: they are laid out on the stack for each record.
+pub(crate) const MOST_HEADERS: usize = 8;
 
 /// A stream's producer.
 pub(super) struct KafkaSink {
     stream: Stream,
     producer: Producer,
     topic: Topic,
+    /// Headers of every record.
+    headers: Vec<(String, String)>,
+    transactions: Option<Transactions>,
 }
 
 /// Checks that the cluster answers and its topics are as the plan has them, and registers the schemas, also
@@ -65,12 +72,21 @@ fn register(registry: &Registry, topic: &str, schemas: &[String]) -> Result<Sche
 
 impl KafkaSink {
     pub(super) fn open(job: &GeneratorJob, plan: &Plan, stream: Stream) -> Result<Self, SinkError> {
-        let producer = Producer::new(&client(job), &ProducerSettings::default())?;
-        let topic = producer.topic(topic_name(job, stream)?)?;
+        let name = topic_name(job, stream)?;
+        let every = plan.transactions();
+        let settings = every.map_or_else(ProducerSettings::default, |every| {
+            transactional(name, every)
+        });
+        let producer = Producer::new(&client(job), &settings)?;
+        let topic = producer.topic(name)?;
+        let transactions = every.map(|every| Transactions::start(&producer, every));
+        let headers = &job.section.producer.headers;
         let sink = Self {
             stream,
-            producer,
             topic,
+            headers: headers.clone().into_iter().collect(),
+            transactions: transactions.transpose()?,
+            producer,
         };
         tracing::debug!(%stream, topic = sink.topic.name(), slots = plan.slots(stream), "producer");
         Ok(sink)
@@ -79,7 +95,15 @@ impl KafkaSink {
 
 impl Sink for KafkaSink {
     fn send(&mut self, event: &Event, timestamp_ms: i64, tag: u64) -> Result<Handover, SinkError> {
+        if let Some(transactions) = &mut self.transactions {
+            transactions.open(&self.producer)?;
+        }
+        let mut headers: [(&str, Option<&[u8]>); MOST_HEADERS] = [("", None); MOST_HEADERS];
+        for (slot, (name, text)) in headers.iter_mut().zip(&self.headers) {
+            *slot = (name, Some(text.as_bytes()));
+        }
         let mut record = Record::new(&self.topic, &event.value)
+            .headers(&headers[..self.headers.len().min(MOST_HEADERS)])
             .partition(event.partition)
             .timestamp_ms(timestamp_ms);
         // A profile can ask for records without a key, which is not the same as an empty one.
@@ -98,12 +122,14 @@ impl Sink for KafkaSink {
     }
 
     fn poll(&mut self, report: &mut dyn FnMut(Report)) {
-        self.producer.poll(Duration::ZERO, &mut |delivery| {
-            report(Report {
-                tag: delivery.tag,
-                stored: delivery.is_delivered(),
-            });
-        });
+        let Some(transactions) = &mut self.transactions else {
+            self.producer
+                .poll(Duration::ZERO, &mut |delivery| report(report_of(delivery)));
+            return;
+        };
+        self.producer
+            .poll(Duration::ZERO, &mut |delivery| transactions.keep(delivery));
+        transactions.tick(&self.producer, report);
     }
 
     fn flush(
@@ -111,17 +137,38 @@ impl Sink for KafkaSink {
         limit: Duration,
         report: &mut dyn FnMut(Report),
     ) -> Result<bool, SinkError> {
-        let flushed = self.producer.flush(limit, &mut |delivery| {
-            report(Report {
-                tag: delivery.tag,
-                stored: delivery.is_delivered(),
-            });
-        });
+        if let Some(transactions) = &mut self.transactions {
+            transactions.end(&self.producer, report)?;
+            return Ok(true);
+        }
+        let flushed = self
+            .producer
+            .flush(limit, &mut |delivery| report(report_of(delivery)));
         match flushed {
             Ok(()) => Ok(true),
             Err(_) if self.producer.in_flight() > 0 => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// What a delivery means for the figures.
+pub(super) fn report_of(delivery: Delivery) -> Report {
+    Report {
+        tag: delivery.tag,
+        stored: delivery.is_delivered(),
+    }
+}
+
+/// Settings of a producer that writes in transactions. Its id is new each time: nothing of an earlier run
+/// is to be fenced, and producers that run side by side must not fence each other.
+fn transactional(topic: &str, every: Duration) -> ProducerSettings {
+    let least = Duration::from_secs(10);
+    ProducerSettings {
+        transactional_id: Some(format!("floodmark-{topic}-{}", uuid::Uuid::new_v4())),
+        // Room for a commit that takes its time, and for the flush in front of it.
+        transaction_timeout: Some(least.max(every * 3)),
+        ..ProducerSettings::default()
     }
 }
 

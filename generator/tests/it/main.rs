@@ -6,6 +6,7 @@
     reason = "helpers of tests say what went wrong by panicking"
 )]
 
+mod cluster;
 mod events;
 mod fixture;
 mod incidents;
@@ -13,3 +14,4 @@ mod problems;
 mod profiles;
 mod run;
 mod shapes;
+mod sinks;

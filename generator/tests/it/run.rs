@@ -25,14 +25,14 @@ use super::fixture::{ALL, all_events, decode, resolved, section};
 
 /// A clock that stands still but for sleeps, each of which takes as long as it should, and once a
 /// stall longer.
-struct HandClock {
+pub struct HandClock {
     now_us: AtomicI64,
     stall_at_us: i64,
     stall_us: AtomicI64,
 }
 
 impl HandClock {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             now_us: AtomicI64::new(1_000),
             stall_at_us: 0,

@@ -20,7 +20,8 @@ use floodmark_contracts::{
     kind::Kind,
     label::Label,
     profile::{
-        EventTimeSection, GateSection, ScoringSection, StreamSection, StreamsSection,
+        EventTimeSection, GateSection, ProducerSection, ScoringSection, StreamSection,
+        StreamsSection,
         scoring::GateFailure,
         shape::RawFields,
         streams::{RawArrivals, RawPopulation},
@@ -173,6 +174,7 @@ fn record() -> RunRecord {
                 sensors: Some(section),
                 ..StreamsSection::default()
             },
+            producer: ProducerSection::default(),
         },
         scoring: ScoringSection::default(),
         gates: Vec::new(),
