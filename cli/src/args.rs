@@ -147,6 +147,8 @@ pub struct BenchArgs {
 #[command(after_help = "Examples:
   floodmark generate profiles/sensors.yaml --sink file:events      NDJSON files with the labels beside them
   floodmark generate profiles/sensors.yaml --broker localhost:9092 --out truth
+  floodmark generate profiles/banking.yaml --sink avro:events      Avro object container files
+  floodmark generate profiles/sensors.yaml --sink stdout:keyed | kcat -P -b localhost:9092 -t t -K '\t'
   floodmark generate profiles/sensors.yaml --sink stdout | head")]
 pub struct GenerateArgs {
     /// The profile and what overrides it
@@ -165,7 +167,7 @@ pub struct GenerateArgs {
         long,
         value_name = "SINK",
         default_value = "kafka",
-        help = "`kafka`, `null`, `stdout` or `file:DIR`"
+        help = "`kafka`, `null`, `stdout`, `stdout:keyed`, `file:DIR` or `avro:DIR`"
     )]
     pub sink: String,
     /// Where labels, enrichment data and figures go

@@ -3,10 +3,11 @@
 //! Every record can be written by hand-rolled code without allocation, for the generator, and read
 //! back, for detectors and audits. Nothing in a record tells a labelled event from another.
 
+pub mod avro;
 pub mod banking;
 pub mod clickstream;
 pub mod confluent;
-mod json;
+pub mod json;
 pub mod sensor;
 
 /// Why a record's bytes are not an event. Detectors count such records and send them to a

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    profile::{DetectorSection, EventTimeSection, StreamsSection},
+    profile::{DetectorSection, EventTimeSection, ProducerSection, StreamsSection},
     stream::Stream,
 };
 
@@ -50,6 +50,9 @@ pub struct GeneratorSection {
     pub event_time: EventTimeSection,
     /// The streams.
     pub streams: StreamsSection,
+    /// How the producers write.
+    #[serde(default, skip_serializing_if = "ProducerSection::is_default")]
+    pub producer: ProducerSection,
 }
 
 impl From<&crate::profile::Profile> for GeneratorSection {
@@ -61,6 +64,7 @@ impl From<&crate::profile::Profile> for GeneratorSection {
             warm_up: profile.warm_up.clone(),
             event_time: profile.event_time.clone(),
             streams: profile.streams.clone(),
+            producer: profile.producer.clone(),
         }
     }
 }

@@ -7,7 +7,9 @@
 pub mod anomalies;
 pub mod detector;
 pub mod disorder;
+pub mod producer;
 pub mod scoring;
+pub mod shape;
 pub mod streams;
 
 use std::collections::BTreeMap;
@@ -19,6 +21,7 @@ pub use self::{
     anomalies::RawAnomaly,
     detector::DetectorSection,
     disorder::RawDelay,
+    producer::ProducerSection,
     scoring::{GateSection, ScoringSection},
     streams::{StreamSection, StreamsSection},
 };
@@ -61,6 +64,9 @@ pub struct Profile {
     pub client: BTreeMap<String, String>,
     /// The streams to generate; at least one.
     pub streams: StreamsSection,
+    /// How the generator's producers write.
+    #[serde(default, skip_serializing_if = "ProducerSection::is_default")]
+    pub producer: ProducerSection,
     /// Where the run's other topics are.
     #[serde(default)]
     pub topics: TopicsSection,

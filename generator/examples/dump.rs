@@ -19,7 +19,9 @@ use floodmark_contracts::{
     profile::Profile,
     stream::Stream,
 };
-use floodmark_generator::{Event, Plan, Share, closing_events, enrichment, events, labels};
+use floodmark_generator::{
+    Event, Plan, SchemaIds, Share, closing_events, enrichment, events, labels,
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
@@ -43,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for stream in plan.streams() {
         let mut file = BufWriter::new(File::create(out.join(format!("{stream}.ndjson")))?);
         let mut count = 0u64;
-        let closing = closing_events(&plan, stream, 1);
+        let closing = closing_events(&plan, stream, SchemaIds::default());
         for event in events(&plan, stream, Share::WHOLE)
             .into_iter()
             .flatten()

@@ -7,17 +7,20 @@ use floodmark_contracts::{
     event::{
         banking::{self, BankingUiEvent},
         clickstream::{self, ClickEvent},
-        confluent::write_frame,
+        confluent::{FRAME_LEN, write_frame},
         sensor::SensorReading,
     },
+    profile::shape::RawFormat,
     site::Site,
     stream::Stream,
 };
+use floodmark_kafka::producer::partition_for_key;
 
 use crate::{
     address::{AddressBook, AddressText},
     draw::scramble,
     ids::{EventIds, UuidText, random_uuid},
+    shape::{Record, SchemaIds, Shape},
 };
 
 /// What an event says.
@@ -203,6 +206,10 @@ impl EntityName {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.text[..self.len]
     }
+
+    pub(crate) fn as_str(&self) -> &str {
+        text(self.as_bytes())
+    }
 }
 
 /// Id of a session from its 64 random bits.
@@ -234,8 +241,11 @@ pub(crate) struct Encoder<'a> {
     pub(crate) ids: EventIds,
     pub(crate) book: &'a AddressBook,
     pub(crate) site: &'static Site,
-    /// Id of the Avro schema at the registry.
-    pub(crate) schema_id: u32,
+    /// The shape of the records, where it is not the stream's own.
+    pub(crate) shape: Option<&'a Shape>,
+    pub(crate) format: RawFormat,
+    /// Ids of the Avro schemas at the registry.
+    pub(crate) schema_ids: SchemaIds,
 }
 
 impl Encoder<'_> {
@@ -252,21 +262,15 @@ impl Encoder<'_> {
         match content {
             Content::Click(click) => {
                 key.extend_from_slice(EntityName::new(Stream::Clickstream, click.user).as_bytes());
-                self.click(click, place, text(key), value);
+                self.click(click, place, key, value);
             }
             Content::Bank(bank) => {
                 key.extend_from_slice(EntityName::new(Stream::Banking, bank.user).as_bytes());
-                write_frame(value, self.schema_id);
-                self.bank(bank, place, text(key), value);
+                self.bank(bank, place, key, value);
             }
             Content::Reading(reading) => {
                 key.extend_from_slice(EntityName::new(Stream::Sensors, reading.sensor).as_bytes());
-                let event = SensorReading {
-                    sensor_id: text(key).into(),
-                    value: reading.value,
-                    timestamp: place.at,
-                };
-                event.encode(value);
+                self.reading(reading, place, key, value);
             }
         }
     }
@@ -279,13 +283,33 @@ impl Encoder<'_> {
         }
     }
 
-    fn click(&self, click: &Click, place: Place, user: &str, out: &mut Vec<u8>) {
+    /// Bytes in front of the body of the records: the frame of Avro.
+    pub(crate) fn frame_len(&self) -> usize {
+        match self.format {
+            RawFormat::Avro => FRAME_LEN,
+            RawFormat::Json => 0,
+        }
+    }
+
+    /// The partition of an event of an entity in `partition`: that, unless the shape has another key.
+    pub(crate) fn partition(&self, key: &[u8], slot: u64, own: u32, partitions: u32) -> i32 {
+        let Some(shape) = self.shape else {
+            return i32::try_from(own).unwrap_or(i32::MAX);
+        };
+        let without_key = shape.partition(slot, partitions);
+        without_key.unwrap_or_else(|| {
+            partition_for_key(key, i32::try_from(partitions).unwrap_or(i32::MAX))
+        })
+    }
+
+    fn click(&self, click: &Click, place: Place, key: &mut Vec<u8>, out: &mut Vec<u8>) {
+        let name = EntityName::new(Stream::Clickstream, click.user);
         let id = UuidText::new(self.id(Stream::Clickstream, place));
         let session = session_id(click.session);
         let address = AddressText::new(click.visitor.address);
         let event = ClickEvent {
             event_id: id.as_str().into(),
-            user_id: user.into(),
+            user_id: name.as_str().into(),
             session_id: session.as_str().into(),
             event_type: click.action.name().into(),
             page_url: self.site.pages()[usize::from(click.page)].as_str().into(),
@@ -294,10 +318,14 @@ impl Encoder<'_> {
             country: self.book.code(click.visitor.country).into(),
             device_type: click.visitor.device.name().into(),
         };
-        event.encode(out);
+        match self.shape {
+            None => event.encode(out),
+            Some(shape) => self.shaped(shape, Record::Click(&event), place, key, out),
+        }
     }
 
-    fn bank(&self, bank: &Bank, place: Place, user: &str, out: &mut Vec<u8>) {
+    fn bank(&self, bank: &Bank, place: Place, key: &mut Vec<u8>, out: &mut Vec<u8>) {
+        let name = EntityName::new(Stream::Banking, bank.user);
         let slot_id = self.ids.id(Stream::Banking, place.slot);
         let id = if place.new_id {
             self.id(Stream::Banking, place)
@@ -318,7 +346,7 @@ impl Encoder<'_> {
         let event = BankingUiEvent {
             event_id: id.as_str(),
             session_id: session.as_str(),
-            user_id: user,
+            user_id: name.as_str(),
             event_type: bank.action.name(),
             element_id: element,
             input_hash: has_input.then(|| text(&hash)),
@@ -327,6 +355,38 @@ impl Encoder<'_> {
             device_fingerprint: text(&device),
             ip_address: address.as_str(),
         };
-        event.encode_body(out);
+        match self.shape {
+            None => {
+                write_frame(out, self.schema_ids.of(0));
+                event.encode_body(out);
+            }
+            Some(shape) => self.shaped(shape, Record::Bank(&event), place, key, out),
+        }
+    }
+
+    fn reading(&self, reading: &Reading, place: Place, key: &mut Vec<u8>, out: &mut Vec<u8>) {
+        let name = EntityName::new(Stream::Sensors, reading.sensor);
+        let event = SensorReading {
+            sensor_id: name.as_str().into(),
+            value: reading.value,
+            timestamp: place.at,
+        };
+        match self.shape {
+            None => event.encode(out),
+            Some(shape) => self.shaped(shape, Record::Reading(&event), place, key, out),
+        }
+    }
+
+    /// Writes a record in the shape that the profile asks for, with the key that goes with it.
+    fn shaped(
+        &self,
+        shape: &Shape,
+        record: Record<'_>,
+        place: Place,
+        key: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) {
+        shape.write_key(record, key);
+        shape.write(record, (place.slot, place.at), self.schema_ids, out);
     }
 }

@@ -28,6 +28,7 @@ pub(crate) enum Purpose {
     Clock,
     Extra,
     Malform,
+    Shape,
 }
 
 /// The key of a family of draws.

@@ -20,6 +20,7 @@ use crate::{
     fingerprint::Fingerprint,
     plan::{Plan, StreamPlan},
     schedule,
+    shape::SchemaIds,
     share::Share,
 };
 
@@ -40,6 +41,8 @@ pub struct Event {
     pub key: Vec<u8>,
     /// The record's value.
     pub value: Vec<u8>,
+    /// Bytes of the value in front of its body: the frame of an Avro record.
+    pub frame_len: usize,
     /// How it was delayed.
     pub delayed: Delayed,
     /// How long it was delayed, in microseconds of event time.
@@ -49,12 +52,8 @@ pub struct Event {
 impl Event {
     /// The value without what differs between registries: the frame of an Avro record.
     #[must_use]
-    pub fn body(&self, stream: Stream) -> &[u8] {
-        let frame = match stream {
-            Stream::Banking => floodmark_contracts::event::confluent::FRAME_LEN,
-            Stream::Clickstream | Stream::Sensors => 0,
-        };
-        self.value.get(frame..).unwrap_or_default()
+    pub fn body(&self) -> &[u8] {
+        self.value.get(self.frame_len..).unwrap_or_default()
     }
 }
 
@@ -122,16 +121,16 @@ pub fn fingerprint(plan: &Plan, stream: Stream) -> Option<String> {
     let mut events = events(plan, stream, Share::WHOLE)?;
     let (mut digest, mut event) = (Fingerprint::default(), Event::default());
     while events.next_into(&mut event) {
-        digest.add(&event.key, event.body(stream));
+        digest.add(&event.key, event.body());
     }
     Some(digest.to_string())
 }
 
 impl Events<'_> {
-    /// Sets the schema id that Avro values carry: the registry's.
+    /// Sets the schema ids that Avro values carry: the registry's.
     #[must_use]
-    pub fn with_schema_id(mut self, schema_id: u32) -> Self {
-        self.encoder.schema_id = schema_id;
+    pub fn with_schema_ids(mut self, schema_ids: SchemaIds) -> Self {
+        self.encoder.schema_ids = schema_ids;
         self
     }
 
@@ -151,7 +150,6 @@ impl Events<'_> {
         event.form = pending.form;
         event.due_ns = pending.due_ns;
         event.event_time = self.plan.stamp(pending.offset_ms, pending.content.entity());
-        event.partition = i32::try_from(pending.partition).unwrap_or(i32::MAX);
         event.delayed = pending.delay.class;
         event.delay_us = pending.delay.event_us;
         let place = Place {
@@ -164,6 +162,11 @@ impl Events<'_> {
         if let Form::Malformed(kind) = pending.form {
             malform(kind, &mut event.value, self.plan.key, pending.slot);
         }
+        let (own, partitions) = (pending.partition, self.plan.partitions);
+        event.partition = self
+            .encoder
+            .partition(&event.key, pending.slot, own, partitions);
+        event.frame_len = self.encoder.frame_len();
         true
     }
 
@@ -247,11 +250,13 @@ impl Iterator for Events<'_> {
     }
 }
 
-fn encoder<'a>(plan: &'a Plan, stream: &StreamPlan) -> Encoder<'a> {
+fn encoder<'a>(plan: &'a Plan, stream: &'a StreamPlan) -> Encoder<'a> {
     Encoder {
         ids: stream.ids,
         book: plan.book(),
         site: Site::published(),
-        schema_id: 1,
+        shape: stream.shape.as_ref(),
+        format: stream.format,
+        schema_ids: SchemaIds::default(),
     }
 }

@@ -9,6 +9,7 @@ use floodmark_contracts::{
     problem::Problems,
     profile::{
         disorder::{RawDuplicates, RawMalformed},
+        shape::RawFormat,
         streams::StreamSection,
     },
     stream::Stream,
@@ -82,10 +83,10 @@ impl Malformation {
     }
 
     /// True if records in this encoding can have it.
-    fn applies_to(self, avro: bool) -> bool {
+    fn applies_to(self, format: RawFormat) -> bool {
         match self {
-            Self::BadJson | Self::MissingField | Self::WrongType => !avro,
-            Self::UnknownSchema => avro,
+            Self::BadJson | Self::MissingField | Self::WrongType => format == RawFormat::Json,
+            Self::UnknownSchema => format == RawFormat::Avro,
             Self::Truncated => true,
         }
     }
@@ -107,8 +108,7 @@ struct Duplicates {
 }
 
 impl Extras {
-    /// Validates the sections of a stream whose records are Avro or not; none if it has no extra
-    /// records.
+    /// Validates the sections of a stream; none if it has no extra records.
     pub(crate) fn resolve(
         stream: Stream,
         raw: &StreamSection,
@@ -124,6 +124,7 @@ impl Extras {
             }
             Some(found)
         });
+        let format = raw.encoding(stream);
         let none = RawMalformed::default();
         let raw_malformed = raw.malformed.as_ref().unwrap_or(&none);
         let mut malformed = Vec::new();
@@ -134,9 +135,12 @@ impl Extras {
             }
             let path = format!("{path}.malformed.{}", kind.name());
             check_share(share, &path, problems);
-            if !kind.applies_to(stream == Stream::Banking) {
-                let text =
-                    format!("the records of `{stream}` cannot be malformed so; leave it out");
+            if !kind.applies_to(format) {
+                let encoding = match format {
+                    RawFormat::Json => "JSON",
+                    RawFormat::Avro => "Avro",
+                };
+                let text = format!("{encoding} records cannot be malformed so; leave it out");
                 problems.add(path, text);
             }
             malformed.push((kind, share));
@@ -245,12 +249,12 @@ mod tests {
             (
                 Stream::Banking,
                 "malformed: { bad-json: 0.1 }".to_owned(),
-                "s.malformed.bad-json: the records of `banking` cannot",
+                "s.malformed.bad-json: Avro records cannot",
             ),
             (
                 Stream::Clickstream,
                 "malformed: { unknown-schema: 0.1 }".to_owned(),
-                "s.malformed.unknown-schema: the records of `clickstream`",
+                "s.malformed.unknown-schema: JSON records cannot",
             ),
             (
                 Stream::Clickstream,

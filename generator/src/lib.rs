@@ -27,6 +27,7 @@ mod realised;
 mod run;
 mod schedule;
 mod sensors;
+mod shape;
 mod share;
 mod sink;
 mod skew;
@@ -42,6 +43,7 @@ pub use self::{
     label::labels,
     plan::Plan,
     run::{GenerateError, Progress, run},
+    shape::SchemaIds,
     share::Share,
     sink::{SinkChoice, SinkChoiceError, SinkError},
 };

@@ -9,12 +9,13 @@ mod capture;
 mod place;
 mod resolve;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use floodmark_contracts::{
     clock::{EventTime, RunMicros, Timeline},
     job::GeneratorSection,
     problem::Problem,
+    profile::shape::RawFormat,
     stream::Stream,
 };
 
@@ -32,6 +33,7 @@ use crate::{
     incident::Incident,
     schedule::Schedule,
     sensors::Effect,
+    shape::{Shape, Source, default_schema},
     skew::{ClockSkew, Idle},
 };
 
@@ -53,6 +55,7 @@ struct Inner {
     duration_ns: i64,
     warm_up_ns: i64,
     timeline: Timeline,
+    transactions: Option<Duration>,
     book: AddressBook,
     streams: Vec<StreamPlan>,
 }
@@ -76,6 +79,9 @@ pub(crate) struct StreamPlan {
     pub(crate) idle: Idle,
     pub(crate) key: Key,
     pub(crate) ids: EventIds,
+    /// The shape of the records, where it is not the stream's own.
+    pub(crate) shape: Option<Shape>,
+    pub(crate) format: RawFormat,
     slots: Key,
     pub(crate) incidents: Vec<Incident>,
     /// Slots taken by incidents, in order; none for sensors.
@@ -158,6 +164,59 @@ impl Plan {
     pub fn topic(&self, stream: Stream) -> Option<(&str, u32)> {
         let plan = self.stream(stream)?;
         Some((&plan.topic, plan.partitions))
+    }
+
+    /// Time between commits where the producers write in transactions.
+    #[must_use]
+    pub fn transactions(&self) -> Option<Duration> {
+        self.inner.transactions
+    }
+
+    /// Encoding of a stream's records; none if the plan does not have the stream.
+    #[must_use]
+    pub fn format(&self, stream: Stream) -> Option<RawFormat> {
+        self.stream(stream).map(|plan| plan.format)
+    }
+
+    /// The Avro schemas that a stream's records are written with, by version; none for JSON.
+    #[must_use]
+    pub fn schemas(&self, stream: Stream) -> Vec<String> {
+        match self.stream(stream).map(|plan| &plan.shape) {
+            Some(Some(shape)) => shape.schemas().to_vec(),
+            Some(None) if self.format(stream) == Some(RawFormat::Avro) => {
+                vec![default_schema(stream).to_owned()]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Names of the fields of a stream's records, in their order. Further versions of the schema have
+    /// more.
+    #[must_use]
+    pub fn field_names(&self, stream: Stream) -> Vec<String> {
+        match self.stream(stream).map(|plan| &plan.shape) {
+            Some(Some(shape)) => shape.names().map(str::to_owned).collect(),
+            Some(None) => Source::names(stream).map(str::to_owned).collect(),
+            None => Vec::new(),
+        }
+    }
+
+    /// The name under which a field of ours, such as `user_id`, is written; none if the stream does not
+    /// have it or the profile leaves it out. Whatever names a field to people asks here.
+    #[must_use]
+    pub fn field_name(&self, stream: Stream, ours: &str) -> Option<&str> {
+        let source = Source::named(stream, ours)?;
+        match &self.stream(stream)?.shape {
+            Some(shape) => shape.name_of(source),
+            None => Source::names(stream).find(|name| *name == ours),
+        }
+    }
+
+    /// Number of versions of a stream's schema over the run.
+    #[must_use]
+    pub fn version_count(&self, stream: Stream) -> usize {
+        let shape = self.stream(stream).and_then(|plan| plan.shape.as_ref());
+        shape.map_or(1, Shape::version_count)
     }
 
     /// Number of slots of a stream: of its events, but for the readings that drop-outs take away.

@@ -4,6 +4,7 @@ mod pace;
 mod series;
 
 use std::{
+    collections::BTreeMap,
     fmt,
     fs::File,
     io::{BufWriter, Write},
@@ -32,6 +33,7 @@ use crate::{
     histogram::HistogramError,
     label::labels,
     plan::Plan,
+    shape::SchemaIds,
     share::Share,
     sink::{self, Sink, SinkChoice, SinkError},
 };
@@ -141,9 +143,9 @@ pub fn run(
     })?;
     write_lines(&out("labels.ndjson"), labels(&plan))?;
     write_lines(&out("enrichment.ndjson"), enrichment(&plan))?;
-    let schema_id = match choice {
+    let schema_ids = match choice {
         SinkChoice::Kafka => sink::prepare(job, &plan)?,
-        _ => 1,
+        _ => BTreeMap::new(),
     };
     let mut sinks = Vec::new();
     for stream in plan.streams() {
@@ -153,7 +155,7 @@ pub fn run(
     let facts = Flood {
         job,
         plan: &plan,
-        schema_id,
+        schema_ids: &schema_ids,
         clock,
         stop,
         rows: &rows,
@@ -170,7 +172,7 @@ pub fn run(
 struct Flood<'a> {
     job: &'a GeneratorJob,
     plan: &'a Plan,
-    schema_id: u32,
+    schema_ids: &'a BTreeMap<Stream, SchemaIds>,
     clock: &'a dyn Clock,
     stop: &'a AtomicBool,
     rows: &'a RowFile,
@@ -267,11 +269,12 @@ impl Flood<'_> {
     ) -> Result<Outcome, GenerateError> {
         let events =
             events(self.plan, stream, Share::WHOLE).ok_or(GenerateError::Thread { stream })?;
-        let closing = closing_events(self.plan, stream, self.schema_id);
+        let schema_ids = self.schema_ids.get(&stream).copied().unwrap_or_default();
+        let closing = closing_events(self.plan, stream, schema_ids);
         let topic = self.job.topics.get(&stream).cloned();
         let topic = topic.or_else(|| self.plan.topic(stream).map(|(name, _)| name.to_owned()));
         let pacer = Pacer::new(stream, topic.unwrap_or_default(), sink, shared)?;
-        pacer.run(events.with_schema_id(self.schema_id), &closing)
+        pacer.run(events.with_schema_ids(schema_ids), &closing)
     }
 }
 

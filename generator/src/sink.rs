@@ -1,16 +1,18 @@
 //! Where events go: a Kafka topic, a file, standard output, or nowhere.
 
+mod containers;
 mod kafka;
 mod lines;
+mod transactions;
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
-use floodmark_contracts::{job::GeneratorJob, stream::Stream};
+use floodmark_contracts::{job::GeneratorJob, profile::shape::RawFormat, stream::Stream};
 
-pub(crate) use self::kafka::prepare;
+pub(crate) use self::kafka::{MOST_HEADERS, prepare};
 use crate::{events::Event, plan::Plan};
 
-/// Where events go, as users choose it: `kafka`, `null`, `stdout` or `file:DIR`.
+/// Where events go, as users choose it: `kafka`, `null`, `stdout`, `stdout:keyed`, `file:DIR` or `avro:DIR`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SinkChoice {
     /// The topics of a cluster.
@@ -19,13 +21,20 @@ pub enum SinkChoice {
     Null,
     /// Standard output: one value a line, Avro records as JSON.
     Stdout,
+    /// The same with the key and a tab in front of each value, as `kcat -K` takes it.
+    StdoutKeyed,
     /// A file of such lines for each stream, in a directory: `clickstream.ndjson` and so on.
     Files(PathBuf),
+    /// An Avro object container file for each stream that is written in Avro, such as `banking.avro`, and a
+    /// file of lines for each other one.
+    Containers(PathBuf),
 }
 
 /// Why a text is no sink.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{found}` is no sink; use `kafka`, `null`, `stdout` or `file:DIR`")]
+#[error(
+    "`{found}` is no sink; use `kafka`, `null`, `stdout`, `stdout:keyed`, `file:DIR` or `avro:DIR`"
+)]
 pub struct SinkChoiceError {
     /// The text.
     pub found: String,
@@ -39,6 +48,10 @@ impl FromStr for SinkChoice {
             None if text == "kafka" => Ok(Self::Kafka),
             None if text == "null" => Ok(Self::Null),
             None if text == "stdout" => Ok(Self::Stdout),
+            Some(("stdout", "keyed")) => Ok(Self::StdoutKeyed),
+            Some(("avro", directory)) if !directory.is_empty() => {
+                Ok(Self::Containers(directory.into()))
+            }
             Some(("file", directory)) if !directory.is_empty() => Ok(Self::Files(directory.into())),
             _ => Err(SinkChoiceError {
                 found: text.to_owned(),
@@ -58,9 +71,12 @@ pub enum SinkError {
     Registry(#[from] floodmark_kafka::registry::RegistryError),
     /// There is no schema registry.
     #[error(
-        "stream `banking` is written in Avro and needs a schema registry; name one with `--registry`"
+        "stream `{stream}` is written in Avro and needs a schema registry; name one with `--registry`"
     )]
-    NoRegistry,
+    NoRegistry {
+        /// The stream.
+        stream: Stream,
+    },
     /// The job names no topic for a stream.
     #[error("the job has no topic for stream `{stream}`; add it to `topics`")]
     NoTopic {
@@ -154,8 +170,17 @@ pub(crate) fn open(
     Ok(match choice {
         SinkChoice::Kafka => Box::new(kafka::KafkaSink::open(job, plan, stream)?),
         SinkChoice::Null => Box::new(NullSink),
-        SinkChoice::Stdout => Box::new(lines::LineSink::stdout(stream)),
-        SinkChoice::Files(directory) => Box::new(lines::LineSink::create(directory, stream)?),
+        SinkChoice::Stdout => Box::new(lines::LineSink::stdout(plan, stream, false)?),
+        SinkChoice::StdoutKeyed => Box::new(lines::LineSink::stdout(plan, stream, true)?),
+        SinkChoice::Containers(directory) if plan.format(stream) == Some(RawFormat::Avro) => {
+            let schemas = plan.schemas(stream);
+            Box::new(containers::ContainerSink::create(
+                directory, stream, &schemas,
+            )?)
+        }
+        SinkChoice::Files(directory) | SinkChoice::Containers(directory) => {
+            Box::new(lines::LineSink::create(directory, plan, stream)?)
+        }
     })
 }
 
@@ -188,6 +213,10 @@ mod tests {
             ("null", Some(SinkChoice::Null)),
             ("stdout", Some(SinkChoice::Stdout)),
             ("file:out/a", Some(SinkChoice::Files("out/a".into()))),
+            ("stdout:keyed", Some(SinkChoice::StdoutKeyed)),
+            ("stdout:x", None),
+            ("avro:out", Some(SinkChoice::Containers("out".into()))),
+            ("avro:", None),
             ("file:", None),
             ("file", None),
             ("kafka:x", None),
@@ -198,7 +227,7 @@ mod tests {
         let error = "tape".parse::<SinkChoice>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`tape` is no sink; use `kafka`, `null`, `stdout` or `file:DIR`"
+            "`tape` is no sink; use `kafka`, `null`, `stdout`, `stdout:keyed`, `file:DIR` or `avro:DIR`"
         );
     }
 }

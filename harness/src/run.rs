@@ -21,6 +21,7 @@ use floodmark_contracts::{
     profile::{Profile, SubjectSection},
     record::{GeneratorFacts, Phase, RunRecord, SubjectFacts},
     result::SCHEMA_VERSION,
+    stream::Stream,
 };
 use floodmark_generator::Plan;
 use floodmark_kafka::ClientSettings;
@@ -93,11 +94,13 @@ pub enum RunError {
     /// No broker.
     #[error("cannot bring the broker up")]
     Broker(#[source] BrokerError),
-    /// The banking stream has no registry.
+    /// A stream in Avro has no registry.
     #[error(
-        "stream `banking` needs a schema registry, and broker `{broker}` brings none; pass `--registry URL`"
+        "stream `{stream}` needs a schema registry, and broker `{broker}` brings none; pass `--registry URL`"
     )]
     NoRegistry {
+        /// The stream.
+        stream: Stream,
         /// The broker.
         broker: String,
     },
@@ -310,7 +313,7 @@ fn phases(start: WallTime, ends: &[WallTime; 4]) -> Vec<Phase> {
 /// What a subject consumed, from the offsets that it committed, where it does not tell itself.
 fn consumed_of(
     lag: &[floodmark_kafka::admin::Lag],
-    inputs: &BTreeMap<floodmark_contracts::stream::Stream, String>,
+    inputs: &BTreeMap<Stream, String>,
 ) -> SubjectFacts {
     let mut facts = SubjectFacts::default();
     for (stream, topic) in inputs {

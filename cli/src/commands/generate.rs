@@ -54,7 +54,10 @@ pub fn run(args: &GenerateArgs, global: &Global) -> Result<Exit, Failure> {
         Failure::new(exit, error)
     });
     let facts = match outcome {
-        Err(failure) if sink == SinkChoice::Stdout && failure.is_closed_reader() => {
+        Err(failure)
+            if matches!(sink, SinkChoice::Stdout | SinkChoice::StdoutKeyed)
+                && failure.is_closed_reader() =>
+        {
             return Ok(Exit::Pass);
         }
         other => other?,

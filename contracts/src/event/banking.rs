@@ -4,7 +4,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::DecodeError;
+use super::{
+    DecodeError,
+    avro::{write_long, write_text},
+};
 use crate::clock::EventTime;
 
 /// The Avro schema, as it is registered under [`SUBJECT_SUFFIX`].
@@ -117,22 +120,6 @@ impl<'a> BankingUiEvent<'a> {
             })
         }
     }
-}
-
-/// Avro's variable-length zigzag encoding.
-#[expect(clippy::cast_sign_loss, reason = "zigzag works on the bits")]
-fn write_long(out: &mut Vec<u8>, value: i64) {
-    let mut bits = ((value << 1) ^ (value >> 63)) as u64;
-    while bits >= 0x80 {
-        out.push((bits & 0x7f) as u8 | 0x80);
-        bits >>= 7;
-    }
-    out.push(bits as u8);
-}
-
-fn write_text(out: &mut Vec<u8>, text: &str) {
-    write_long(out, i64::try_from(text.len()).unwrap_or(i64::MAX));
-    out.extend_from_slice(text.as_bytes());
 }
 
 #[expect(clippy::cast_possible_wrap, reason = "zigzag works on the bits")]

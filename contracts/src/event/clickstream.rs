@@ -11,6 +11,9 @@ use super::{
 };
 use crate::clock::EventTime;
 
+/// The Avro schema, where a profile asks for Avro.
+pub const SCHEMA: &str = include_str!("../../schemas/click_event.avsc");
+
 /// What a visitor can do. Names on the wire are in snake case.
 pub mod event_type {
     /// A page was shown.

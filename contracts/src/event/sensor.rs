@@ -7,9 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     DecodeError,
-    json::{integer_field, text_field},
+    json::{integer_field, number_field, text_field},
 };
 use crate::clock::EventTime;
+
+/// The Avro schema, where a profile asks for Avro.
+pub const SCHEMA: &str = include_str!("../../schemas/sensor_reading.avsc");
 
 /// One reading of the stream `sensors`. Its id is its sensor and timestamp: [`reading_id`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,12 +37,7 @@ impl SensorReading<'_> {
     /// no reader accepts: JSON has no other way.
     pub fn encode(&self, out: &mut Vec<u8>) {
         text_field(out, "{\"sensor_id\":\"", &self.sensor_id);
-        out.extend_from_slice(b",\"value\":");
-        if self.value.is_finite() {
-            out.extend_from_slice(ryu::Buffer::new().format_finite(self.value).as_bytes());
-        } else {
-            out.extend_from_slice(b"null");
-        }
+        number_field(out, ",\"value\":", self.value);
         integer_field(out, ",\"timestamp\":", self.timestamp.0);
         out.push(b'}');
     }

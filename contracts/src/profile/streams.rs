@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     anomalies::RawAnomaly,
     disorder::{RawClockSkew, RawDelay, RawDuplicates, RawIdle, RawMalformed, RawOffline},
+    shape::{RawFields, RawFormat},
 };
 use crate::stream::Stream;
 
@@ -59,6 +60,28 @@ pub struct StreamSection {
     /// Partitions of the topic, 1 to 1000.
     #[serde(default = "default_partitions")]
     pub partitions: u32,
+    /// The field whose value is the record's key, by our name: `user_id` (of `sensors`: `sensor_id`) by
+    /// default, another field that holds a text, or `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Fields that are renamed, left out or added.
+    #[serde(default, skip_serializing_if = "RawFields::is_default")]
+    pub fields: RawFields,
+    /// Encoding; by default `avro` for `banking` and `json` for the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<RawFormat>,
+    /// Least size of a record's value in bytes, 1 to 1,000,000: a field `padding` makes up for what is
+    /// missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pad_bytes: Option<u32>,
+    /// Shares of the versions of the schema that are written side by side, such as `[0.7, 0.3]`; up to
+    /// four. Each version has one optional field more than the one before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub versions: Option<Vec<f64>>,
+    /// Wall time from which on every event is made with a new, compatible version of the schema, such as
+    /// `30s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evolve_at: Option<String>,
     /// Who makes the events.
     #[serde(default)]
     pub population: RawPopulation,
@@ -93,6 +116,17 @@ pub struct StreamSection {
     /// Anomalies to inject.
     #[serde(default)]
     pub anomalies: Vec<RawAnomaly>,
+}
+
+impl StreamSection {
+    /// Encoding of the records of `stream`, whose section this is.
+    #[must_use]
+    pub fn encoding(&self, stream: Stream) -> RawFormat {
+        self.format.unwrap_or(match stream {
+            Stream::Banking => RawFormat::Avro,
+            Stream::Clickstream | Stream::Sensors => RawFormat::Json,
+        })
+    }
 }
 
 fn default_partitions() -> u32 {

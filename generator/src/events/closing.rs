@@ -10,17 +10,18 @@ use crate::{
     crowd::{Visits as _, partition_of},
     plan::{Plan, StreamPlan},
     sensors::ordinary_reading,
+    shape::SchemaIds,
 };
 
 /// The closing events of a stream: for each partition one ordinary event, long enough after the end
 /// of the run in event time to close every window. Sent after the last event and counted apart.
 #[must_use]
-pub fn closing_events(plan: &Plan, stream: Stream, schema_id: u32) -> Vec<Event> {
+pub fn closing_events(plan: &Plan, stream: Stream, schema_ids: SchemaIds) -> Vec<Event> {
     let Some(stream_plan) = plan.stream(stream) else {
         return Vec::new();
     };
     let mut encoder = encoder(plan, stream_plan);
-    encoder.schema_id = schema_id;
+    encoder.schema_ids = schema_ids;
     let at = plan.closing_time();
     let count = stream_plan.partitions;
     (0..count)
@@ -32,6 +33,7 @@ pub fn closing_events(plan: &Plan, stream: Stream, schema_id: u32) -> Vec<Event>
                 slot,
                 due_ns: plan.duration().0 * 1000,
                 event_time: at,
+                frame_len: encoder.frame_len(),
                 partition: i32::try_from(number).unwrap_or(i32::MAX),
                 ..Event::default()
             };

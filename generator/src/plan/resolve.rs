@@ -1,13 +1,16 @@
 //! From the profile's sections to a plan: validation that reports every problem at once.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use floodmark_contracts::{
     clock::{EventTime, Timeline},
     job::GeneratorSection,
     kind::Kind,
     problem::{Problem, Problems},
-    profile::streams::{RawArrivals, StreamSection},
+    profile::{
+        ProducerSection,
+        streams::{RawArrivals, StreamSection},
+    },
     stream::Stream,
     units::{parse_duration, parse_rate},
 };
@@ -21,6 +24,8 @@ use crate::{
     ids::EventIds,
     incident,
     schedule::Schedule,
+    shape::{self, RunTimes},
+    sink::MOST_HEADERS,
     skew::{ClockSkew, Idle},
 };
 
@@ -35,6 +40,7 @@ struct Run {
 pub(super) fn resolve(section: &GeneratorSection) -> Result<Inner, Vec<Problem>> {
     let mut problems = Problems::new();
     let run = resolve_run(section, &mut problems);
+    let transactions = resolve_producer(&section.producer, &mut problems);
     let book = problems.check("", AddressBook::load());
     if section.streams.iter().next().is_none() {
         problems.add(
@@ -67,6 +73,7 @@ pub(super) fn resolve(section: &GeneratorSection) -> Result<Inner, Vec<Problem>>
             duration_ns: run.duration_ns,
             warm_up_ns: run.warm_up_ns,
             timeline: run.timeline,
+            transactions,
             book,
             streams,
         }),
@@ -104,7 +111,7 @@ fn resolve_run(section: &GeneratorSection, problems: &mut Problems) -> Option<Ru
         );
         problems.add("event_time.origin", text);
     }
-    let ns = |d: std::time::Duration| i64::try_from(d.as_nanos()).ok();
+    let ns = |d: Duration| i64::try_from(d.as_nanos()).ok();
     Some(Run {
         seed: section.seed,
         duration_ns: ns(duration.filter(|d| !d.is_zero())?)?,
@@ -181,6 +188,11 @@ fn resolve_stream(
         );
         problems.add(path("rate"), text);
     }
+    let times = RunTimes {
+        duration: Duration::from_nanos(run.duration_ns.unsigned_abs()),
+        timeline: run.timeline,
+    };
+    let shape = shape::resolve(stream, raw, times, key.purpose(Purpose::Shape), problems);
     Some(StreamPlan {
         stream,
         topic,
@@ -198,6 +210,8 @@ fn resolve_stream(
         key,
         ids: EventIds::new(run.seed),
         slots: key.purpose(Purpose::Slot),
+        shape,
+        format: raw.encoding(stream),
         incidents: Vec::new(),
         captures: Vec::new(),
         effects: Vec::new(),
@@ -241,6 +255,32 @@ fn check_range(
             format!("`{found}` {what} are not possible; use {least} to {most}"),
         );
     }
+}
+
+/// Checks the producers' section, and gives the time between commits, if there are any.
+fn resolve_producer(section: &ProducerSection, problems: &mut Problems) -> Option<Duration> {
+    if section.headers.len() > MOST_HEADERS {
+        let text = format!(
+            "{} headers are too many; use up to {MOST_HEADERS}",
+            section.headers.len()
+        );
+        problems.add("producer.headers", text);
+    }
+    if section
+        .headers
+        .keys()
+        .any(|name| name.is_empty() || name.contains('\0'))
+    {
+        let text = "a header without a name is none; give it one without zero bytes";
+        problems.add("producer.headers", text);
+    }
+    let text = section.transactions.as_ref()?;
+    let every = problems.check("producer.transactions", parse_duration(text))?;
+    if !(Duration::from_millis(10)..=Duration::from_secs(300)).contains(&every) {
+        let text = format!("`{text}` between commits is not possible; use `10ms` to `5m`");
+        problems.add("producer.transactions", text);
+    }
+    Some(every)
 }
 
 fn check_topic(topic: &str, path: &str, problems: &mut Problems) {
@@ -313,7 +353,7 @@ fn resolve_anomalies(
                 .map(|d| (d, text))
         });
         let Some(run) = run else { continue };
-        let millis = |d: std::time::Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
+        let millis = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
         let asked_ms = duration.map_or(default_length_ms(kind), |(d, _)| millis(d));
         let window = Window {
             run_ms: event_ms(run, run.duration_ns),

@@ -1,35 +1,42 @@
 //! Events as records of a topic.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use floodmark_contracts::{
-    event::banking::{SCHEMA, SUBJECT_SUFFIX},
-    job::GeneratorJob,
-    stream::Stream,
-};
+use floodmark_contracts::{event::banking::SUBJECT_SUFFIX, job::GeneratorJob, stream::Stream};
 use floodmark_kafka::{
-    Admin, ClientSettings, Producer, ProducerSettings, Record, Registry, SendError, producer::Topic,
+    Admin, ClientSettings, Delivery, Producer, ProducerSettings, Record, Registry, SendError,
+    producer::Topic,
 };
 
-use super::{Handover, Report, Sink, SinkError};
-use crate::{events::Event, plan::Plan};
+use super::{Handover, Report, Sink, SinkError, transactions::Transactions};
+use crate::{events::Event, plan::Plan, shape::SchemaIds};
 
 /// How long the cluster may take to answer before the run.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Most headers that a profile can ask for: they are laid out on the stack for each record.
+pub(crate) const MOST_HEADERS: usize = 8;
 
 /// A stream's producer.
 pub(super) struct KafkaSink {
     stream: Stream,
     producer: Producer,
     topic: Topic,
+    /// Headers of every record.
+    headers: Vec<(String, String)>,
+    transactions: Option<Transactions>,
 }
 
-/// Checks that the cluster answers and its topics are as the plan has them, and registers the schema.
-/// Gives the schema's id; 1 if the plan has no stream that needs one.
-pub(crate) fn prepare(job: &GeneratorJob, plan: &Plan) -> Result<u32, SinkError> {
+/// Checks that the cluster answers and its topics are as the plan has them, and registers the schemas, also
+/// those that come in later: during the run nothing is asked of the registry, so an outage cannot change
+/// what is sent. Gives the schemas' ids.
+pub(crate) fn prepare(
+    job: &GeneratorJob,
+    plan: &Plan,
+) -> Result<BTreeMap<Stream, SchemaIds>, SinkError> {
     let admin = Admin::new(&client(job), PATIENCE)?;
     admin.wait_until_reachable(PATIENCE)?;
-    let mut schema_id = 1;
+    let mut schema_ids = BTreeMap::new();
     for stream in plan.streams() {
         let topic = topic_name(job, stream)?;
         let wanted = plan.topic(stream).map_or(0, |(_, partitions)| partitions);
@@ -43,27 +50,43 @@ pub(crate) fn prepare(job: &GeneratorJob, plan: &Plan) -> Result<u32, SinkError>
                 wanted,
             });
         }
-        if stream == Stream::Banking {
-            let url = job
-                .connection
-                .registry
-                .as_ref()
-                .ok_or(SinkError::NoRegistry)?;
-            let subject = format!("{topic}{SUBJECT_SUFFIX}");
-            schema_id = Registry::new(url)?.register(&subject, SCHEMA)?;
+        let schemas = plan.schemas(stream);
+        if !schemas.is_empty() {
+            let url = job.connection.registry.as_ref();
+            let registry = Registry::new(url.ok_or(SinkError::NoRegistry { stream })?)?;
+            schema_ids.insert(stream, register(&registry, topic, &schemas)?);
         }
     }
-    Ok(schema_id)
+    Ok(schema_ids)
+}
+
+/// Registers the versions of a topic's schema in their order.
+fn register(registry: &Registry, topic: &str, schemas: &[String]) -> Result<SchemaIds, SinkError> {
+    let subject = format!("{topic}{SUBJECT_SUFFIX}");
+    let ids: Result<Vec<u32>, _> = schemas
+        .iter()
+        .map(|schema| registry.register(&subject, schema))
+        .collect();
+    Ok(SchemaIds::new(&ids?))
 }
 
 impl KafkaSink {
     pub(super) fn open(job: &GeneratorJob, plan: &Plan, stream: Stream) -> Result<Self, SinkError> {
-        let producer = Producer::new(&client(job), &ProducerSettings::default())?;
-        let topic = producer.topic(topic_name(job, stream)?)?;
+        let name = topic_name(job, stream)?;
+        let every = plan.transactions();
+        let settings = every.map_or_else(ProducerSettings::default, |every| {
+            transactional(name, every)
+        });
+        let producer = Producer::new(&client(job), &settings)?;
+        let topic = producer.topic(name)?;
+        let transactions = every.map(|every| Transactions::start(&producer, every));
+        let headers = &job.section.producer.headers;
         let sink = Self {
             stream,
-            producer,
             topic,
+            headers: headers.clone().into_iter().collect(),
+            transactions: transactions.transpose()?,
+            producer,
         };
         tracing::debug!(%stream, topic = sink.topic.name(), slots = plan.slots(stream), "producer");
         Ok(sink)
@@ -72,10 +95,21 @@ impl KafkaSink {
 
 impl Sink for KafkaSink {
     fn send(&mut self, event: &Event, timestamp_ms: i64, tag: u64) -> Result<Handover, SinkError> {
-        let record = Record::new(&self.topic, &event.value)
-            .key(&event.key)
+        if let Some(transactions) = &mut self.transactions {
+            transactions.open(&self.producer)?;
+        }
+        let mut headers: [(&str, Option<&[u8]>); MOST_HEADERS] = [("", None); MOST_HEADERS];
+        for (slot, (name, text)) in headers.iter_mut().zip(&self.headers) {
+            *slot = (name, Some(text.as_bytes()));
+        }
+        let mut record = Record::new(&self.topic, &event.value)
+            .headers(&headers[..self.headers.len().min(MOST_HEADERS)])
             .partition(event.partition)
             .timestamp_ms(timestamp_ms);
+        // A profile can ask for records without a key, which is not the same as an empty one.
+        if !event.key.is_empty() {
+            record = record.key(&event.key);
+        }
         match self.producer.send(&record, tag) {
             Ok(()) => Ok(Handover::Taken),
             Err(SendError::QueueFull) => Ok(Handover::Full),
@@ -88,12 +122,14 @@ impl Sink for KafkaSink {
     }
 
     fn poll(&mut self, report: &mut dyn FnMut(Report)) {
-        self.producer.poll(Duration::ZERO, &mut |delivery| {
-            report(Report {
-                tag: delivery.tag,
-                stored: delivery.is_delivered(),
-            });
-        });
+        let Some(transactions) = &mut self.transactions else {
+            self.producer
+                .poll(Duration::ZERO, &mut |delivery| report(report_of(delivery)));
+            return;
+        };
+        self.producer
+            .poll(Duration::ZERO, &mut |delivery| transactions.keep(delivery));
+        transactions.tick(&self.producer, report);
     }
 
     fn flush(
@@ -101,17 +137,38 @@ impl Sink for KafkaSink {
         limit: Duration,
         report: &mut dyn FnMut(Report),
     ) -> Result<bool, SinkError> {
-        let flushed = self.producer.flush(limit, &mut |delivery| {
-            report(Report {
-                tag: delivery.tag,
-                stored: delivery.is_delivered(),
-            });
-        });
+        if let Some(transactions) = &mut self.transactions {
+            transactions.end(&self.producer, report)?;
+            return Ok(true);
+        }
+        let flushed = self
+            .producer
+            .flush(limit, &mut |delivery| report(report_of(delivery)));
         match flushed {
             Ok(()) => Ok(true),
             Err(_) if self.producer.in_flight() > 0 => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// What a delivery means for the figures.
+pub(super) fn report_of(delivery: Delivery) -> Report {
+    Report {
+        tag: delivery.tag,
+        stored: delivery.is_delivered(),
+    }
+}
+
+/// Settings of a producer that writes in transactions. Its id is new each time: nothing of an earlier run
+/// is to be fenced, and producers that run side by side must not fence each other.
+fn transactional(topic: &str, every: Duration) -> ProducerSettings {
+    let least = Duration::from_secs(10);
+    ProducerSettings {
+        transactional_id: Some(format!("floodmark-{topic}-{}", uuid::Uuid::new_v4())),
+        // Room for a commit that takes its time, and for the flush in front of it.
+        transaction_timeout: Some(least.max(every * 3)),
+        ..ProducerSettings::default()
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use floodmark_contracts::{clock::RunMicros, geo::COUNTRY_MMDB, site::Site, stream::Stream};
-use floodmark_generator::{Delayed, Event, Plan, closing_events, fingerprint, labels};
+use floodmark_generator::{Delayed, Event, Plan, SchemaIds, closing_events, fingerprint, labels};
 use floodmark_kafka::producer::partition_for_key;
 use proptest::prelude::*;
 
@@ -243,7 +243,7 @@ fn too_few_users_hurry_and_the_rate_stays() {
 }
 
 fn check_closing(plan: &Plan, stream: Stream) {
-    let closing = closing_events(plan, stream, 7);
+    let closing = closing_events(plan, stream, SchemaIds::new(&[7]));
     let (_, partitions) = plan.topic(stream).unwrap();
     let found: Vec<i32> = closing.iter().map(|e| e.partition).collect();
     assert_eq!(found, (0..partitions as i32).collect::<Vec<_>>());

@@ -120,7 +120,7 @@ pub fn decode(stream: Stream, event: &Event) -> Decoded {
             (e.event_id.to_string(), e.timestamp, fields)
         }
         Stream::Banking => {
-            let e = BankingUiEvent::decode_body(event.body(stream)).unwrap();
+            let e = BankingUiEvent::decode_body(event.body()).unwrap();
             let fields = vec![
                 ("user", e.user_id.to_owned()),
                 ("session", e.session_id.to_owned()),

@@ -6,10 +6,13 @@
     reason = "helpers of tests say what went wrong by panicking"
 )]
 
+mod cluster;
 mod events;
 mod fixture;
 mod incidents;
 mod problems;
 mod profiles;
 mod run;
+mod shapes;
+mod sinks;
 mod workers;

@@ -152,6 +152,90 @@ fn each_problem_names_its_path_and_what_would_work() {
             "streams.sensors.anomalies[2].stuck-value.duration",
             "and 8 are needed; use `18s` or more",
         ),
+        (
+            "entities: 800, skew: 0.5 }",
+            "entities: 800, skew: 0.5 }\n    fields: { rename: { user: u } }",
+            "streams.banking.fields.rename.user",
+            "`user` is no field of the stream `banking`",
+        ),
+        (
+            "entities: 20 }",
+            "entities: 20 }\n    fields: { omit: [value, sensor, timestamp] }",
+            "streams.sensors.fields.omit[1]",
+            "there are `sensor_id`, `value`, `timestamp`",
+        ),
+        (
+            "entities: 20 }",
+            "entities: 20 }\n    fields: { omit: [value, sensor_id, timestamp] }",
+            "streams.sensors.fields.omit",
+            "no field is left",
+        ),
+        (
+            "entities: 20 }",
+            "entities: 20 }\n    fields: { rename: { value: v }, omit: [value] }",
+            "streams.sensors.fields.omit[0]",
+            "renamed too",
+        ),
+        (
+            "entities: 20 }",
+            "entities: 20 }\n    fields: { rename: { timestamp: value } }",
+            "streams.sensors.fields.rename.timestamp",
+            "there is another field `value`",
+        ),
+        (
+            "entities: 20 }",
+            "entities: 20 }\n    fields: { rename: { value: \"va lue\" } }",
+            "streams.sensors.fields.rename.value",
+            "use letters, digits",
+        ),
+        (
+            "entities: 20 }",
+            "entities: 20 }\n    format: avro\n    fields: { add: { a.b: { constant: 1 } } }",
+            "streams.sensors.fields.add.a.b",
+            "use letters, digits",
+        ),
+        (
+            "entities: 20 }",
+            "entities: 20 }\n    pad_bytes: 9\n    fields: { add: { padding: { constant: 1 } } }",
+            "streams.sensors.fields.add.padding",
+            "there is another field `padding`",
+        ),
+        (
+            "entities: 20 }",
+            "entities: 20 }\n    fields: { add: { a: { integer: { min: 2, max: 1 } } } }",
+            "streams.sensors.fields.add.a",
+            "let `min` be at most `max`",
+        ),
+        (
+            "entities: 20 }",
+            "entities: 20 }\n    fields: { add: { a: { choice: [] } } }",
+            "streams.sensors.fields.add.a",
+            "name one or more",
+        ),
+        (
+            "entities: 20 }",
+            "entities: 20 }\n    key: value",
+            "streams.sensors.key",
+            "use `sensor_id` or `none`",
+        ),
+        (
+            "entities: 20 }",
+            "entities: 20 }\n    pad_bytes: 0",
+            "streams.sensors.pad_bytes",
+            "use 1 to 1000000",
+        ),
+        (
+            "entities: 20 }",
+            "entities: 20 }\n    versions: [0.5, 0.4]",
+            "streams.sensors.versions",
+            "add up to 1",
+        ),
+        (
+            "entities: 20 }",
+            "entities: 20 }\n    evolve_at: 20s",
+            "streams.sensors.evolve_at",
+            "is not within the run of 16s",
+        ),
     ] {
         let found = problems(&[(from, to)]);
         let expected =

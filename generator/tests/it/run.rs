@@ -16,21 +16,23 @@ use floodmark_contracts::{
     record::{GeneratorFacts, SeriesRow},
     stream::Stream,
 };
-use floodmark_generator::{GenerateError, Progress, SinkChoice, closing_events, fingerprint, run};
+use floodmark_generator::{
+    GenerateError, Progress, SchemaIds, SinkChoice, closing_events, fingerprint, run,
+};
 use hdrhistogram::{Histogram, serialization::Deserializer};
 
 use super::fixture::{ALL, all_events, decode, resolved, section};
 
 /// A clock that stands still but for sleeps, each of which takes as long as it should, and once a
 /// stall longer.
-struct HandClock {
+pub struct HandClock {
     now_us: AtomicI64,
     stall_at_us: i64,
     stall_us: AtomicI64,
 }
 
 impl HandClock {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             now_us: AtomicI64::new(1_000),
             stall_at_us: 0,
@@ -202,7 +204,7 @@ fn files_hold_the_events_in_order_and_the_labels_beside_them() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    let closing = closing_events(&plan, Stream::Banking, 1);
+    let closing = closing_events(&plan, Stream::Banking, SchemaIds::default());
     let expected: Vec<String> = all_events(&plan, Stream::Banking)
         .iter()
         .chain(&closing)

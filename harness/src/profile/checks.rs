@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use floodmark_contracts::{
     clock::{EventTime, Timeline},
     problem::{Problem, Problems},
-    profile::Profile,
+    profile::{Profile, StreamSection, SubjectSection, shape::RawFormat},
     stream::Stream,
     units::parse_duration,
 };
@@ -64,6 +64,7 @@ pub fn check(profile: &Profile) -> Result<Sound, Vec<Problem>> {
     check_durations(duration, warm_up, &mut problems);
     let timeline = check_event_time(profile, &mut problems);
     check_topics(profile, &mut problems);
+    check_shapes(profile, &mut problems);
     if profile.streams.iter().next().is_none() {
         problems.add(
             "streams",
@@ -192,6 +193,49 @@ fn check_topics(profile: &Profile, problems: &mut Problems) {
                 path,
                 format!("`{full}` is also the topic of `{other}`; use another name"),
             );
+        }
+    }
+}
+
+/// The bundled detector reads records of our own shape. In JSON it passes over fields that it does not
+/// know; everything else would make it blind, and the run would look like a bad detector.
+fn check_shapes(profile: &Profile, problems: &mut Problems) {
+    if profile.subject != SubjectSection::Bundled {
+        return;
+    }
+    for (stream, section) in profile.streams.iter() {
+        let format = section.encoding(stream);
+        let plain = StreamSection {
+            format: None,
+            ..section.clone()
+        };
+        let avro = format == RawFormat::Avro;
+        let entity = match stream {
+            Stream::Clickstream | Stream::Banking => "user_id",
+            Stream::Sensors => "sensor_id",
+        };
+        let fields = &section.fields;
+        let obstacles = [
+            ("format", format != plain.encoding(stream)),
+            (
+                "key",
+                section.key.as_deref().is_some_and(|key| key != entity),
+            ),
+            ("fields.rename", !fields.rename.is_empty()),
+            ("fields.omit", !fields.omit.is_empty()),
+            ("fields.add", avro && !fields.add.is_empty()),
+            ("pad_bytes", avro && section.pad_bytes.is_some()),
+            (
+                "versions",
+                avro && section.versions.as_ref().is_some_and(|v| v.len() > 1),
+            ),
+            ("evolve_at", avro && section.evolve_at.is_some()),
+        ];
+        for (field, _) in obstacles.iter().filter(|(_, in_the_way)| *in_the_way) {
+            let text = format!(
+                "the bundled detector reads the stream `{stream}` in its own shape only; leave this out, or                  set `subject` to another detector"
+            );
+            problems.add(format!("streams.{stream}.{field}"), text);
         }
     }
 }

@@ -91,3 +91,56 @@ fn two_uses_of_one_topic_are_refused() {
     let text = format!("{GOOD}topics: {{ anomalies: sensor-data_2 }}\n");
     insta::assert_snapshot!(problems_of(&text, &[]), @"4:3: streams.sensors.topic: `sensor-data_2` is also the topic of `topics.anomalies`; use another name");
 }
+
+#[test]
+fn a_shape_that_the_bundled_detector_cannot_read_is_refused_with_what_to_do() {
+    let sensors =
+        |line: &str| GOOD.replace("    rate: 1k/s\n", &format!("    rate: 1k/s\n    {line}\n"));
+    for (line, refused) in [
+        ("format: avro", "streams.sensors.format"),
+        ("key: none", "streams.sensors.key"),
+        (
+            "fields: { rename: { value: v } }",
+            "streams.sensors.fields.rename",
+        ),
+        ("fields: { omit: [value] }", "streams.sensors.fields.omit"),
+        // In JSON, what it does not know is passed over.
+        ("fields: { add: { env: { constant: prod } } }", ""),
+        ("key: sensor_id", ""),
+        ("format: json", ""),
+        ("pad_bytes: 300", ""),
+        ("evolve_at: 2s", ""),
+    ] {
+        let found = problems_of(&sensors(line), &[]);
+        assert_eq!(
+            found.contains(refused),
+            !found.is_empty(),
+            "{line}: {found}"
+        );
+        assert_eq!(found.is_empty(), refused.is_empty(), "{line}: {found}");
+        assert!(
+            found.is_empty() || found.contains("set `subject` to another"),
+            "{found}"
+        );
+        let others = problems_of(&sensors(line), &[("subject", "none")]);
+        assert_eq!(others, "", "{line}");
+    }
+}
+
+#[test]
+fn banking_may_not_gain_fields_for_the_bundled_detector_as_its_schema_is_fixed() {
+    for line in [
+        "pad_bytes: 300",
+        "evolve_at: 2s",
+        "versions: [0.5, 0.5]",
+        "fields: { add: { a: { id: hex } } }",
+    ] {
+        let text =
+            format!("name: tiny\nduration: 5s\nstreams:\n  banking:\n    rate: 1k/s\n    {line}\n");
+        assert!(
+            problems_of(&text, &[]).contains("streams.banking."),
+            "{line}"
+        );
+        assert_eq!(problems_of(&text, &[("subject", "none")]), "", "{line}");
+    }
+}

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, process::Command, sync::atomic::Ordering, time:
 use floodmark_contracts::{
     clock::{Clock, WallTime},
     job::{Connection, DetectorJob, GeneratorJob},
-    profile::SubjectSection,
+    profile::{SubjectSection, shape::RawFormat},
     record::{GeneratorFacts, ProcessFacts, SeriesRow, SubjectFacts},
     stream::Stream,
 };
@@ -191,11 +191,17 @@ fn find_registry(
     if let Some(url) = request.profile.registry.as_deref().or(broker.registry()) {
         return Ok((None, Some(url.to_owned())));
     }
-    if !request.sound.inputs.contains_key(&Stream::Banking) {
+    let avro = request
+        .profile
+        .streams
+        .iter()
+        .find(|(stream, section)| section.encoding(*stream) == RawFormat::Avro);
+    let Some((stream, _)) = avro else {
         return Ok((None, None));
-    }
+    };
     if !broker.is_own() {
         return Err(RunError::NoRegistry {
+            stream,
             broker: request.sound.broker.to_string(),
         });
     }

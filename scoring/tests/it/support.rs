@@ -20,8 +20,8 @@ use floodmark_contracts::{
     kind::Kind,
     label::Label,
     profile::{
-        EventTimeSection, GateSection, ScoringSection, StreamSection, StreamsSection,
-        scoring::GateFailure,
+        EventTimeSection, GateSection, ProducerSection, ScoringSection, StreamSection,
+        StreamsSection, scoring::GateFailure,
     },
     record::{
         CollectorFacts, Environment, Phase, ProcessFacts, RunRecord, StreamFacts, SubjectFacts,
@@ -154,6 +154,7 @@ fn record() -> RunRecord {
                 sensors: Some(section),
                 ..StreamsSection::default()
             },
+            producer: ProducerSection::default(),
         },
         scoring: ScoringSection::default(),
         gates: Vec::new(),
