@@ -62,6 +62,7 @@ pub(crate) struct Crowd<V: Visits> {
 struct Shard<T> {
     users: Vec<u32>,
     by_activity: Alias,
+    drift: Option<Drift>,
     /// For each of `users`, whether a visit of theirs is on the wheel: one bit each.
     busy: Vec<u64>,
     wheel: Wheel<OnWheel<T>>,
@@ -83,6 +84,8 @@ pub(crate) struct CrowdSize {
     pub(crate) partitions: u32,
     /// Exponent of the Zipf law over the partitions; 0 leaves them as the keys fall.
     pub(crate) partition_skew: f64,
+    /// Event time after which other users are the most active ones, if ever.
+    pub(crate) drift_ms: Option<i64>,
     /// Events of visits per millisecond of event time, over all shards.
     pub(crate) events_per_ms: f64,
 }
@@ -91,13 +94,17 @@ impl<V: Visits> Crowd<V> {
     /// The part of a crowd that `share` owns, with as many visits under way as its event rate sustains.
     pub(crate) fn new(visits: V, size: CrowdSize, share: Share, key: Key) -> Self {
         let shard_count = size.partitions * SHARDS_PER_PARTITION;
+        let of_partition: Vec<f64> = (0..size.partitions)
+            .map(|partition| zipf_weight(partition, size.partition_skew))
+            .collect();
         let mut members = vec![Members::default(); shard_count as usize];
         for user in 0..size.entities {
             let shard = shard_of(EntityName::new(size.stream, user).as_bytes(), shard_count);
             let weight = zipf_weight(user, size.skew);
             let members = &mut members[shard as usize];
-            members.activity += weight * zipf_weight(shard % size.partitions, size.partition_skew);
-            if share.owns(shard % size.partitions) {
+            let partition = shard % size.partitions;
+            members.activity += weight * of_partition[partition as usize];
+            if share.owns(partition) {
                 members.users.push(user);
                 members.weights.push(weight);
             }
@@ -112,8 +119,13 @@ impl<V: Visits> Crowd<V> {
                 let owned = share.owns(index % size.partitions);
                 owned.then(|| {
                     let wanted = in_flight * members.activity / total;
+                    let own = |key: Key| key.child(u64::from(index));
                     let mut shard = Shard::new(members.users, &members.weights);
-                    shard.warm_up(&visits, wanted, warm.child(u64::from(index)));
+                    shard.warm_up(&visits, wanted, own(warm));
+                    let drift = key.purpose(Purpose::Drift);
+                    shard.drift = size
+                        .drift_ms
+                        .map(|every_ms| Drift::new(every_ms, own(drift)));
                     shard
                 })
             })
@@ -215,6 +227,7 @@ impl<T: Copy> Shard<T> {
         Self {
             busy: vec![0; users.len().div_ceil(64)],
             by_activity: Alias::new(weights),
+            drift: None,
             users,
             wheel: Wheel::new(),
         }
@@ -252,6 +265,9 @@ impl<T: Copy> Shard<T> {
             }
             self.set_busy(due.member, false);
         }
+        if let Some(drift) = &mut self.drift {
+            drift.turn_to(now_ms, self.users.len());
+        }
         if let Some(member) = self.draw_idle(draws) {
             self.set_busy(member, true);
             return OnWheel {
@@ -275,8 +291,9 @@ impl<T: Copy> Shard<T> {
         if self.wheel.len() >= self.users.len() {
             return None;
         }
+        let turned = |rank| self.drift.as_ref().map_or(rank, |drift| drift.member(rank));
         (0..OPENING_TRIES)
-            .map(|_| self.by_activity.pick(draws.bits()))
+            .map(|_| turned(self.by_activity.pick(draws.bits())))
             .find(|member| !self.is_busy(*member))
             .or_else(|| self.scan_for_idle(draws))
     }
@@ -301,6 +318,65 @@ impl<T: Copy> Shard<T> {
     }
 }
 
+/// How the most active users of a shard change: a permutation of its members, keyed by seed and epoch.
+/// Shards keep their activity, so a worker needs to know no other's.
+#[derive(Debug, Clone)]
+struct Drift {
+    every_ms: i64,
+    key: Key,
+    /// The epoch of the permutation `rank -> (factor * rank + shift) mod members`.
+    epoch: i64,
+    factor: u64,
+    shift: u64,
+    members: u64,
+}
+
+impl Drift {
+    /// In the first epoch, members stand as they are.
+    fn new(every_ms: i64, key: Key) -> Self {
+        Self {
+            every_ms,
+            key,
+            epoch: 0,
+            factor: 1,
+            shift: 0,
+            members: 1,
+        }
+    }
+
+    fn turn_to(&mut self, now_ms: i64, members: usize) {
+        let epoch = now_ms.div_euclid(self.every_ms);
+        self.members = (members as u64).max(1);
+        if epoch == self.epoch {
+            return;
+        }
+        self.epoch = epoch;
+        let mut draws = self.key.draws(epoch.unsigned_abs());
+        let below = |draws: &mut Draws| draws.bits() % self.members;
+        self.shift = below(&mut draws);
+        self.factor = below(&mut draws);
+        // A factor that has no divisor in common with the number gives a permutation; 1 always does.
+        while gcd(self.factor, self.members) != 1 {
+            self.factor = (self.factor + 1) % self.members;
+        }
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "below the number of members"
+    )]
+    fn member(&self, rank: u32) -> u32 {
+        ((self.factor * u64::from(rank) + self.shift) % self.members) as u32
+    }
+}
+
+fn gcd(mut a: u64, mut b: u64) -> u64 {
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
 /// The virtual shard of a key. As the number of shards is a multiple of the partitions', the shard
 /// modulo the partitions is the key's partition.
 fn shard_of(key: &[u8], shard_count: u32) -> u32 {
@@ -311,4 +387,40 @@ fn shard_of(key: &[u8], shard_count: u32) -> u32 {
 /// The partition of an entity's records.
 pub(crate) fn partition_of(stream: Stream, entity: u32, partitions: u32) -> u32 {
     shard_of(EntityName::new(stream, entity).as_bytes(), partitions)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn an_epoch_permutes_the_members_and_another_does_otherwise() {
+        let key = Key::root(1).purpose(Purpose::Drift);
+        for members in [1usize, 2, 12, 97, 1000] {
+            let mut drift = Drift::new(1000, key);
+            let mut order = |now_ms| {
+                drift.turn_to(now_ms, members);
+                (0..members as u32)
+                    .map(|rank| drift.member(rank))
+                    .collect::<Vec<_>>()
+            };
+            assert!(order(999).is_sorted(), "{members}");
+            let (first, again, second) = (order(1000), order(1999), order(2000));
+            assert_eq!(first, again);
+            assert!(members < 12 || first != second, "{members}");
+            let distinct: BTreeSet<u32> = second.into_iter().collect();
+            assert_eq!(distinct.len(), members);
+        }
+    }
+
+    #[test]
+    fn a_shard_gives_the_partition_of_its_keys() {
+        for user in 0..500 {
+            let name = EntityName::new(Stream::Clickstream, user);
+            let shard = shard_of(name.as_bytes(), 6 * SHARDS_PER_PARTITION);
+            assert_eq!(shard % 6, partition_of(Stream::Clickstream, user, 6));
+        }
+    }
 }

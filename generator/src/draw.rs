@@ -28,6 +28,7 @@ pub(crate) enum Purpose {
     Clock,
     Extra,
     Malform,
+    Drift,
     Shape,
 }
 

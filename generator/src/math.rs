@@ -52,9 +52,12 @@ pub(crate) fn sin_turns(turns: f64) -> f64 {
     let x = t * TAU;
     debug_assert!(x.abs() <= PI);
     let square = x * x;
+    // Reciprocals are constants; divisions would be most of the time.
     [13.0, 11.0, 9.0, 7.0, 5.0, 3.0]
         .into_iter()
-        .fold(1.0, |sum, n: f64| 1.0 - sum * square / (n * (n - 1.0)))
+        .fold(1.0, |sum, n: f64| {
+            1.0 - sum * square * (1.0 / (n * (n - 1.0)))
+        })
         * x
 }
 

@@ -71,6 +71,7 @@ pub(crate) struct StreamPlan {
     pub(crate) entities: u32,
     pub(crate) skew: f64,
     pub(crate) partition_skew: f64,
+    pub(crate) drift_ms: Option<i64>,
     pub(crate) schedule: Schedule,
     pub(crate) timeline: Timeline,
     pub(crate) delays: Delays,

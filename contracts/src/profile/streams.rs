@@ -162,6 +162,10 @@ pub struct RawPopulation {
     /// Exponent of the Zipf law of their activity: 0 makes all alike, 1 is common; 0 to 3. Sensors
     /// report at equal rates, whatever stands here.
     pub skew: f64,
+    /// Event time after which other users are the most active ones, such as `10m`; by default they stay
+    /// the same. Not for sensors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<String>,
 }
 
 impl Default for RawPopulation {
@@ -169,6 +173,7 @@ impl Default for RawPopulation {
         Self {
             entities: 1000,
             skew: 0.8,
+            drift: None,
         }
     }
 }

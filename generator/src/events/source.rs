@@ -54,6 +54,7 @@ impl<'a> Source<'a> {
             skew: stream.skew,
             partitions: stream.partitions,
             partition_skew: stream.partition_skew,
+            drift_ms: stream.drift_ms,
             events_per_ms: stream.events_per_ms() * (1.0 - SINGLES),
         };
         let taken = Taken {

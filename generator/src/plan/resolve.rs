@@ -160,6 +160,15 @@ fn resolve_stream(
         );
         problems.add(path("partition_skew"), text);
     }
+    let drift_ms = raw.population.drift.as_ref().map(|text| {
+        let path = path("population.drift");
+        let drift = problems.check(&path, parse_duration(text))?;
+        if drift.as_millis() == 0 {
+            problems.add(path, "`0s` is no span; use `1s` or more, or leave it out");
+            return None;
+        }
+        i64::try_from(drift.as_millis()).ok()
+    });
     let idle = Idle::resolve(&raw.idle, raw.partitions, &path("idle"), problems);
     // Without a sound run the keys and the speed are made up; the plan is not made then.
     let (seed, speed) = run.map_or((0, 1.0), |run| (run.seed, run.timeline.speed));
@@ -201,6 +210,7 @@ fn resolve_stream(
         entities,
         skew,
         partition_skew: raw.partition_skew,
+        drift_ms: drift_ms.flatten(),
         schedule,
         timeline: run.timeline,
         delays,
@@ -228,6 +238,10 @@ fn check_sensors(raw: &StreamSection, rate: f64, run: &Run, problems: &mut Probl
     if raw.partition_skew > 0.0 {
         let text = "sensors report at equal rates, whatever their partition; leave it out";
         problems.add("streams.sensors.partition_skew", text);
+    }
+    if raw.population.drift.is_some() {
+        let text = "sensors report at equal rates, so none is the most active; leave it out";
+        problems.add("streams.sensors.population.drift", text);
     }
     // Jitter takes up to a sixteenth of the period; 2 ms of the rest keep timestamps apart.
     let fewest = (2.0 * rate / run.timeline.speed / 1000.0 * 16.0 / 15.0).ceil();

@@ -23,7 +23,7 @@ streams:
     rate: 1200/s
     arrivals: poisson
     partitions: 5
-    population: { entities: 900, skew: 0.8 }
+    population: { entities: 900, skew: 1.2, drift: 3m }
     partition_skew: 1
     idle: [{ partition: 1, from: 4s, for: 3s }]
     jitter: { share: 1, delay: { log-normal: { median: 3ms, sigma: 1, max: 200ms } } }
@@ -235,6 +235,25 @@ fn an_idle_partition_gets_nothing_and_the_others_get_its_share() {
         arrived(Stream::Clickstream, &all, 7.2, 10.0),
     );
     assert!((idle / busy - 1.0).abs() < 0.1, "{idle} {busy}");
+}
+
+#[test]
+fn the_most_active_users_change_with_the_epochs() {
+    let plan = disturbed(1);
+    let busiest = |epoch: i64| {
+        let mut counts: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
+        for event in all_events(&plan, Stream::Clickstream) {
+            let minute = event.event_time.since(plan.timeline().origin) / 60_000;
+            // Visits that began in the epoch before go on for a while.
+            if minute / 3 == epoch && minute % 3 > 0 {
+                *counts.entry(event.key).or_default() += 1;
+            }
+        }
+        counts.into_iter().max_by_key(|(_, count)| *count).unwrap()
+    };
+    let (first, second, third) = (busiest(0), busiest(1), busiest(2));
+    assert!(first.0 != second.0 && second.0 != third.0);
+    assert!(second.1 > first.1 / 3, "{first:?} {second:?}");
 }
 
 #[test]
