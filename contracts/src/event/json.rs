@@ -83,7 +83,8 @@ mod tests {
                 number(&mut out, value);
                 let found = String::from_utf8(out).unwrap();
                 if value.is_finite() {
-                    prop_assert_eq!(found, ryu::Buffer::new().format(value));
+                    let mut shortest = ryu::Buffer::new();
+                    prop_assert_eq!(found, shortest.format(value));
                 } else {
                     prop_assert_eq!(found, "null");
                 }
