@@ -1,4 +1,4 @@
-//! Ground truth: one record per injected incident.
+//! Ground truth: one record per injected incident or decoy.
 //!
 //! All times are event time, or microseconds since the start of the run, so that the file depends on
 //! plan and seed alone.
@@ -14,15 +14,28 @@ use crate::{
 };
 
 /// An injected incident: one line of `labels.ndjson`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Label {
     /// Unique within the run, stable for plan and seed.
     pub id: String,
     /// The stream into which the incident was injected.
     pub stream: Stream,
-    /// The kind of anomaly.
+    /// Other streams over which the incident extends; their events are among `event_ids`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_streams: Vec<Stream>,
+    /// The kind of anomaly, or of decoy.
     pub kind: Kind,
+    /// True for a decoy: what looks like an incident and is none. An alert on it is false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub benign: bool,
+    /// Strength of this incident, as the profile's `magnitude` counts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub magnitude: Option<f64>,
+    /// Signal to noise: by how many standard deviations of its ordinary value the kind's telling
+    /// statistic is off. The anomaly catalogue defines the statistic of each kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snr: Option<f64>,
     /// Every key that identifies the incident.
     pub keys: Vec<TypedKey>,
     /// Event time of the incident's start.

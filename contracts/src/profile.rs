@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    anomalies::RawAnomaly,
+    anomalies::{RawAnomaly, RawDecoy, RawIncidents, RawMagnitudes},
     detector::DetectorSection,
     disorder::RawDelay,
     producer::ProducerSection,

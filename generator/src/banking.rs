@@ -186,6 +186,7 @@ impl Visits for Customers<'_> {
                 address,
                 action,
                 latency_ms,
+                typed: None,
             }),
             gap,
         )
@@ -204,6 +205,7 @@ impl Visits for Customers<'_> {
             address: self.place(user).address,
             action,
             latency_ms: latency_ms(draws),
+            typed: None,
         })
     }
 

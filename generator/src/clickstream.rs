@@ -7,7 +7,7 @@ use floodmark_contracts::site::Site;
 use crate::{
     address::AddressBook,
     alias::Alias,
-    content::{Click, ClickAction, Content, DeviceType, Visitor},
+    content::{Click, ClickAction, Content, DeviceType, Origin, Visitor},
     crowd::Visits,
     draw::{Draws, Key, Purpose},
 };
@@ -109,8 +109,10 @@ impl Visits for Visitors<'_> {
 
     fn step(&self, visit: &mut Visit, draws: &mut Draws) -> (Content, Option<i64>) {
         let mut action = ClickAction::PageView;
+        let mut origin = Origin::Outside;
         if visit.begun {
             let from = visit.page;
+            origin = Origin::Page(from);
             visit.page = self.walk.next(from, draws);
             action = self.walk.action(from, visit.page, draws);
         }
@@ -134,6 +136,7 @@ impl Visits for Visitors<'_> {
                 visitor,
                 page,
                 action,
+                origin,
             }),
             gap,
         )
@@ -154,6 +157,7 @@ impl Visits for Visitors<'_> {
             visitor,
             page,
             action,
+            origin: Origin::Outside,
         })
     }
 

@@ -18,7 +18,7 @@ use floodmark_kafka::producer::partition_for_key;
 
 use crate::{
     address::{AddressBook, AddressText},
-    draw::scramble,
+    draw::{below, scramble},
     ids::{EventIds, UuidText, random_uuid},
     shape::{Record, SchemaIds, Shape},
 };
@@ -60,6 +60,48 @@ pub(crate) struct Click {
     pub(crate) visitor: Visitor,
     pub(crate) page: u8,
     pub(crate) action: ClickAction,
+    pub(crate) origin: Origin,
+}
+
+/// Number of small sites that visits come from now and then.
+pub(crate) const SMALL_SITES: u16 = 400;
+
+/// Where the visitor was before the event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Outside: which site, if any, follows from the session alone.
+    Outside,
+    /// A page of the site.
+    Page(u8),
+    /// One of the small sites.
+    Site(u16),
+}
+
+impl Origin {
+    /// The referrer as a browser sends it; empty where it sends none.
+    fn referrer(self, site: &Site, session: u64) -> String {
+        match self {
+            Self::Page(page) => {
+                format!(
+                    "https://www.shop.example{}",
+                    site.pages()[usize::from(page)]
+                )
+            }
+            Self::Site(number) => format!("https://site-{number}.example/"),
+            Self::Outside => {
+                let bits = scramble(session ^ 0x0fe7_7e75);
+                match below(bits, 20) {
+                    0..=7 => String::new(),
+                    8..=14 => "https://search.example/".to_owned(),
+                    15..=16 => "https://social.example/".to_owned(),
+                    _ => {
+                        let number = below(scramble(bits), u32::from(SMALL_SITES));
+                        format!("https://site-{number}.example/")
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Where a visitor is and with what.
@@ -96,6 +138,8 @@ pub(crate) struct Bank {
     pub(crate) address: Ipv4Addr,
     pub(crate) action: BankAction,
     pub(crate) latency_ms: i32,
+    /// What was typed, where it is not drawn for the event alone: it was typed before.
+    pub(crate) typed: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -246,6 +290,8 @@ pub(crate) struct Encoder<'a> {
     pub(crate) format: RawFormat,
     /// Ids of the Avro schemas at the registry.
     pub(crate) schema_ids: SchemaIds,
+    /// True if clicks say where their visitor was before.
+    pub(crate) referrer: bool,
 }
 
 impl Encoder<'_> {
@@ -317,6 +363,9 @@ impl Encoder<'_> {
             ip_address: address.as_str().into(),
             country: self.book.code(click.visitor.country).into(),
             device_type: click.visitor.device.name().into(),
+            referrer: self
+                .referrer
+                .then(|| click.origin.referrer(self.site, click.session).into()),
         };
         match self.shape {
             None => event.encode(out),
@@ -338,7 +387,9 @@ impl Encoder<'_> {
             clippy::cast_possible_truncation,
             reason = "half of the id's bits suffice"
         )]
-        let typed = scramble(slot_id as u64 ^ bank.session);
+        let typed = bank
+            .typed
+            .unwrap_or_else(|| scramble(slot_id as u64 ^ bank.session));
         let (element, has_input) = bank.action.element(typed);
         let (hash, device) = (hex(typed), hex(bank.device));
         let (id, session) = (UuidText::new(id), session_id(bank.session));

@@ -258,5 +258,6 @@ fn encoder<'a>(plan: &'a Plan, stream: &'a StreamPlan) -> Encoder<'a> {
         shape: stream.shape.as_ref(),
         format: stream.format,
         schema_ids: SchemaIds::default(),
+        referrer: stream.referrer,
     }
 }

@@ -16,6 +16,7 @@ mod draw;
 mod enrichment;
 mod events;
 mod extras;
+mod fault;
 mod fingerprint;
 mod histogram;
 mod ids;

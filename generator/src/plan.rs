@@ -5,6 +5,7 @@
 //! visit (see the crowd); the fifth is a visit by itself, drawn from the slot alone. Incidents take slots
 //! of the second sort, so all other events are the same with and without them.
 
+mod anomalies;
 mod capture;
 mod place;
 mod resolve;
@@ -21,7 +22,7 @@ use floodmark_contracts::{
 
 pub(crate) use self::{
     capture::{Capture, Planned, take_slots},
-    place::{Entity, Occupied, Spec},
+    place::{Claim, Entity, Magnitudes, Occupied, Spec},
 };
 use crate::{
     address::AddressBook,
@@ -29,10 +30,10 @@ use crate::{
     delay::{Delay, Delays},
     draw::{Draws, Key},
     extras::Extras,
+    fault::Effect,
     ids::EventIds,
     incident::Incident,
     schedule::Schedule,
-    sensors::Effect,
     shape::{Shape, Source, default_schema},
     skew::{ClockSkew, Idle},
 };
@@ -72,6 +73,8 @@ pub(crate) struct StreamPlan {
     pub(crate) skew: f64,
     pub(crate) partition_skew: f64,
     pub(crate) drift_ms: Option<i64>,
+    /// True if clicks say where their visitor was before.
+    pub(crate) referrer: bool,
     pub(crate) schedule: Schedule,
     pub(crate) timeline: Timeline,
     pub(crate) delays: Delays,

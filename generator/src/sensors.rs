@@ -11,6 +11,7 @@ use crate::{
     crowd::partition_of,
     draw::{Draws, Key, Purpose},
     events::Filling,
+    fault::{Effect, Fault, Plain, touching},
     math::sin_turns,
     plan::StreamPlan,
     share::Share,
@@ -72,7 +73,7 @@ impl Rota {
 pub(crate) struct Character {
     level: f64,
     daily: (f64, f64),
-    hourly: (f64, f64),
+    pub(crate) hourly: (f64, f64),
     /// Standard deviation of the noise.
     pub(crate) noise: f64,
 }
@@ -94,37 +95,6 @@ impl Character {
             amplitude * sin_turns(at / period + phase)
         };
         self.level + season(self.daily, DAY_MS) + season(self.hourly, HOUR_MS)
-    }
-}
-
-/// What an incident does to readings `from` to `to` (inclusive) of a sensor.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Effect {
-    pub(crate) sensor: u32,
-    pub(crate) from: u64,
-    pub(crate) to: u64,
-    pub(crate) fault: Fault,
-}
-
-/// What is wrong with a sensor.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Fault {
-    /// Readings are off by this: all of them, or one in `every`.
-    Offset { by: f64, every: u64 },
-    /// Readings repeat the first.
-    Stuck,
-    /// There are no readings.
-    Silent,
-}
-
-impl Effect {
-    /// True if the effect touches this reading.
-    pub(crate) fn touches(&self, cycle: u64) -> bool {
-        let every = match self.fault {
-            Fault::Offset { every, .. } => every,
-            Fault::Stuck | Fault::Silent => 1,
-        };
-        (self.from..=self.to).contains(&cycle) && (cycle - self.from).is_multiple_of(every)
     }
 }
 
@@ -188,19 +158,18 @@ impl<'a> Sensors<'a> {
     /// The reading in a slot, none if its sensor is silent. `at` gives a slot's event time.
     fn reading(&self, slot: u64, at: impl Fn(u64) -> i64) -> Option<Reading> {
         let (sensor, cycle) = self.rota.at(slot);
-        let first = self
-            .effects
-            .partition_point(|e| (e.sensor, e.to) < (sensor, cycle));
-        let fault = self
-            .effects
-            .get(first)
-            .filter(|e| e.sensor == sensor && e.touches(cycle));
-        let value = match fault.map(|e| (e.fault, e.from)) {
-            None => self.value(sensor, cycle, &at),
-            Some((Fault::Offset { by, .. }, _)) => self.value(sensor, cycle, &at) + by,
-            Some((Fault::Stuck, from)) => self.value(sensor, from, &at),
-            Some((Fault::Silent, _)) => return None,
-        };
+        let mut value = None;
+        for effect in touching(self.effects, sensor, cycle) {
+            value = Some(match effect.fault {
+                Fault::Silent => return None,
+                Fault::Stuck => self.value(sensor, effect.from, &at),
+                _ => {
+                    let so_far = value.unwrap_or_else(|| self.value(sensor, cycle, &at));
+                    so_far + effect.shift(cycle, &self.plain_parts(sensor, cycle, &at))
+                }
+            });
+        }
+        let value = value.unwrap_or_else(|| self.value(sensor, cycle, &at));
         Some(Reading {
             sensor,
             value: rounded(value),
@@ -220,6 +189,16 @@ impl<'a> Sensors<'a> {
     fn plain(&self, sensor: u32, at_ms: i64, noise: f64) -> f64 {
         let character = &self.characters[sensor as usize];
         character.expected(at_ms) + noise * character.noise
+    }
+
+    fn plain_parts(&self, sensor: u32, cycle: u64, at: &impl Fn(u64) -> i64) -> Plain {
+        let character = &self.characters[sensor as usize];
+        let (amplitude, phase) = character.hourly;
+        let at_ms = at(self.rota.slot(sensor, cycle)) as f64;
+        Plain {
+            noise: self.draws(sensor, cycle).bell() * character.noise,
+            hourly: (amplitude, at_ms / HOUR_MS + phase),
+        }
     }
 
     fn draws(&self, sensor: u32, cycle: u64) -> Draws {
@@ -288,12 +267,7 @@ mod tests {
     }
 
     fn effect(fault: Fault) -> Vec<Effect> {
-        vec![Effect {
-            sensor: 2,
-            from: 10,
-            to: 19,
-            fault,
-        }]
+        vec![Effect::new(2, (10, 19), fault)]
     }
 
     #[test]
@@ -303,6 +277,7 @@ mod tests {
             Fault::Offset {
                 by: 100.0,
                 every: 1,
+                ramp: 0,
             },
             Fault::Stuck,
             Fault::Silent,
@@ -325,6 +300,7 @@ mod tests {
             &effect(Fault::Offset {
                 by: 100.0,
                 every: 5,
+                ramp: 0,
             }),
             30,
         );
@@ -334,6 +310,59 @@ mod tests {
         assert!(stuck[10..20].iter().all(|v| *v == plain[10]));
         let silent = values(&effect(Fault::Silent), 30);
         assert!(silent[10..20].iter().all(Option::is_none) && silent[20].is_some());
+    }
+
+    #[test]
+    fn effects_at_the_same_time_add_up() {
+        let by = |by| Fault::Offset {
+            by,
+            every: 1,
+            ramp: 0,
+        };
+        let mut both = vec![
+            Effect::new(2, (10, 19), by(100.0)),
+            Effect::new(2, (15, 16), by(7.0)),
+            Effect::new(2, (18, 18), Fault::Silent),
+        ];
+        crate::fault::put_in_order(&mut both);
+        let (plain, changed) = (values(&[], 30), values(&both, 30));
+        let moved = |c: usize| ((changed[c].unwrap() - plain[c].unwrap()) * 10.0).round() / 10.0;
+        assert_eq!([moved(14), moved(15), moved(17)], [100.0, 107.0, 100.0]);
+        assert_eq!(changed[18], None);
+    }
+
+    #[test]
+    fn noise_grows_and_the_season_runs_ahead() {
+        let noisy = values(
+            &effect(Fault::Noise {
+                times: 8.0,
+                ramp: 0,
+            }),
+            30,
+        );
+        let spread = |found: &[Option<f64>]| {
+            let sum: f64 = found
+                .windows(2)
+                .map(|w| (w[1].unwrap() - w[0].unwrap()).abs())
+                .sum();
+            sum / found.len() as f64
+        };
+        assert!(spread(&noisy[10..20]) > 4.0 * spread(&values(&[], 30)[10..20]));
+        let ahead = values(
+            &effect(Fault::Season {
+                turns: 0.5,
+                ramp: 4,
+            }),
+            30,
+        );
+        let amplitude = Character::draw(character_draws(key(), 2)).hourly.0;
+        let moved: Vec<f64> = ahead
+            .iter()
+            .zip(values(&[], 30))
+            .map(|(a, b)| (a.unwrap() - b.unwrap()).abs())
+            .collect();
+        assert!(moved.iter().all(|m| *m <= 2.0 * amplitude + 0.02));
+        assert!(moved[9] == 0.0 && moved[20] == 0.0);
     }
 
     #[test]

@@ -59,6 +59,10 @@ pub struct ClickEvent<'a> {
     /// `desktop`, `mobile` or `tablet`.
     #[serde(borrow)]
     pub device_type: Cow<'a, str>,
+    /// Address of the page or site that the visitor came from, empty if it came from none; only where
+    /// the stream is asked to say it.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub referrer: Option<Cow<'a, str>>,
 }
 
 impl ClickEvent<'_> {
@@ -73,6 +77,9 @@ impl ClickEvent<'_> {
         text_field(out, ",\"ip_address\":\"", &self.ip_address);
         text_field(out, ",\"country\":\"", &self.country);
         text_field(out, ",\"device_type\":\"", &self.device_type);
+        if let Some(referrer) = &self.referrer {
+            text_field(out, ",\"referrer\":\"", referrer);
+        }
         out.push(b'}');
     }
 
@@ -115,18 +122,25 @@ mod tests {
             ip_address: "192.0.2.1".into(),
             country: "DE".into(),
             device_type: "mobile".into(),
+            referrer: None,
         }
     }
 
     #[test]
     fn the_fast_writer_writes_what_serde_writes() {
-        let mut fast = Vec::new();
-        event().encode(&mut fast);
-        assert_eq!(
-            String::from_utf8(fast.clone()).unwrap(),
-            serde_json::to_string(&event()).unwrap()
-        );
-        assert_eq!(ClickEvent::decode(&fast).unwrap(), event());
+        for referrer in [None, Some("".into()), Some("https://a.example/\"".into())] {
+            let event = ClickEvent {
+                referrer,
+                ..event()
+            };
+            let mut fast = Vec::new();
+            event.encode(&mut fast);
+            assert_eq!(
+                String::from_utf8(fast.clone()).unwrap(),
+                serde_json::to_string(&event).unwrap()
+            );
+            assert_eq!(ClickEvent::decode(&fast).unwrap(), event);
+        }
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! Sections of the streams: rate, arrivals, population, disorder, anomalies.
+//! Sections of the streams: rate, arrivals, population, disorder, anomalies and decoys.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    anomalies::RawAnomaly,
+    anomalies::{RawAnomaly, RawDecoy},
     disorder::{RawClockSkew, RawDelay, RawDuplicates, RawIdle, RawMalformed, RawOffline},
     shape::{RawFields, RawFormat},
 };
@@ -113,9 +113,15 @@ pub struct StreamSection {
     /// Records that no reader accepts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub malformed: Option<RawMalformed>,
+    /// Whether events of `clickstream` have the field `referrer`: where the visitor came from.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub referrer: bool,
     /// Anomalies to inject.
     #[serde(default)]
     pub anomalies: Vec<RawAnomaly>,
+    /// Benign look-alikes to inject: labelled, and false alarms to alert on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decoys: Vec<RawDecoy>,
 }
 
 impl StreamSection {

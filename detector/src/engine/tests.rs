@@ -124,6 +124,7 @@ impl Workload {
             ip_address: "192.0.2.1".into(),
             country: "DE".into(),
             device_type: "mobile".into(),
+            referrer: None,
         }
         .encode(&mut value);
         self.push(Stream::Clickstream, at, user, value);

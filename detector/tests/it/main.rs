@@ -217,6 +217,7 @@ fn click(seconds: i64, event_type: &str) -> Vec<u8> {
         ip_address: "192.0.2.1".into(),
         country: "DE".into(),
         device_type: "mobile".into(),
+        referrer: None,
     }
     .encode(&mut out);
     out

@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, time::Duration};
 use floodmark_contracts::{
     clock::{EventTime, Timeline},
     job::GeneratorSection,
-    kind::Kind,
     problem::{Problem, Problems},
     profile::{
         ProducerSection,
@@ -15,14 +14,14 @@ use floodmark_contracts::{
     units::{parse_duration, parse_rate},
 };
 
-use super::{Inner, Spec, StreamPlan, stream_key};
+use super::{Inner, Spec, StreamPlan, anomalies, stream_key};
 use crate::{
     address::AddressBook,
     delay::Delays,
     draw::Purpose,
     extras::Extras,
     ids::EventIds,
-    incident,
+    incident::{self, Stage},
     schedule::Schedule,
     shape::{self, RunTimes},
     sink::MOST_HEADERS,
@@ -30,11 +29,11 @@ use crate::{
 };
 
 /// What is known of the run when its streams are resolved.
-struct Run {
+pub(super) struct Run {
     seed: u64,
-    duration_ns: i64,
-    warm_up_ns: i64,
-    timeline: Timeline,
+    pub(super) duration_ns: i64,
+    pub(super) warm_up_ns: i64,
+    pub(super) timeline: Timeline,
 }
 
 pub(super) fn resolve(section: &GeneratorSection) -> Result<Inner, Vec<Problem>> {
@@ -48,7 +47,8 @@ pub(super) fn resolve(section: &GeneratorSection) -> Result<Inner, Vec<Problem>>
             "no stream is generated; add `clickstream`, `banking` or `sensors`",
         );
     }
-    let mut streams = Vec::new();
+    let mut stages = BTreeMap::new();
+    let (mut incidents, mut decoys) = (Vec::new(), Vec::new());
     let mut topics = BTreeMap::new();
     for (stream, raw) in section.streams.iter() {
         let topic = raw
@@ -60,12 +60,20 @@ pub(super) fn resolve(section: &GeneratorSection) -> Result<Inner, Vec<Problem>>
             problems.add(format!("streams.{stream}.topic"), text);
         }
         let plan = resolve_stream(stream, raw, topic, run.as_ref(), &mut problems);
-        let specs = resolve_anomalies(stream, raw, run.as_ref(), &mut problems);
-        // Incidents are placed only where all else is sound: their numbers would be wrong otherwise.
-        if let (Some(mut plan), Some(book), true) = (plan, &book, problems.is_empty()) {
-            incident::inject(&mut plan, &specs, book, &mut problems);
-            streams.push(plan);
+        incidents.extend(anomalies::of_stream(
+            stream,
+            raw,
+            run.as_ref(),
+            &mut problems,
+        ));
+        decoys.extend(anomalies::decoys(stream, raw, run.as_ref(), &mut problems));
+        if let Some(plan) = plan {
+            stages.insert(stream, Stage::new(plan));
         }
+    }
+    // Incidents are placed only where all else is sound: their numbers would be wrong otherwise.
+    if let (Some(book), true) = (&book, problems.is_empty()) {
+        place(&mut stages, incidents, &decoys, book, &mut problems);
     }
     match (run, book) {
         (Some(run), Some(book)) if problems.is_empty() => Ok(Inner {
@@ -75,9 +83,26 @@ pub(super) fn resolve(section: &GeneratorSection) -> Result<Inner, Vec<Problem>>
             timeline: run.timeline,
             transactions,
             book,
-            streams,
+            streams: stages.into_values().map(Stage::finish).collect(),
         }),
         _ => Err(problems.into_vec()),
+    }
+}
+
+/// Places incidents stream by stream, those that extend over two streams after the others, and decoys
+/// last: so nothing moves when something of the later sort is added.
+fn place(
+    stages: &mut BTreeMap<Stream, Stage>,
+    incidents: Vec<Spec>,
+    decoys: &[Spec],
+    book: &AddressBook,
+    problems: &mut Problems,
+) {
+    let (across, within): (Vec<Spec>, Vec<Spec>) = incidents
+        .into_iter()
+        .partition(|spec| spec.kind.other_stream().is_some());
+    for specs in [&within, &across, decoys] {
+        incident::inject(stages, specs, book, problems);
     }
 }
 
@@ -181,6 +206,10 @@ fn resolve_stream(
         .as_ref()
         .and_then(|raw| ClockSkew::resolve(raw, key, &path("clock_skew"), problems));
     let (run, rate) = (run?, rate?);
+    if raw.referrer && stream != Stream::Clickstream {
+        let text = format!("`{stream}` has no such field; set it in `clickstream`");
+        problems.add(path("referrer"), text);
+    }
     if stream == Stream::Sensors {
         check_sensors(raw, rate, run, problems);
     }
@@ -202,6 +231,10 @@ fn resolve_stream(
         timeline: run.timeline,
     };
     let shape = shape::resolve(stream, raw, times, key.purpose(Purpose::Shape), problems);
+    if raw.referrer && shape.is_some() {
+        let text = "stands in the stream's own records only; leave out this or what shapes them";
+        problems.add(path("referrer"), text);
+    }
     Some(StreamPlan {
         stream,
         topic,
@@ -211,6 +244,7 @@ fn resolve_stream(
         skew,
         partition_skew: raw.partition_skew,
         drift_ms: drift_ms.flatten(),
+        referrer: raw.referrer,
         schedule,
         timeline: run.timeline,
         delays,
@@ -304,156 +338,4 @@ fn check_topic(topic: &str, path: &str, problems: &mut Problems) {
             format!("`{topic}` is no topic name; use up to 200 letters, digits, `.`, `_` and `-`");
         problems.add(path, text);
     }
-}
-
-/// Default length of a kind's incidents in milliseconds of event time; 0 for a single reading.
-fn default_length_ms(kind: Kind) -> i64 {
-    match kind {
-        Kind::TrafficSpike | Kind::ErrorBurst | Kind::CredentialStuffing => 120_000,
-        Kind::Bot | Kind::AccountTakeover | Kind::LevelShift => 180_000,
-        Kind::ImpossibleNavigation => 60_000,
-        Kind::ImpossibleTravel => 600_000,
-        Kind::MachineSpeedInput => 30_000,
-        Kind::SensorSpike => 0,
-        Kind::StuckValue | Kind::DropOut => 120_000,
-    }
-}
-
-fn resolve_anomalies(
-    stream: Stream,
-    raw: &StreamSection,
-    run: Option<&Run>,
-    problems: &mut Problems,
-) -> Vec<Spec> {
-    let mut specs = Vec::new();
-    for (index, anomaly) in raw.anomalies.iter().enumerate() {
-        let (kind, raw) = anomaly.parts();
-        let path = format!("streams.{stream}.anomalies[{index}].{kind}");
-        if kind.stream() != stream {
-            let text = format!(
-                "`{kind}` belongs to the stream `{}`; move it there",
-                kind.stream()
-            );
-            problems.add(&path, text);
-            continue;
-        }
-        if raw.count == 0 {
-            problems.add(
-                format!("{path}.count"),
-                "`0` injects nothing; use 1 or more, or leave the kind out",
-            );
-        }
-        if !(raw.magnitude > 0.0 && raw.magnitude <= 10.0) {
-            let text = format!(
-                "`{}` is no magnitude; use more than 0 and at most 10",
-                raw.magnitude
-            );
-            problems.add(format!("{path}.magnitude"), text);
-        }
-        let duration = raw.duration.as_ref().and_then(|text| {
-            problems
-                .check(&format!("{path}.duration"), parse_duration(text))
-                .map(|d| (d, text))
-        });
-        if duration.is_some_and(|(d, _)| d.as_millis() == 0) {
-            problems.add(
-                format!("{path}.duration"),
-                "`0s` is too short; use `1s` or more",
-            );
-        }
-        let start = raw.start.as_ref().and_then(|text| {
-            problems
-                .check(&format!("{path}.start"), parse_duration(text))
-                .map(|d| (d, text))
-        });
-        let Some(run) = run else { continue };
-        let millis = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
-        let asked_ms = duration.map_or(default_length_ms(kind), |(d, _)| millis(d));
-        let window = Window {
-            run_ms: event_ms(run, run.duration_ns),
-            earliest_ms: start.map_or(event_ms(run, run.warm_up_ns), |(d, _)| millis(d)),
-            length_ms: scaled_length_ms(kind, asked_ms, raw.magnitude),
-        };
-        if let Some((earliest_ms, latest_ms)) = window.starts(kind, &path, problems) {
-            specs.push(Spec {
-                kind,
-                count: raw.count,
-                length_ms: window.length_ms,
-                magnitude: raw.magnitude,
-                earliest_ms,
-                latest_ms,
-                path,
-            });
-        }
-    }
-    specs
-}
-
-/// Length after the magnitude, for the kinds whose length it scales.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "bounded by ten times the longest duration"
-)]
-fn scaled_length_ms(kind: Kind, asked_ms: i64, magnitude: f64) -> i64 {
-    match kind {
-        Kind::StuckValue | Kind::DropOut => (asked_ms as f64 * magnitude) as i64,
-        Kind::AccountTakeover => (asked_ms as f64 / magnitude) as i64,
-        _ => asked_ms,
-    }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a run is far shorter than i64 milliseconds"
-)]
-fn event_ms(run: &Run, wall_ns: i64) -> i64 {
-    (wall_ns as f64 * run.timeline.speed / 1e6) as i64
-}
-
-/// The room that a kind's incidents have, in milliseconds of event time from the origin.
-struct Window {
-    run_ms: i64,
-    earliest_ms: i64,
-    length_ms: i64,
-}
-
-impl Window {
-    /// First and last instant at which an incident may begin.
-    fn starts(&self, kind: Kind, path: &str, problems: &mut Problems) -> Option<(i64, i64)> {
-        let &Self {
-            run_ms,
-            earliest_ms,
-            length_ms,
-        } = self;
-        if earliest_ms >= run_ms {
-            let text = format!(
-                "`{}` is outside the run (`0s`..`{}` of event time); move it or raise `duration`",
-                seconds(earliest_ms),
-                seconds(run_ms)
-            );
-            problems.add(format!("{path}.start"), text);
-            return None;
-        }
-        if earliest_ms + length_ms > run_ms {
-            let text = format!(
-                "an incident of `{}` that begins at `{}` or later does not end inside the run (`0s`..`{}` of \
-                 event time); shorten it, or raise the run's `duration` or `event_time.speed`",
-                seconds(length_ms),
-                seconds(earliest_ms),
-                seconds(run_ms)
-            );
-            problems.add(format!("{path}.duration"), text);
-            return None;
-        }
-        // Labels whose tolerance passes the end are not scored, so room is kept for it where there
-        // is enough of it.
-        let latest = run_ms - length_ms;
-        let scored = latest - kind.late_ms();
-        let roomy = scored - earliest_ms >= (latest - earliest_ms) / 4;
-        Some((earliest_ms, if roomy { scored } else { latest }))
-    }
-}
-
-fn seconds(ms: i64) -> String {
-    format!("{}s", ms as f64 / 1000.0)
 }

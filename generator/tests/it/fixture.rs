@@ -26,30 +26,81 @@ streams:
     disorder: { share: 0.3, delay: { exponential: { mean: 500ms, max: 2s } } }
     lateness: { share: 0.01, delay: { uniform: { min: 5s, max: 30s } } }
     anomalies:
-      - traffic-spike: { count: 1 }
-      - bot: { count: 2 }
-      - impossible-navigation: { count: 2 }
-      - error-burst: { count: 1 }
+      - traffic-spike: { count: 1, magnitude: 1 }
+      - bot: { count: 2, magnitude: 1 }
+      - impossible-navigation: { count: 2, magnitude: 1 }
+      - error-burst: { count: 1, magnitude: 1 }
   banking:
     rate: 600/s
     partitions: 3
     population: { entities: 800, skew: 0.5 }
     disorder: { share: 0.3, delay: { uniform: { min: 0s, max: 2s } } }
     anomalies:
-      - credential-stuffing: { count: 1 }
-      - account-takeover: { count: 2 }
-      - impossible-travel: { count: 2, duration: 5m }
-      - machine-speed-input: { count: 2 }
+      - credential-stuffing: { count: 1, magnitude: 1 }
+      - account-takeover: { count: 2, magnitude: 1 }
+      - impossible-travel: { count: 2, duration: 5m, magnitude: 1 }
+      - machine-speed-input: { count: 2, magnitude: 1 }
   sensors:
     rate: 600/s
     partitions: 3
     population: { entities: 20 }
     disorder: { share: 0.3, delay: { uniform: { min: 0s, max: 2s } } }
     anomalies:
-      - sensor-spike: { count: 2 }
-      - level-shift: { count: 2 }
-      - stuck-value: { count: 2 }
-      - drop-out: { count: 2 }
+      - sensor-spike: { count: 2, magnitude: 1 }
+      - level-shift: { count: 2, magnitude: 1 }
+      - stuck-value: { count: 2, magnitude: 1 }
+      - drop-out: { count: 2, magnitude: 1 }
+"#;
+
+/// Incidents of the kinds that [`ALL`] does not have, and decoys.
+pub const MORE: &str = r#"
+name: more
+seed: 1
+duration: 40s
+warm_up: 1s
+event_time: { speed: 60, origin: "2025-06-10T05:00:00Z" }
+streams:
+  clickstream:
+    rate: 2500/s
+    arrivals: poisson
+    partitions: 3
+    population: { entities: 1500, skew: 0.8 }
+    referrer: true
+    disorder: { share: 0.3, delay: { exponential: { mean: 500ms, max: 2s } } }
+    anomalies:
+      - click-fraud: { count: 2 }
+      - geo-hop: { count: 2 }
+      - funnel-drop-off: { count: 1, ramp_in: 1m }
+      - inhuman-speed: { count: 2 }
+      - cart-abandonment: { count: 2 }
+      - referrer-spam: { count: 2 }
+    decoys:
+      - flash-sale: { count: 2 }
+  banking:
+    rate: 900/s
+    partitions: 3
+    population: { entities: 2000, skew: 0.5 }
+    disorder: { share: 0.3, delay: { uniform: { min: 0s, max: 2s } } }
+    anomalies:
+      - session-hijack: { count: 2 }
+      - mule-device: { count: 2 }
+      - slow-brute-force: { count: 2 }
+      - replayed-input: { count: 2 }
+      - bot-then-takeover: { count: 2 }
+    decoys:
+      - traveller: { count: 2 }
+  sensors:
+    rate: 960/s
+    partitions: 3
+    population: { entities: 32 }
+    disorder: { share: 0.3, delay: { uniform: { min: 0s, max: 2s } } }
+    anomalies:
+      - drift: { count: 2 }
+      - noise-burst: { count: 2 }
+      - season-shift: { count: 2, duration: 15m }
+      - group-failure: { count: 1, ramp_in: 20s }
+    decoys:
+      - recalibration: { count: 2 }
 "#;
 
 /// The section in a YAML text.
@@ -65,11 +116,24 @@ pub fn all(seed: u64) -> Plan {
     })
 }
 
-/// The same without incidents.
+/// A plan of [`MORE`] with this seed.
+pub fn more(seed: u64) -> Plan {
+    resolved(GeneratorSection {
+        seed,
+        ..section(MORE)
+    })
+}
+
+/// A plan of [`ALL`] without incidents.
 pub fn calm(seed: u64) -> Plan {
+    calm_of(ALL, seed)
+}
+
+/// A plan without its incidents and decoys.
+pub fn calm_of(yaml: &str, seed: u64) -> Plan {
     let mut section = GeneratorSection {
         seed,
-        ..section(ALL)
+        ..section(yaml)
     };
     let streams = &mut section.streams;
     for stream in [
@@ -77,7 +141,9 @@ pub fn calm(seed: u64) -> Plan {
         &mut streams.banking,
         &mut streams.sensors,
     ] {
-        stream.as_mut().unwrap().anomalies.clear();
+        let stream = stream.as_mut().unwrap();
+        stream.anomalies.clear();
+        stream.decoys.clear();
     }
     resolved(section)
 }
@@ -116,6 +182,7 @@ pub fn decode(stream: Stream, event: &Event) -> Decoded {
                 ("page", e.page_url.to_string()),
                 ("ip", e.ip_address.to_string()),
                 ("country", e.country.to_string()),
+                ("referrer", e.referrer.unwrap_or_default().to_string()),
             ];
             (e.event_id.to_string(), e.timestamp, fields)
         }
@@ -128,6 +195,7 @@ pub fn decode(stream: Stream, event: &Event) -> Decoded {
                 ("device", e.device_fingerprint.to_owned()),
                 ("ip", e.ip_address.to_owned()),
                 ("latency", e.latency_ms.to_string()),
+                ("typed", e.input_hash.unwrap_or_default().to_owned()),
             ];
             (e.event_id.to_owned(), e.timestamp, fields)
         }

@@ -6,23 +6,36 @@ use floodmark_contracts::{
     enrichment::Enrichment,
     event::sensor::SensorReading,
     geo::{COUNTRY_MMDB, country},
-    key::KeyType,
+    key::{KeyType, TypedKey},
     kind::Kind,
     label::Label,
     site::Site,
     stream::Stream,
 };
-use floodmark_generator::{Plan, Share, enrichment, events, labels};
+use floodmark_generator::{Event, Plan, Share, enrichment, events, labels};
 use proptest::prelude::*;
 
-use super::fixture::{Decoded, all, all_events, by, calm, decoded};
+use super::fixture::{Decoded, all, all_events, by, calm, decoded, more};
 
-/// The labels of a kind, each with its events.
-fn of_kind(plan: &Plan, kind: Kind) -> Vec<(Label, Vec<Decoded>)> {
-    let events: BTreeMap<String, Decoded> = decoded(plan, kind.stream())
-        .into_iter()
+/// The labels of a kind, each with its events, of all its streams.
+pub fn of_kind(plan: &Plan, kind: Kind) -> Vec<(Label, Vec<Decoded>)> {
+    let streams = [Some(kind.stream()), kind.other_stream()];
+    of_kind_among(plan, kind, &by_id(plan, streams.into_iter().flatten()))
+}
+
+/// All events of some streams by their ids.
+fn by_id(plan: &Plan, streams: impl Iterator<Item = Stream>) -> BTreeMap<String, Decoded> {
+    streams
+        .flat_map(|stream| decoded(plan, stream))
         .map(|e| (e.id.clone(), e))
-        .collect();
+        .collect()
+}
+
+fn of_kind_among(
+    plan: &Plan,
+    kind: Kind,
+    events: &BTreeMap<String, Decoded>,
+) -> Vec<(Label, Vec<Decoded>)> {
     labels(plan)
         .into_iter()
         .filter(|label| label.kind == kind)
@@ -37,7 +50,7 @@ fn of_kind(plan: &Plan, kind: Kind) -> Vec<(Label, Vec<Decoded>)> {
         .collect()
 }
 
-fn key(label: &Label, key_type: KeyType) -> &str {
+pub fn key(label: &Label, key_type: KeyType) -> &str {
     &label
         .keys
         .iter()
@@ -58,34 +71,63 @@ fn field_of(key_type: KeyType) -> &'static str {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(6))]
+/// When each event of a plan is due.
+fn due_times(plan: &Plan) -> BTreeMap<(Stream, u64), i64> {
+    let of_stream = |stream| {
+        let due = move |e: &Event| ((stream, e.slot), e.due_ns / 1000);
+        all_events(plan, stream).iter().map(due).collect::<Vec<_>>()
+    };
+    Stream::ALL.into_iter().flat_map(of_stream).collect()
+}
 
-    /// forall seed: a label's events exist, bear its keys, and lie between its start and its end, in
-    /// order; the label's send times are theirs.
+fn labels_fit(
+    plan: &Plan,
+    kind: Kind,
+    events: &BTreeMap<String, Decoded>,
+    due: &BTreeMap<(Stream, u64), i64>,
+) -> Result<(), TestCaseError> {
+    // Visits that pass the page of the label pass others too.
+    let passes_by = matches!(kind, Kind::FunnelDropOff | Kind::FlashSale);
+    for (label, found) in of_kind_among(plan, kind, events) {
+        let types: BTreeSet<KeyType> = label.keys.iter().map(|k| k.key_type).collect();
+        prop_assert_eq!(types, kind.key_types().iter().copied().collect());
+        prop_assert_eq!(label.benign, kind.is_benign());
+        prop_assert!(label.magnitude.unwrap() > 0.0 && label.snr.unwrap() >= 0.0);
+        prop_assert!(label.detectable_at >= label.start);
+        if kind == Kind::DropOut {
+            prop_assert!(found.is_empty());
+            continue;
+        }
+        for event in &found {
+            let bears = |k: &TypedKey| event.fields.get(field_of(k.key_type)) == Some(&k.id);
+            prop_assert!(passes_by || label.keys.iter().any(bears));
+        }
+        for typed in label.keys.iter().filter(|k| k.key_type != KeyType::Group) {
+            let field = field_of(typed.key_type);
+            prop_assert!(found.iter().any(|e| e.fields.get(field) == Some(&typed.id)));
+        }
+        prop_assert!(found.is_sorted_by_key(|e| e.at));
+        let (first, last) = (&found[0], &found[found.len() - 1]);
+        prop_assert_eq!((label.start, label.end), (first.at, last.at));
+        let stream = kind.other_stream().unwrap_or(label.stream);
+        prop_assert_eq!(label.first_sent.0, due[&(stream, first.slot)]);
+        prop_assert_eq!(label.last_sent.0, due[&(label.stream, last.slot)]);
+        prop_assert!(label.detectable_at <= label.end);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4))]
+
+    /// forall seed: a label's events exist, bear one of its keys of each type, and lie between its start
+    /// and its end, in order; the label's send times are theirs.
     #[test]
     fn labels_fit_their_events(seed: u64) {
-        let plan = all(seed);
-        for kind in Kind::ALL {
-            let due: BTreeMap<u64, i64> =
-                all_events(&plan, kind.stream()).iter().map(|e| (e.slot, e.due_ns / 1000)).collect();
-            for (label, found) in of_kind(&plan, kind) {
-                let types: Vec<KeyType> = label.keys.iter().map(|k| k.key_type).collect();
-                prop_assert_eq!(&types[..], kind.key_types());
-                prop_assert!(label.detectable_at >= label.start);
-                if kind == Kind::DropOut {
-                    prop_assert!(found.is_empty());
-                    continue;
-                }
-                for typed in &label.keys {
-                    prop_assert!(found.iter().all(|e| e.fields[field_of(typed.key_type)] == typed.id));
-                }
-                prop_assert!(found.is_sorted_by_key(|e| e.at));
-                let (first, last) = (&found[0], &found[found.len() - 1]);
-                prop_assert_eq!((label.start, label.end), (first.at, last.at));
-                prop_assert_eq!(label.first_sent.0, due[&first.slot]);
-                prop_assert_eq!(label.last_sent.0, due[&last.slot]);
-                prop_assert!(label.detectable_at <= label.end);
+        for plan in [all(seed), more(seed)] {
+            let (events, due) = (by_id(&plan, Stream::ALL.into_iter()), due_times(&plan));
+            for kind in Kind::ALL.into_iter().chain(Kind::DECOYS) {
+                labels_fit(&plan, kind, &events, &due)?;
             }
         }
     }
@@ -93,17 +135,18 @@ proptest! {
     /// forall seed: never two incidents on one entity at once, none in the warm-up, none past the end.
     #[test]
     fn incidents_keep_apart(seed: u64) {
-        let plan = all(seed);
-        let mut by_entity: BTreeMap<_, Vec<(i64, i64)>> = BTreeMap::new();
-        for label in labels(&plan) {
-            prop_assert!(label.start >= plan.warm_up_until());
-            prop_assert!(label.end < plan.event_time_end());
-            let entity = (label.stream, label.keys[0].clone());
-            by_entity.entry(entity).or_default().push((label.start.0, label.end.0));
-        }
-        for spans in by_entity.values_mut() {
-            spans.sort_unstable();
-            prop_assert!(spans.windows(2).all(|w| w[0].1 < w[1].0));
+        for plan in [all(seed), more(seed)] {
+            let mut by_entity: BTreeMap<_, Vec<(i64, i64)>> = BTreeMap::new();
+            for label in labels(&plan) {
+                prop_assert!(label.start >= plan.warm_up_until());
+                prop_assert!(label.end < plan.event_time_end());
+                let entity = (label.stream, label.keys[0].clone());
+                by_entity.entry(entity).or_default().push((label.start.0, label.end.0));
+            }
+            for spans in by_entity.values_mut() {
+                spans.sort_unstable();
+                prop_assert!(spans.windows(2).all(|w| w[0].1 < w[1].0));
+            }
         }
     }
 
@@ -116,6 +159,10 @@ proptest! {
         let ids: BTreeSet<&str> = found.iter().map(|l| l.id.as_str()).collect();
         prop_assert_eq!(ids.len(), 21);
         prop_assert_eq!(found.len(), 21);
+        let (found, again) = (labels(&more(seed)), labels(&more(seed)));
+        prop_assert_eq!(&found, &again);
+        prop_assert_eq!(found.len(), 34);
+        prop_assert_eq!(found.iter().filter(|l| l.benign).count(), 6);
     }
 }
 
@@ -160,7 +207,7 @@ fn every_step_of_an_impossible_navigation_is_impossible() {
     }
 }
 
-fn links(pair: &[Decoded]) -> bool {
+pub fn links(pair: &[Decoded]) -> bool {
     let site = Site::published();
     let page = |i: usize| site.page(&pair[i].fields["page"]).unwrap();
     site.connects(page(0), page(1))
@@ -254,7 +301,7 @@ fn a_machine_fills_in_its_form_faster_than_people() {
     }
 }
 
-fn values(plan: &Plan, sensor: &str) -> Vec<(i64, f64)> {
+pub fn values(plan: &Plan, sensor: &str) -> Vec<(i64, f64)> {
     let mut found: Vec<(i64, f64)> = all_events(plan, Stream::Sensors)
         .iter()
         .map(|event| {

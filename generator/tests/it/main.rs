@@ -10,6 +10,8 @@ mod cluster;
 mod events;
 mod fixture;
 mod incidents;
+mod kinds;
+mod placement;
 mod problems;
 mod profiles;
 mod run;

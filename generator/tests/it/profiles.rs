@@ -9,7 +9,30 @@ use floodmark_generator::{fingerprint, labels};
 
 use super::fixture::resolved;
 
-const NAMES: [&str; 5] = ["banking", "clickstream", "quickstart", "sensors", "smoke"];
+const NAMES: [&str; 6] = [
+    "banking",
+    "catalogue",
+    "clickstream",
+    "quickstart",
+    "sensors",
+    "smoke",
+];
+
+/// The kinds that the profiles of one stream and the quickstart have at full strength.
+const TWELVE: [Kind; 12] = [
+    Kind::TrafficSpike,
+    Kind::Bot,
+    Kind::ImpossibleNavigation,
+    Kind::ErrorBurst,
+    Kind::CredentialStuffing,
+    Kind::AccountTakeover,
+    Kind::ImpossibleTravel,
+    Kind::MachineSpeedInput,
+    Kind::SensorSpike,
+    Kind::LevelShift,
+    Kind::StuckValue,
+    Kind::DropOut,
+];
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../profiles")
@@ -70,7 +93,7 @@ fn every_profile_of_the_folder_is_known_here_and_bears_its_name() {
 }
 
 #[test]
-fn quickstart_has_every_kind_and_the_others_all_of_their_stream() {
+fn profiles_have_the_kinds_that_they_are_for() {
     for name in NAMES {
         let plan = resolved(GeneratorSection::from(&profile(name)));
         let mut counts: BTreeMap<Kind, u32> = BTreeMap::new();
@@ -78,11 +101,15 @@ fn quickstart_has_every_kind_and_the_others_all_of_their_stream() {
             *counts.entry(label.kind).or_default() += 1;
         }
         let streams: Vec<_> = plan.streams().collect();
-        let kinds = Kind::ALL
+        let kinds = TWELVE
             .into_iter()
             .filter(|kind| streams.contains(&kind.stream()));
         match name {
             "smoke" => assert!(counts.len() >= 6),
+            "catalogue" => {
+                let mut every = Kind::ALL.into_iter().chain(Kind::DECOYS);
+                assert!(every.all(|kind| counts[&kind] >= 10), "{counts:?}");
+            }
             "quickstart" => assert!(kinds.clone().all(|kind| counts[&kind] >= 2)),
             _ => assert!(
                 kinds.clone().all(|kind| counts[&kind] >= 10),
@@ -95,7 +122,13 @@ fn quickstart_has_every_kind_and_the_others_all_of_their_stream() {
 /// A run's labels that no score can use are wasted: the tolerance must end inside the run.
 #[test]
 fn labels_of_the_shipped_profiles_can_be_scored() {
-    for name in ["banking", "clickstream", "quickstart", "sensors"] {
+    for name in [
+        "banking",
+        "catalogue",
+        "clickstream",
+        "quickstart",
+        "sensors",
+    ] {
         let plan = resolved(GeneratorSection::from(&profile(name)));
         for label in labels(&plan) {
             let until = label.end.plus_ms(label.kind.late_ms());
@@ -107,7 +140,9 @@ fn labels_of_the_shipped_profiles_can_be_scored() {
 #[test]
 fn seeds_that_nobody_tried_resolve_too() {
     for name in NAMES {
-        for seed in 1000..1012 {
+        // The catalogue has as many incidents as all others together, and takes as long.
+        let seeds = if name == "catalogue" { 3 } else { 12 };
+        for seed in 1000..1000 + seeds {
             let section = GeneratorSection {
                 seed,
                 ..GeneratorSection::from(&profile(name))

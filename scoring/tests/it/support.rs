@@ -42,7 +42,11 @@ pub fn label(id: &str, kind: Kind, key: &str, start: i64, end: i64) -> Label {
     Label {
         id: id.to_owned(),
         stream: kind.stream(),
+        other_streams: Vec::new(),
         kind,
+        benign: kind.is_benign(),
+        magnitude: None,
+        snr: None,
         keys: vec![TypedKey::new(kind.key_types()[0], key)],
         start: EventTime(start),
         end: EventTime(end),

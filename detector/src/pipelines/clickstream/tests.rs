@@ -13,6 +13,7 @@ fn click(seconds: f64, user: &str, event_type: &str, page: &str) -> Vec<u8> {
         ip_address: "192.0.2.1".into(),
         country: "DE".into(),
         device_type: "mobile".into(),
+        referrer: None,
     }
     .encode(&mut out);
     out
