@@ -15,6 +15,7 @@ mod delay;
 mod draw;
 mod enrichment;
 mod events;
+pub mod explain;
 mod extras;
 mod fingerprint;
 mod histogram;
@@ -24,6 +25,7 @@ mod label;
 mod math;
 mod plan;
 mod realised;
+pub mod replay;
 mod run;
 mod schedule;
 mod sensors;
@@ -37,6 +39,7 @@ pub use self::{
     delay::Delayed,
     enrichment::enrichment,
     events::{Event, Events, closing_events, events, fingerprint},
+    explain::{Explanation, explain},
     extras::{Form, Malformation},
     fingerprint::Fingerprint,
     histogram::HistogramError,

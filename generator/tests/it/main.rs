@@ -8,10 +8,12 @@
 
 mod cluster;
 mod events;
+mod explain;
 mod fixture;
 mod incidents;
 mod problems;
 mod profiles;
+mod replay;
 mod run;
 mod shapes;
 mod sinks;
