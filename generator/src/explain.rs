@@ -5,19 +5,33 @@ use std::collections::BTreeMap;
 use floodmark_contracts::{
     clock::{EventTime, Timeline},
     kind::Kind,
-    profile::{shape::RawFormat, streams::RawDelay},
+    profile::{shape::RawFormat, streams::StreamSection},
     stream::Stream,
 };
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::{
     events::{Event, events},
     label::labels,
     plan::Plan,
+    share::Share,
 };
 
 /// Events whose sizes are looked at: enough for a mean within a percent, and over in an instant.
 const SAMPLE: u64 = 10_000;
+
+/// Parts of a section that stand in the explanation already.
+const EXPLAINED: [&str; 8] = [
+    "rate",
+    "topic",
+    "partitions",
+    "key",
+    "fields",
+    "format",
+    "population",
+    "anomalies",
+];
 
 /// A plan in numbers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -69,10 +83,8 @@ pub struct StreamExplanation {
     pub labels: BTreeMap<Kind, usize>,
     /// Events that labels name.
     pub labelled_events: usize,
-    /// Disorder as it was asked for.
-    pub disorder: Option<RawDelay>,
-    /// Lateness as it was asked for.
-    pub lateness: Option<RawDelay>,
+    /// Disorder, duplicates and all else that is done to the events, as the profile asks for it.
+    pub asked: Map<String, Value>,
 }
 
 /// Sizes of a stream's records.
@@ -114,8 +126,7 @@ pub fn explain(plan: &Plan) -> Explanation {
             bytes: bytes(plan, stream),
             labels: by_kind,
             labelled_events: own().map(|label| label.event_ids.len()).sum(),
-            disorder: raw.disorder.clone(),
-            lateness: raw.lateness.clone(),
+            asked: asked(raw),
         }
     });
     Explanation {
@@ -130,6 +141,21 @@ pub fn explain(plan: &Plan) -> Explanation {
     }
 }
 
+/// What the section says beyond what is explained in numbers; what says nothing is left out.
+fn asked(raw: &StreamSection) -> Map<String, Value> {
+    let Ok(Value::Object(mut all)) = serde_json::to_value(raw) else {
+        return Map::new();
+    };
+    let says_nothing = |value: &Value| match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        _ => false,
+    };
+    all.retain(|name, value| !EXPLAINED.contains(&name.as_str()) && !says_nothing(value));
+    all
+}
+
 fn default_key(stream: Stream) -> String {
     let name = match stream {
         Stream::Clickstream | Stream::Banking => "user_id",
@@ -140,7 +166,7 @@ fn default_key(stream: Stream) -> String {
 
 fn bytes(plan: &Plan, stream: Stream) -> Bytes {
     let (mut sample, mut key, mut value) = (0, 0, 0);
-    if let Some(mut events) = events(plan, stream) {
+    if let Some(mut events) = events(plan, stream, Share::WHOLE) {
         let mut event = Event::default();
         while sample < SAMPLE && events.next_into(&mut event) {
             key += event.key.len();

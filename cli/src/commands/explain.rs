@@ -89,18 +89,8 @@ fn describe(out: &mut String, stream: &StreamExplanation) -> Result<(), Failure>
         format!("{} ({} events)", labels.join(", "), stream.labelled_events)
     };
     writeln!(out, "  labels      {labels}")?;
-    for (name, delay) in [
-        ("disorder", &stream.disorder),
-        ("lateness", &stream.lateness),
-    ] {
-        if let Some(delay) = delay {
-            writeln!(
-                out,
-                "  {name}    {} of the events, {}",
-                delay.share,
-                json(&delay.delay)?
-            )?;
-        }
+    for (name, value) in &stream.asked {
+        writeln!(out, "  {name:<11} {}", json(value)?)?;
     }
     Ok(())
 }

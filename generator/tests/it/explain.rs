@@ -26,7 +26,7 @@ fn events_bytes_and_labels_are_those_of_the_run() {
         assert!(error.abs() < 0.03, "{}: {error}", stream.stream);
         let own = labels.iter().filter(|label| label.stream == stream.stream);
         assert_eq!(stream.labels.values().sum::<usize>(), own.count());
-        assert!(stream.labelled_events > 0 && stream.disorder.is_some());
+        assert!(stream.labelled_events > 0 && stream.asked.contains_key("disorder"));
     }
     assert_eq!(found.streams[2].labels[&Kind::DropOut], 2);
     assert!(found.longest_delay_s > 0.5);
