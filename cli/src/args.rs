@@ -84,6 +84,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Send a captured topic, a file of events or a labelled public series again, at another pace
     Replay(ReplayArgs),
+    /// Put real clicks of a site under test on the topics, over HTTP
+    Collect(CollectArgs),
     /// Run the embedded broker and schema registry (for benchmarks and tests, not to keep data)
     Broker(BrokerArgs),
     /// Create, list, delete or read the topics of a profile
@@ -355,6 +357,61 @@ pub struct ReplayArgs {
     /// Read properties of the Kafka client from a file in Java's format
     #[arg(short = 'F', value_name = "FILE", help_heading = "Kafka")]
     pub properties_file: Option<PathBuf>,
+}
+
+/// Arguments of `collect`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  floodmark collect --broker localhost:9092 --allow-origin http://localhost:3000
+  floodmark collect --broker localhost:9092 --registry http://localhost:8081 --stream banking
+
+It serves `/snippet.js` for the site's pages. What people type never leaves their browser.")]
+pub struct CollectArgs {
+    /// The cluster: `HOST:PORT,…`
+    #[arg(long, value_name = "SERVERS", env = "FLOODMARK_BROKER")]
+    pub broker: String,
+    /// URL of a schema registry, which banking events need
+    #[arg(long, value_name = "URL", env = "FLOODMARK_REGISTRY")]
+    pub registry: Option<String>,
+    /// What the site's pages are
+    #[arg(long, value_enum, default_value_t = CollectStream::Clickstream)]
+    pub stream: CollectStream,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8088")]
+    pub listen: std::net::SocketAddr,
+    /// Origin whose pages may send, such as `https://shop.example`; may be repeated
+    #[arg(long, value_name = "ORIGIN")]
+    pub allow_origin: Vec<String>,
+    /// The topic to write to [default: the stream's]
+    #[arg(long, value_name = "NAME")]
+    pub topic: Option<String>,
+    /// Partitions of the topic, if it has to be made
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub partitions: u16,
+    /// Largest body of a request, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 10)]
+    pub max_body: usize,
+    /// Events that may wait for the broker; beyond them clients are told to try later
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub queue: usize,
+    /// Take the client's address from `X-Forwarded-For`: only behind a proxy that writes it
+    #[arg(long)]
+    pub trust_proxy: bool,
+    /// Set a property of the Kafka client, such as `-X security.protocol=SSL`
+    #[arg(short = 'X', value_name = "KEY=VALUE")]
+    pub properties: Vec<String>,
+    /// Read properties of the Kafka client from a file in Java's format
+    #[arg(short = 'F', value_name = "FILE")]
+    pub properties_file: Option<PathBuf>,
+}
+
+/// What a site's pages are.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum CollectStream {
+    /// Those of a shop or a magazine.
+    Clickstream,
+    /// Those of a bank.
+    Banking,
 }
 
 /// Arguments of `broker`.

@@ -36,6 +36,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Report(args) => commands::report::run(args),
         Command::Explain(args) => commands::explain::run(args),
         Command::Replay(args) => commands::replay::run(args, &cli.global),
+        Command::Collect(args) => commands::collect::run(args, &cli.global),
         Command::Validate(args) => commands::validate::run(args),
         Command::Broker(args) => commands::broker::run(args, &cli.global),
         Command::Topics(args) => commands::topics::run(args),

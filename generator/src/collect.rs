@@ -93,10 +93,14 @@ pub enum CollectError {
         topic: String,
     },
     /// Banking events are Avro.
-    #[error("banking events are written in Avro and need a schema registry; name one with `--registry`")]
+    #[error(
+        "banking events are written in Avro and need a schema registry; name one with `--registry`"
+    )]
     NoRegistry,
     /// Sensors do not click.
-    #[error("the stream `{stream}` is not made by people on a page; use `clickstream` or `banking`")]
+    #[error(
+        "the stream `{stream}` is not made by people on a page; use `clickstream` or `banking`"
+    )]
     NoClicks {
         /// The stream.
         stream: Stream,

@@ -9,6 +9,7 @@ mod address;
 mod alias;
 mod banking;
 mod clickstream;
+pub mod collect;
 mod content;
 mod crowd;
 mod delay;

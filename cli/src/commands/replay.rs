@@ -260,7 +260,7 @@ fn sink(
 }
 
 /// Makes the topic if it is missing.
-fn create(client: &ClientSettings, topic: &str, partitions: u16) -> Result<(), Failure> {
+pub fn create(client: &ClientSettings, topic: &str, partitions: u16) -> Result<(), Failure> {
     let unreachable = |error| Failure::new(Exit::Unreachable, error);
     let admin = Admin::new(client, PATIENCE)?;
     admin.wait_until_reachable(PATIENCE).map_err(unreachable)?;

@@ -115,7 +115,9 @@ impl Origins {
 pub(super) fn router(app: Arc<App>, body_limit: usize) -> Router {
     let origins = app.origins.clone();
     let allowed = AllowOrigin::predicate(move |origin: &HeaderValue, _| {
-        origin.to_str().is_ok_and(|origin| origins.allow(origin, None))
+        origin
+            .to_str()
+            .is_ok_and(|origin| origins.allow(origin, None))
     });
     let cors = CorsLayer::new()
         .allow_origin(allowed)
@@ -153,7 +155,11 @@ async fn events(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    };
     // A page can send plain text to any address without asking first, so the browser's own check is not
     // enough: it only keeps the page from reading the answer.
     if let Some(origin) = text(ORIGIN)
@@ -178,11 +184,17 @@ async fn events(
         Ok(()) => answer(StatusCode::ACCEPTED, &json!({ "accepted": records.len() })),
         Err(Busy::Full) => {
             app.full.fetch_add(1, Ordering::Relaxed);
-            later(StatusCode::TOO_MANY_REQUESTS, "too many events wait for the broker")
+            later(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many events wait for the broker",
+            )
         }
         Err(Busy::Down) => {
             app.down.fetch_add(1, Ordering::Relaxed);
-            later(StatusCode::SERVICE_UNAVAILABLE, "the broker takes no events")
+            later(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the broker takes no events",
+            )
         }
     }
 }

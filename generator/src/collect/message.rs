@@ -96,7 +96,8 @@ impl Places {
         let found = self.reader.lookup(address).ok();
         let entry: Option<Entry<'_>> = found.and_then(|found| found.decode().ok().flatten());
         let code = entry.and_then(|entry| entry.country_code);
-        code.and_then(geo::country).map_or(NOWHERE, |country| country.code)
+        code.and_then(geo::country)
+            .map_or(NOWHERE, |country| country.code)
     }
 }
 
@@ -120,7 +121,9 @@ impl Message {
         }
         if self.events.is_empty() || self.events.len() > MOST_EVENTS {
             let count = self.events.len();
-            return Err(format!("`events` holds {count}; send 1 to {MOST_EVENTS} at once"));
+            return Err(format!(
+                "`events` holds {count}; send 1 to {MOST_EVENTS} at once"
+            ));
         }
         self.events.iter().try_for_each(Item::check)
     }
@@ -183,9 +186,14 @@ impl Item {
             return Err(format!("`id` is `{}`; send a UUID", shown(&self.id)));
         }
         let name = |c: char| c.is_ascii_lowercase() || c == '_';
-        if self.event_type.is_empty() || self.event_type.len() > 40 || !self.event_type.chars().all(name) {
+        if self.event_type.is_empty()
+            || self.event_type.len() > 40
+            || !self.event_type.chars().all(name)
+        {
             let found = shown(&self.event_type);
-            return Err(format!("`type` is `{found}`; send a name such as `page_view`"));
+            return Err(format!(
+                "`type` is `{found}`; send a name such as `page_view`"
+            ));
         }
         let plain = |text: &str| !text.chars().any(char::is_control);
         let is_page = self.page.is_empty() || self.page.starts_with('/');
@@ -195,7 +203,9 @@ impl Item {
         }
         if self.element.len() > LONGEST_ID || !plain(&self.element) {
             let found = shown(&self.element);
-            return Err(format!("`element` is `{found}`; send up to {LONGEST_ID} bytes"));
+            return Err(format!(
+                "`element` is `{found}`; send up to {LONGEST_ID} bytes"
+            ));
         }
         // Only a hash may come in: whatever else is here was typed by somebody.
         let hash = |text: &String| {
@@ -205,7 +215,10 @@ impl Item {
             return Err("`input_hash` is no hash; send 8 to 64 hexadecimal digits".to_owned());
         }
         if self.latency_ms < 0 {
-            return Err(format!("`latency_ms` is `{}`; send 0 or more", self.latency_ms));
+            return Err(format!(
+                "`latency_ms` is `{}`; send 0 or more",
+                self.latency_ms
+            ));
         }
         Ok(())
     }
@@ -279,7 +292,11 @@ mod tests {
         check("/events", json!([]), "send 1 to 100");
         check("/events/0/id", json!("7"), "send a UUID");
         check("/events/0/type", json!("Click!"), "such as `page_view`");
-        check("/events/0/page", json!("https://x/?q=secret"), "a path such as");
+        check(
+            "/events/0/page",
+            json!("https://x/?q=secret"),
+            "a path such as",
+        );
         check("/events/0/page", json!("/a\u{7}"), "a path such as");
         check("/events/0/latency_ms", json!(-1), "send 0 or more");
         check("/events/0/input_hash", json!("0123456789abcdef"), "");
@@ -319,8 +336,14 @@ mod tests {
     fn devices_are_told_by_what_browsers_say() {
         for (agent, expected) in [
             ("Mozilla/5.0 (X11; Linux x86_64) Chrome/120", "desktop"),
-            ("Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Mobile/15E148", "mobile"),
-            ("Mozilla/5.0 (iPad; CPU OS 17_0 like Mac OS X) Mobile/15E148", "tablet"),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Mobile/15E148",
+                "mobile",
+            ),
+            (
+                "Mozilla/5.0 (iPad; CPU OS 17_0 like Mac OS X) Mobile/15E148",
+                "tablet",
+            ),
             ("Mozilla/5.0 (Linux; Android 14; SM-X200)", "tablet"),
             ("", "desktop"),
         ] {

@@ -2,6 +2,8 @@
 // this script. What people type is never sent: of a field that is not a password, a hash with a salt that
 // never leaves the page. Of addresses only the path is sent, of elements only an id or a name.
 //
+// On a bank's pages, <body data-floodmark="login_view"> names the event of opening the page.
+//
 //   <script src="http://localhost:8088/snippet.js" defer></script>
 //
 // data-floodmark="add_to_cart" on an element names the event of a click on it; floodmark.track("purchase")
@@ -29,7 +31,7 @@
 
   let waiting = [], sending = false, pauseMs = 0;
   const track = (type, more) => {
-    waiting.push({ id: uuid(), at: Date.now(), type, page: location.pathname, ...more });
+    waiting.push({ id: uuid(), at: Date.now(), type, page: location.pathname.slice(0, 512), ...more });
     if (waiting.length > mostWaiting) waiting.shift();
     if (waiting.length >= batch) send();
   };
@@ -62,14 +64,14 @@
     while (waiting.length > 0) navigator.sendBeacon(endpoint, body(waiting.splice(0, batch)));
   });
 
-  const named = element => element.closest?.('[data-floodmark]')?.dataset.floodmark;
+  // What the collector takes for a name of an event.
+  const name = text => String(text).toLowerCase().replace(/[^a-z_]/g, '_').slice(0, 40);
   const id = element => (element.id || element.name || element.tagName.toLowerCase()).slice(0, 64);
   const press = event => {
     const target = event.target.closest?.('a,button,input[type=submit],[data-floodmark]');
     if (!target) return;
-    const name = named(target);
-    if (banking) track(name || 'click', { element: id(target) });
-    else track(name || 'click', {});
+    const said = target.closest('[data-floodmark]:not(body)')?.dataset.floodmark;
+    track(said ? name(said) : 'click', banking ? { element: id(target) } : {});
   };
   addEventListener('click', press, true);
 
@@ -90,8 +92,7 @@
       const masked = field.type === 'password' ? undefined : await hash(field.value);
       track('field_input', { element: id(field), latency_ms, ...(masked && { input_hash: masked }) });
     }, true);
-    track(document.querySelector('form[data-floodmark=login]') ? 'login_view' : 'balance_view',
-      { element: 'page' });
+    track(document.body?.dataset.floodmark ? name(document.body.dataset.floodmark) : 'page_view', { element: 'page' });
   } else {
     addEventListener('submit', event => {
       if (event.target.querySelector('input[type=search]')) track('search', {});
@@ -106,6 +107,9 @@
     addEventListener('popstate', view);
     view();
   }
-  window.floodmark = { track: type => track(type, banking ? { element: 'page' } : {}), user: name => { user = name; } };
+  window.floodmark = {
+    track: type => track(name(type), banking ? { element: 'page' } : {}),
+    user: id => { user = String(id).replace(/[^\w.-]/g, '_').slice(0, 128); },
+  };
   loop();
 })();

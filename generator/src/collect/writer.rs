@@ -133,25 +133,32 @@ impl Shared {
         while !self.stopping.load(Ordering::Acquire) {
             let before = self.delivered.load(Ordering::Relaxed);
             // A producer without records comes back at once.
-            self.producer.poll(POLL, &mut |delivery| self.count(delivery.is_delivered()));
+            self.producer
+                .poll(POLL, &mut |delivery| self.count(delivery.is_delivered()));
             let now_us = clock.monotonic_us();
             let waiting = self.producer.in_flight() > 0;
             if !waiting || self.delivered.load(Ordering::Relaxed) > before {
                 good_us = now_us;
             }
-            self.stalled.store(waiting && now_us - good_us > stall_us, Ordering::Relaxed);
+            self.stalled
+                .store(waiting && now_us - good_us > stall_us, Ordering::Relaxed);
         }
         let flushed = self
             .producer
             .flush(FLUSH, &mut |delivery| self.count(delivery.is_delivered()));
         if let Err(error) = flushed {
             tracing::warn!(%error, "accepted events were not written");
-            self.producer.purge(&mut |delivery| self.count(delivery.is_delivered()));
+            self.producer
+                .purge(&mut |delivery| self.count(delivery.is_delivered()));
         }
     }
 
     fn count(&self, delivered: bool) {
-        let count = if delivered { &self.delivered } else { &self.failed };
+        let count = if delivered {
+            &self.delivered
+        } else {
+            &self.failed
+        };
         count.fetch_add(1, Ordering::Relaxed);
     }
 }
