@@ -98,7 +98,13 @@
       if (event.target.querySelector('input[type=search]')) track('search', {});
     }, true);
     addEventListener('error', () => track('error', {}));
-    const view = () => track('page_view', {});
+    // A change of the fragment or the query alone is no new page, though browsers announce it like one.
+    let shown;
+    const view = () => {
+      if (shown === location.pathname) return;
+      shown = location.pathname;
+      track('page_view', {});
+    };
     const push = history.pushState;
     history.pushState = function (...given) {
       push.apply(this, given);
