@@ -80,6 +80,12 @@ pub enum Command {
     Report(ReportArgs),
     /// Check a profile and say everything that is wrong with it
     Validate(ValidateArgs),
+    /// Say what a profile would send: events, labels, bytes; nothing is sent
+    Explain(ExplainArgs),
+    /// Send a captured topic, a file of events or a labelled public series again, at another pace
+    Replay(ReplayArgs),
+    /// Put real clicks of a site under test on the topics, over HTTP
+    Collect(CollectArgs),
     /// Run the embedded broker and schema registry (for benchmarks and tests, not to keep data)
     Broker(BrokerArgs),
     /// Create, list, delete or read the topics of a profile
@@ -256,6 +262,156 @@ pub struct ValidateArgs {
     /// The profile and what overrides it
     #[command(flatten)]
     pub profile: ProfileArgs,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The profile and what overrides it
+    #[command(flatten)]
+    pub profile: ProfileArgs,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  floodmark replay nab:nab --pace 5k/s --broker localhost:9092 --out truth
+  floodmark replay csv:pump.csv --time t --value pressure --label anomaly --pace 60x --sink stdout
+  floodmark replay file:events/clickstream.ndjson --labels generated --pace 10x --broker localhost:9092
+  floodmark replay topic:clickstream-events --broker localhost:9092 --topic again --labels generated
+
+`floodmark score --alerts alerts.ndjson --truth truth` scores a detector on it.")]
+pub struct ReplayArgs {
+    /// What to replay: `nab:DIR`, `csv:FILE`, `file:FILE` (one JSON event a line) or `topic:NAME`
+    #[arg(value_name = "SOURCE")]
+    pub source: String,
+    /// How fast: `as-was`, a factor such as `60x`, a rate such as `5k/s`, or `max`
+    #[arg(long, value_name = "PACE", default_value = "as-was")]
+    pub pace: String,
+    /// Where the records go: `kafka`, `null`, `stdout` or `file:DIR`
+    #[arg(long, value_name = "SINK", default_value = "kafka")]
+    pub sink: String,
+    /// Where labels and figures go
+    #[arg(long, value_name = "DIR", default_value = "replayed")]
+    pub out: PathBuf,
+    /// Write into a folder that is not empty
+    #[arg(long)]
+    pub force: bool,
+    /// Labels to lay over the records: a file of them, or the folder that `generate` left
+    #[arg(long, value_name = "PATH")]
+    pub labels: Option<PathBuf>,
+    /// The stream of a file or topic, where its name does not say
+    #[arg(long, value_name = "STREAM")]
+    pub stream: Option<String>,
+    /// Column or field of the time [default: timestamp]
+    #[arg(long, value_name = "NAME", help_heading = "What stands where")]
+    pub time: Option<String>,
+    /// Column of the value
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "value",
+        help_heading = "What stands where"
+    )]
+    pub value: String,
+    /// Column that is `1` or `true` for rows of an anomaly
+    #[arg(long, value_name = "NAME", help_heading = "What stands where")]
+    pub label: Option<String>,
+    /// Column of the sensor, or field that is the record's key
+    #[arg(long, value_name = "NAME", help_heading = "What stands where")]
+    pub key: Option<String>,
+    /// Kind that the labels of public series are given
+    #[arg(
+        long,
+        value_name = "KIND",
+        default_value = "level-shift",
+        help_heading = "What stands where"
+    )]
+    pub kind: String,
+    /// Event time at which every series begins [default: as in the file]
+    #[arg(long, value_name = "INSTANT", help_heading = "What stands where")]
+    pub origin: Option<String>,
+    /// Memory for the records, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    pub memory: usize,
+    /// The cluster: `HOST:PORT,…`
+    #[arg(
+        long,
+        value_name = "SERVERS",
+        env = "FLOODMARK_BROKER",
+        help_heading = "Kafka"
+    )]
+    pub broker: Option<String>,
+    /// The topic to write to [default: the stream's]
+    #[arg(long, value_name = "NAME", help_heading = "Kafka")]
+    pub topic: Option<String>,
+    /// Partitions of the topic, if it has to be made
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000), help_heading = "Kafka")]
+    pub partitions: u16,
+    /// Set a property of the Kafka client, such as `-X security.protocol=SSL`
+    #[arg(short = 'X', value_name = "KEY=VALUE", help_heading = "Kafka")]
+    pub properties: Vec<String>,
+    /// Read properties of the Kafka client from a file in Java's format
+    #[arg(short = 'F', value_name = "FILE", help_heading = "Kafka")]
+    pub properties_file: Option<PathBuf>,
+}
+
+/// Arguments of `collect`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  floodmark collect --broker localhost:9092 --allow-origin http://localhost:3000
+  floodmark collect --broker localhost:9092 --registry http://localhost:8081 --stream banking
+
+It serves `/snippet.js` for the site's pages. What people type never leaves their browser.")]
+pub struct CollectArgs {
+    /// The cluster: `HOST:PORT,…`
+    #[arg(long, value_name = "SERVERS", env = "FLOODMARK_BROKER")]
+    pub broker: String,
+    /// URL of a schema registry, which banking events need
+    #[arg(long, value_name = "URL", env = "FLOODMARK_REGISTRY")]
+    pub registry: Option<String>,
+    /// What the site's pages are
+    #[arg(long, value_enum, default_value_t = CollectStream::Clickstream)]
+    pub stream: CollectStream,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8088")]
+    pub listen: std::net::SocketAddr,
+    /// Origin whose pages may send, such as `https://shop.example`; may be repeated
+    #[arg(long, value_name = "ORIGIN")]
+    pub allow_origin: Vec<String>,
+    /// The topic to write to [default: the stream's]
+    #[arg(long, value_name = "NAME")]
+    pub topic: Option<String>,
+    /// Partitions of the topic, if it has to be made
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub partitions: u16,
+    /// Largest body of a request, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 10)]
+    pub max_body: usize,
+    /// Events that may wait for the broker; beyond them clients are told to try later
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub queue: usize,
+    /// Take the client's address from `X-Forwarded-For`: only behind a proxy that writes it
+    #[arg(long)]
+    pub trust_proxy: bool,
+    /// Set a property of the Kafka client, such as `-X security.protocol=SSL`
+    #[arg(short = 'X', value_name = "KEY=VALUE")]
+    pub properties: Vec<String>,
+    /// Read properties of the Kafka client from a file in Java's format
+    #[arg(short = 'F', value_name = "FILE")]
+    pub properties_file: Option<PathBuf>,
+}
+
+/// What a site's pages are.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum CollectStream {
+    /// Those of a shop or a magazine.
+    Clickstream,
+    /// Those of a bank.
+    Banking,
 }
 
 /// Arguments of `broker`.

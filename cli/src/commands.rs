@@ -2,9 +2,12 @@
 
 pub(crate) mod bench;
 pub(crate) mod broker;
+pub(crate) mod collect;
 pub(crate) mod completions;
 pub(crate) mod detect;
+pub(crate) mod explain;
 pub(crate) mod generate;
+pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod schema;
 pub(crate) mod score;

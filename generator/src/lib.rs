@@ -9,12 +9,14 @@ mod address;
 mod alias;
 mod banking;
 mod clickstream;
+pub mod collect;
 mod content;
 mod crowd;
 mod delay;
 mod draw;
 mod enrichment;
 mod events;
+pub mod explain;
 mod extras;
 mod fault;
 mod fingerprint;
@@ -25,6 +27,7 @@ mod label;
 mod math;
 mod plan;
 mod realised;
+pub mod replay;
 mod run;
 mod schedule;
 mod sensors;
@@ -38,6 +41,7 @@ pub use self::{
     delay::Delayed,
     enrichment::enrichment,
     events::{Event, Events, closing_events, events, fingerprint},
+    explain::{Explanation, explain},
     extras::{Form, Malformation},
     fingerprint::Fingerprint,
     histogram::HistogramError,

@@ -173,10 +173,7 @@ pub(crate) fn open(
         SinkChoice::Stdout => Box::new(lines::LineSink::stdout(plan, stream, false)?),
         SinkChoice::StdoutKeyed => Box::new(lines::LineSink::stdout(plan, stream, true)?),
         SinkChoice::Containers(directory) if plan.format(stream) == Some(RawFormat::Avro) => {
-            let schemas = plan.schemas(stream);
-            Box::new(containers::ContainerSink::create(
-                directory, stream, &schemas,
-            )?)
+            Box::new(containers::ContainerSink::create(directory, plan, stream)?)
         }
         SinkChoice::Files(directory) | SinkChoice::Containers(directory) => {
             Box::new(lines::LineSink::create(directory, plan, stream)?)

@@ -10,5 +10,6 @@ mod bench;
 mod command_line;
 mod layout;
 mod parts;
+mod recordings;
 mod schemas;
 mod support;

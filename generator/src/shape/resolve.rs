@@ -45,6 +45,17 @@ pub(crate) fn resolve(
     let path = |field: &str| format!("streams.{stream}.{field}");
     let format = raw.encoding(stream);
     let key = resolve_key(stream, raw.key.as_deref(), &path("key"), problems);
+    if key != KeyField::Entity {
+        let by_partition = [
+            ("partition_skew", raw.partition_skew > 0.0),
+            ("idle", !raw.idle.is_empty()),
+        ];
+        for (field, _) in by_partition.iter().filter(|(_, asked)| *asked) {
+            let text = "partitions are skewed or idle by their entities, which another key spreads over all \
+                        of them; leave this or `key` out";
+            problems.add(path(field), text);
+        }
+    }
     let ours = resolve_fields(stream, &raw.fields, &path("fields"), problems);
     let mut fields = compile(ours);
     let (versions, further_count) = resolve_versions(raw, run, draws, &path, problems);

@@ -20,7 +20,7 @@ use floodmark_contracts::{
 };
 
 use super::{Handover, Report, Sink, SinkError};
-use crate::{events::Event, shape::SchemaIds};
+use crate::{events::Event, plan::Plan, shape::SchemaIds};
 
 /// A block is closed once it holds this many bytes.
 const BLOCK_BYTES: usize = 64 << 10;
@@ -39,15 +39,20 @@ pub(super) struct ContainerSink {
 
 impl ContainerSink {
     /// A new file `STREAM.avro`.
-    pub(super) fn create(
-        directory: &Path,
-        stream: Stream,
-        schemas: &[String],
-    ) -> Result<Self, SinkError> {
+    pub(super) fn create(directory: &Path, plan: &Plan, stream: Stream) -> Result<Self, SinkError> {
+        let section = plan.section().streams.get(stream);
+        let malformed = section.is_some_and(|section| section.malformed.is_some());
+        let schemas = plan.schemas(stream);
         let path = directory.join(format!("{stream}.avro"));
         let shown = path.display().to_string();
         let newest = schemas.last().map_or("", String::as_str);
         let create = || {
+            if malformed {
+                // A container is read whole or not at all.
+                return Err(std::io::Error::other(
+                    "a container cannot hold malformed records; leave `malformed` out, or use `file:DIR`",
+                ));
+            }
             std::fs::create_dir_all(directory)?;
             let mut file = BufWriter::new(File::create(&path)?);
             file.write_all(&header(newest))?;

@@ -111,18 +111,29 @@ impl Text {
         match self {
             Self::AsItIs => line.extend_from_slice(value),
             Self::Banking => {
-                let decoded = split_frame(value)
-                    .and_then(|(_, body)| BankingUiEvent::decode_body(body))
-                    .map_err(std::io::Error::other)?;
-                serde_json::to_writer(line, &decoded)?;
+                let decoded =
+                    split_frame(value).and_then(|(_, body)| BankingUiEvent::decode_body(body));
+                match decoded {
+                    Ok(event) => serde_json::to_writer(line, &event)?,
+                    Err(_) => write_undecodable(value, line),
+                }
             }
-            Self::Avro(schemas) => {
-                let decoded = decode(schemas, value).map_err(std::io::Error::other)?;
-                serde_json::to_writer(line, &decoded)?;
-            }
+            Self::Avro(schemas) => match decode(schemas, value) {
+                Ok(record) => serde_json::to_writer(line, &record)?,
+                Err(_) => write_undecodable(value, line),
+            },
         }
         Ok(())
     }
+}
+
+/// A record that was malformed on purpose has no text of its own: its bytes are shown.
+fn write_undecodable(value: &[u8], line: &mut Vec<u8>) {
+    line.extend_from_slice(br#"{"undecodable":""#);
+    for byte in value {
+        line.extend_from_slice(format!("{byte:02x}").as_bytes());
+    }
+    line.extend_from_slice(br#""}"#);
 }
 
 fn decode(

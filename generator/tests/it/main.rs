@@ -7,13 +7,16 @@
 )]
 
 mod cluster;
+mod collect;
 mod events;
+mod explain;
 mod fixture;
 mod incidents;
 mod kinds;
 mod placement;
 mod problems;
 mod profiles;
+mod replay;
 mod run;
 mod shapes;
 mod sinks;

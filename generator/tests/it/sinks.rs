@@ -328,6 +328,33 @@ fn containers_are_read_by_an_independent_reader() {
 }
 
 #[test]
+fn malformed_records_of_another_encoding_are_possible_and_shown_as_they_are() {
+    let out = tempfile::tempdir().unwrap();
+    let lines = "format: avro\nmalformed: { truncated: 0.05 }";
+    let job = job(
+        one(Stream::Sensors, lines),
+        &out.path().join("figures"),
+        None,
+    );
+    send(&job, &SinkChoice::Files(out.path().join("events"))).unwrap();
+    let text = fs::read_to_string(out.path().join("events/sensors.ndjson")).unwrap();
+    let spoilt = text
+        .lines()
+        .filter(|line| line.starts_with("{\"undecodable\":\"00"));
+    let (spoilt, all) = (spoilt.count(), text.lines().count());
+    let share = spoilt as f64 / all as f64;
+    assert!((0.04..0.055).contains(&share), "{spoilt} of {all}");
+    // A container is read whole or not at all.
+    let error = send(&job, &SinkChoice::Containers(out.path().join("events"))).unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("cannot hold malformed records"), "{cause}");
+    // What spoils JSON does nothing to Avro, whatever the stream.
+    let lines = "format: avro\nmalformed: { bad-json: 0.05 }";
+    let problems = floodmark_generator::Plan::resolve(&one(Stream::Sensors, lines)).unwrap_err();
+    assert_eq!(problems[0].path, "streams.sensors.malformed.bad-json");
+}
+
+#[test]
 fn impossible_producers_are_refused() {
     for (headers, transactions, path) in [
         (9, None, "producer.headers"),

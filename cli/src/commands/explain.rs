@@ -1,0 +1,129 @@
+//! `floodmark explain`: what a profile would send, without sending it.
+
+use std::fmt::Write as _;
+
+use floodmark_generator::{Explanation, explain, explain::StreamExplanation};
+use serde::Serialize;
+
+use crate::{
+    args::ExplainArgs,
+    commands::say,
+    exit::{Exit, Failure},
+    load::load,
+};
+
+/// Prints the resolved plan in numbers.
+pub fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
+    let loaded = load(&args.profile)?;
+    let found = explain(&loaded.plan);
+    if args.json {
+        say(&serde_json::to_string_pretty(&found)?);
+    } else {
+        say(text(&found)?.trim_end());
+    }
+    Ok(Exit::Pass)
+}
+
+fn text(found: &Explanation) -> Result<String, Failure> {
+    let mut out = String::new();
+    let origin = jiff::Timestamp::from_millisecond(found.timeline.origin.0)?;
+    let end = jiff::Timestamp::from_millisecond(found.event_time_end.0)?;
+    writeln!(
+        out,
+        "profile `{}`, seed {}: {} s of wall time, {} s more for delayed events",
+        found.name, found.seed, found.duration_s, found.longest_delay_s
+    )?;
+    writeln!(
+        out,
+        "event time {origin} to {end}, {} s a second",
+        found.timeline.speed
+    )?;
+    let slots: u64 = found.streams.iter().map(|stream| stream.slots).sum();
+    let bytes: f64 = found.streams.iter().map(|stream| stream.bytes.total).sum();
+    writeln!(out, "{slots} events, about {}", size(bytes))?;
+    for stream in &found.streams {
+        out.push('\n');
+        describe(&mut out, stream)?;
+    }
+    Ok(out)
+}
+
+fn describe(out: &mut String, stream: &StreamExplanation) -> Result<(), Failure> {
+    writeln!(
+        out,
+        "{}: topic `{}`, {} partitions, keyed by `{}`",
+        stream.stream, stream.topic, stream.partitions, stream.key
+    )?;
+    writeln!(
+        out,
+        "  events      {} ({:.1}/s) of {} entities",
+        stream.slots, stream.mean_rate, stream.entities
+    )?;
+    writeln!(
+        out,
+        "  bytes       {:.0} a key, {:.0} a value, about {} in all",
+        stream.bytes.key,
+        stream.bytes.value,
+        size(stream.bytes.total)
+    )?;
+    writeln!(
+        out,
+        "  records     {}, {} {} of the schema: {}",
+        json(&stream.format)?.trim_matches('"'),
+        stream.versions,
+        if stream.versions == 1 {
+            "version"
+        } else {
+            "versions"
+        },
+        stream.fields.join(", ")
+    )?;
+    let labels: Vec<String> = stream
+        .labels
+        .iter()
+        .map(|(kind, count)| format!("{count} {kind}"))
+        .collect();
+    let labels = if labels.is_empty() {
+        "none".to_owned()
+    } else {
+        format!("{} ({} events)", labels.join(", "), stream.labelled_events)
+    };
+    writeln!(out, "  labels      {labels}")?;
+    for (name, value) in &stream.asked {
+        writeln!(out, "  {name:<11} {}", json(value)?)?;
+    }
+    Ok(())
+}
+
+fn json(value: &impl Serialize) -> Result<String, Failure> {
+    Ok(serde_json::to_string(value)?)
+}
+
+fn size(bytes: f64) -> String {
+    let units = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = bytes;
+    let mut unit = 0;
+    while value >= 1000.0 && unit + 1 < units.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", units[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_shown_in_the_unit_that_people_would_choose() {
+        for (bytes, text) in [
+            (0.0, "0.0 B"),
+            (999.0, "999.0 B"),
+            (1500.0, "1.5 kB"),
+            (2.5e9, "2.5 GB"),
+            (1e16, "10000.0 TB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
+}
