@@ -152,6 +152,7 @@ impl Message {
                     ip_address: ip.as_str().into(),
                     country: country.into(),
                     device_type: device_type.into(),
+                    referrer: None,
                 }
                 .encode(&mut value);
             }

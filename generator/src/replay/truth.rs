@@ -34,7 +34,11 @@ pub(super) fn labels(recording: &Recording, schedule: &[Due]) -> Vec<Label> {
                 Label {
                     id: id.clone(),
                     stream: recording.stream,
+                    other_streams: Vec::new(),
                     kind: *kind,
+                    benign: false,
+                    magnitude: None,
+                    snr: None,
                     keys: vec![key.clone()],
                     start: *start,
                     end: *end,

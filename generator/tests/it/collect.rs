@@ -280,7 +280,7 @@ fn a_broker_that_takes_nothing_is_felt_by_the_clients_and_nothing_piles_up() {
     let figures = server.figures();
     // The queue never held more than its bound, and batches were taken whole or not at all.
     assert!(
-        figures.accepted <= 20 + 50 && figures.accepted % 20 == 0,
+        figures.accepted <= 20 + 50 && figures.accepted.is_multiple_of(20),
         "{figures:?}"
     );
     assert!(figures.full > 0 && figures.down > 0);
