@@ -132,7 +132,7 @@ fn section(stream: Stream, entities: u32, count: u64) -> Result<GeneratorSection
         Stream::Sensors if entities > 100_000 => ("constant", "[{sensor-spike: {count: 20}}]"),
         Stream::Sensors => (
             "constant",
-            "[{sensor-spike: {count: 8}}, {level-shift: {count: 4, duration: 15m}}, {stuck-value: {count: 4, duration: 15m}}, {drop-out: {count: 4, duration: 15m}}]",
+            "[{sensor-spike: {count: 8}}, {level-shift: {count: 4, duration: 15m}}, {stuck-value: {count: 4, duration: 15m, magnitude: 1}}, {drop-out: {count: 4, duration: 15m, magnitude: 1}}]",
         ),
     };
     // Thirty minutes of event time.

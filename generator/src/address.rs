@@ -1,6 +1,6 @@
 //! Addresses from real country ranges: the networks of the country database.
 
-use std::{fmt::Write as _, net::Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use floodmark_contracts::geo::{self, COUNTRY_MMDB, Country};
 use maxminddb::Reader;
@@ -141,39 +141,56 @@ fn nearest(country: &Country) -> usize {
 
 /// An address as text, without allocation.
 pub(crate) struct AddressText {
-    text: [u8; 15],
+    text: [u8; 16],
     len: usize,
 }
 
 impl AddressText {
     pub(crate) fn new(address: Ipv4Addr) -> Self {
-        let mut out = Self {
-            text: [0; 15],
-            len: 0,
-        };
-        for (i, octet) in address.octets().into_iter().enumerate() {
-            if i > 0 {
-                // Fifteen bytes hold every dotted quad, so this cannot fail.
-                let _ = out.write_char('.');
-            }
-            let _ = out.write_str(itoa::Buffer::new().format(octet));
+        // Each octet is written with the dot behind it, the last one's is left out.
+        let (mut text, mut at) = ([0; 16], 0);
+        for octet in address.octets() {
+            let (digits, len) = OCTETS[usize::from(octet)];
+            text[at..at + 4].copy_from_slice(&digits);
+            at += len;
         }
-        out
+        Self { text, len: at - 1 }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.text[..self.len]
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.text[..self.len]).unwrap_or_default()
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 }
 
-impl std::fmt::Write for AddressText {
-    fn write_str(&mut self, part: &str) -> std::fmt::Result {
-        let end = self.len + part.len();
-        let room = self.text.get_mut(self.len..end).ok_or(std::fmt::Error)?;
-        room.copy_from_slice(part.as_bytes());
-        self.len = end;
-        Ok(())
+/// Every octet in digits with a dot behind them, and the length of both.
+const OCTETS: [([u8; 4], usize); 256] = octets();
+
+const fn octets() -> [([u8; 4], usize); 256] {
+    let mut table = [([b'.'; 4], 0); 256];
+    let mut octet = 0;
+    while octet < 256 {
+        let digits = [octet / 100, octet / 10 % 10, octet % 10];
+        let mut at = if octet < 10 {
+            2
+        } else if octet < 100 {
+            1
+        } else {
+            0
+        };
+        let mut len = 0;
+        while at < 3 {
+            table[octet].0[len] = b'0' + digits[at] as u8;
+            len += 1;
+            at += 1;
+        }
+        table[octet].1 = len + 1;
+        octet += 1;
     }
+    table
 }
 
 #[cfg(test)]
@@ -234,8 +251,13 @@ mod tests {
 
     #[test]
     fn text_is_the_dotted_quad() {
-        for address in [Ipv4Addr::new(1, 2, 3, 4), Ipv4Addr::new(255, 255, 255, 255)] {
-            assert_eq!(AddressText::new(address).as_str(), address.to_string());
+        for octet in 0..=255 {
+            for address in [
+                Ipv4Addr::new(octet, 2, 30, 255),
+                Ipv4Addr::new(255, 255, 255, octet),
+            ] {
+                assert_eq!(AddressText::new(address).as_str(), address.to_string());
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What an event says, without its slot and its time, and how that becomes bytes.
 
+mod own;
+
 use std::net::Ipv4Addr;
 
 use floodmark_contracts::{
@@ -16,6 +18,7 @@ use floodmark_contracts::{
 };
 use floodmark_kafka::producer::partition_for_key;
 
+use self::own::{BankParts, ClickParts};
 use crate::{
     address::{AddressBook, AddressText},
     draw::{below, scramble},
@@ -353,16 +356,33 @@ impl Encoder<'_> {
         let id = UuidText::new(self.id(Stream::Clickstream, place));
         let session = session_id(click.session);
         let address = AddressText::new(click.visitor.address);
+        let (action, device) = (click.action.name(), click.visitor.device.name());
+        let page = self.site.pages()[usize::from(click.page)].as_str();
+        let country = self.book.code(click.visitor.country);
+        if self.shape.is_none() && !self.referrer {
+            let parts = ClickParts {
+                id: id.as_bytes(),
+                user: name.as_bytes(),
+                session: session.as_bytes(),
+                action,
+                page,
+                at: place.at,
+                address: address.as_bytes(),
+                country,
+                device,
+            };
+            return own::click(&parts, out);
+        }
         let event = ClickEvent {
             event_id: id.as_str().into(),
             user_id: name.as_str().into(),
             session_id: session.as_str().into(),
-            event_type: click.action.name().into(),
-            page_url: self.site.pages()[usize::from(click.page)].as_str().into(),
+            event_type: action.into(),
+            page_url: page.into(),
             timestamp: place.at,
             ip_address: address.as_str().into(),
-            country: self.book.code(click.visitor.country).into(),
-            device_type: click.visitor.device.name().into(),
+            country: country.into(),
+            device_type: device.into(),
             referrer: self
                 .referrer
                 .then(|| click.origin.referrer(self.site, click.session).into()),
@@ -394,6 +414,22 @@ impl Encoder<'_> {
         let (hash, device) = (hex(typed), hex(bank.device));
         let (id, session) = (UuidText::new(id), session_id(bank.session));
         let address = AddressText::new(bank.address);
+        let Some(shape) = self.shape else {
+            write_frame(out, self.schema_ids.of(0));
+            let parts = BankParts {
+                id: id.as_bytes(),
+                session: session.as_bytes(),
+                user: name.as_bytes(),
+                action: bank.action.name(),
+                element,
+                input_hash: has_input.then_some(&hash),
+                at: place.at,
+                latency_ms: bank.latency_ms,
+                device: &device,
+                address: address.as_bytes(),
+            };
+            return own::bank(&parts, out);
+        };
         let event = BankingUiEvent {
             event_id: id.as_str(),
             session_id: session.as_str(),
@@ -406,26 +442,20 @@ impl Encoder<'_> {
             device_fingerprint: text(&device),
             ip_address: address.as_str(),
         };
-        match self.shape {
-            None => {
-                write_frame(out, self.schema_ids.of(0));
-                event.encode_body(out);
-            }
-            Some(shape) => self.shaped(shape, Record::Bank(&event), place, key, out),
-        }
+        self.shaped(shape, Record::Bank(&event), place, key, out);
     }
 
     fn reading(&self, reading: &Reading, place: Place, key: &mut Vec<u8>, out: &mut Vec<u8>) {
         let name = EntityName::new(Stream::Sensors, reading.sensor);
+        let Some(shape) = self.shape else {
+            return own::reading(name.as_bytes(), reading.value, place.at, out);
+        };
         let event = SensorReading {
             sensor_id: name.as_str().into(),
             value: reading.value,
             timestamp: place.at,
         };
-        match self.shape {
-            None => event.encode(out),
-            Some(shape) => self.shaped(shape, Record::Reading(&event), place, key, out),
-        }
+        self.shaped(shape, Record::Reading(&event), place, key, out);
     }
 
     /// Writes a record in the shape that the profile asks for, with the key that goes with it.

@@ -96,6 +96,10 @@ impl UuidText {
         Self(text)
     }
 
+    pub(crate) fn as_bytes(&self) -> &[u8; 36] {
+        &self.0
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         // Hexadecimal digits and hyphens are always valid UTF-8.
         std::str::from_utf8(&self.0).unwrap_or_default()

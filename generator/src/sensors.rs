@@ -107,6 +107,8 @@ pub(crate) struct Sensors<'a> {
     share: Share,
     /// In the order of sensor and first reading.
     effects: &'a [Effect],
+    /// For each sensor, whether any effect is on it: most have none, and need not be searched for.
+    affected: Vec<bool>,
     readings: Key,
 }
 
@@ -129,8 +131,13 @@ impl<'a> Sensors<'a> {
         let characters = (0..sensors)
             .map(|sensor| Character::draw(character_draws(key, sensor)))
             .collect();
+        let mut affected = vec![false; sensors as usize];
+        for effect in effects {
+            affected[effect.sensor as usize] = true;
+        }
         Self {
             rota: Rota::new(sensors, key),
+            affected,
             characters,
             partitions: Vec::new(),
             share: Share::WHOLE,
@@ -141,7 +148,7 @@ impl<'a> Sensors<'a> {
 
     /// What a slot holds.
     pub(crate) fn fill(&self, plan: &StreamPlan, slot: u64, wall_ns: i64) -> Filling {
-        let (sensor, _) = self.rota.at(slot);
+        let (sensor, cycle) = self.rota.at(slot);
         let partition = u32::from(self.partitions[sensor as usize]);
         if !self.share.owns(partition) {
             return Filling::Others;
@@ -149,15 +156,36 @@ impl<'a> Sensors<'a> {
         if plan.idle.covers(partition, wall_ns) {
             return Filling::Silence;
         }
-        match self.reading(slot, |slot| plan.event_time(slot).0) {
+        let at = |other: u64| {
+            // The slot's own time is known; only what an effect or a held reading looks back at is not.
+            let wall_ns = if other == slot {
+                wall_ns
+            } else {
+                plan.schedule.arrival_ns(other)
+            };
+            plan.timeline.origin.plus_ms(plan.offset_ms(wall_ns)).0
+        };
+        match self.reading((sensor, cycle), slot, at) {
             Some(reading) => Filling::Event(Content::Reading(reading), partition),
             None => Filling::Silence,
         }
     }
 
-    /// The reading in a slot, none if its sensor is silent. `at` gives a slot's event time.
-    fn reading(&self, slot: u64, at: impl Fn(u64) -> i64) -> Option<Reading> {
-        let (sensor, cycle) = self.rota.at(slot);
+    /// A sensor's reading of a cycle, which is in this slot; none if the sensor is silent. `at` gives a
+    /// slot's event time.
+    fn reading(
+        &self,
+        (sensor, cycle): (u32, u64),
+        slot: u64,
+        at: impl Fn(u64) -> i64,
+    ) -> Option<Reading> {
+        if !self.affected[sensor as usize] {
+            let value = self.value_at(sensor, cycle, slot, &at);
+            return Some(Reading {
+                sensor,
+                value: rounded(value),
+            });
+        }
         let mut value = None;
         for effect in touching(self.effects, sensor, cycle) {
             value = Some(match effect.fault {
@@ -177,13 +205,18 @@ impl<'a> Sensors<'a> {
     }
 
     fn value(&self, sensor: u32, cycle: u64, at: &impl Fn(u64) -> i64) -> f64 {
+        self.value_at(sensor, cycle, self.rota.slot(sensor, cycle), at)
+    }
+
+    /// The value of a reading whose slot is known.
+    fn value_at(&self, sensor: u32, cycle: u64, slot: u64, at: &impl Fn(u64) -> i64) -> f64 {
         let mut draws = self.draws(sensor, cycle);
         let noise = draws.bell();
         if cycle > 0 && draws.chance(HELD) {
             let noise = self.draws(sensor, cycle - 1).bell();
             return self.plain(sensor, at(self.rota.slot(sensor, cycle - 1)), noise);
         }
-        self.plain(sensor, at(self.rota.slot(sensor, cycle)), noise)
+        self.plain(sensor, at(slot), noise)
     }
 
     fn plain(&self, sensor: u32, at_ms: i64, noise: f64) -> f64 {
@@ -261,7 +294,7 @@ mod tests {
     fn values(effects: &[Effect], cycles: u64) -> Vec<Option<f64>> {
         let sensors = Sensors::with_effects(4, effects, key());
         (0..cycles)
-            .map(|c| sensors.reading(sensors.rota.slot(2, c), |slot| slot as i64 * 500))
+            .map(|c| sensors.reading((2, c), sensors.rota.slot(2, c), |slot| slot as i64 * 500))
             .map(|reading| reading.map(|r| r.value))
             .collect()
     }

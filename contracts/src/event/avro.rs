@@ -13,8 +13,13 @@ pub fn write_long(out: &mut Vec<u8>, value: i64) {
 
 /// Appends a `string`.
 pub fn write_text(out: &mut Vec<u8>, text: &str) {
-    write_long(out, i64::try_from(text.len()).unwrap_or(i64::MAX));
-    out.extend_from_slice(text.as_bytes());
+    write_bytes(out, text.as_bytes());
+}
+
+/// Appends a `bytes`, or a `string` of which the bytes are known to be UTF-8.
+pub fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    write_long(out, i64::try_from(bytes.len()).unwrap_or(i64::MAX));
+    out.extend_from_slice(bytes);
 }
 
 /// Appends a `double`.
