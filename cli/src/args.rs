@@ -72,6 +72,8 @@ pub enum Command {
     Bench(BenchArgs),
     /// Generate the labelled events of a profile
     Generate(GenerateArgs),
+    /// Measure how much this machine can send, so that no run asks it for more
+    Calibrate(CalibrateArgs),
     /// Run the bundled detector
     Detect(DetectArgs),
     /// Score a run, or alerts and labels that other tools wrote
@@ -143,6 +145,9 @@ pub struct BenchArgs {
     /// Leave broker and topics up after the run, until Ctrl-C
     #[arg(long)]
     pub keep: bool,
+    /// How the load is held against what this machine can send
+    #[command(flatten)]
+    pub calibration: CalibrationArgs,
     /// Write into a folder that is not empty
     #[arg(long)]
     pub force: bool,
@@ -155,6 +160,8 @@ pub struct BenchArgs {
   floodmark generate profiles/sensors.yaml --broker localhost:9092 --out truth
   floodmark generate profiles/banking.yaml --sink avro:events      Avro object container files
   floodmark generate profiles/sensors.yaml --sink stdout:keyed | kcat -P -b localhost:9092 -t t -K '\t'
+  floodmark generate profiles/clickstream.yaml --sink null --rate max --threads 2
+  floodmark generate profiles/clickstream.yaml --broker localhost:9092 --rate 200k/s --workers 4
   floodmark generate profiles/sensors.yaml --sink stdout | head")]
 pub struct GenerateArgs {
     /// The profile and what overrides it
@@ -176,6 +183,9 @@ pub struct GenerateArgs {
         help = "`kafka`, `null`, `stdout`, `stdout:keyed`, `file:DIR` or `avro:DIR`"
     )]
     pub sink: String,
+    /// How the load differs from the profile's
+    #[command(flatten)]
+    pub load: LoadArgs,
     /// Where labels, enrichment data and figures go
     #[arg(
         long,
@@ -187,6 +197,97 @@ pub struct GenerateArgs {
     /// Write into a folder that is not empty
     #[arg(long, conflicts_with = "job")]
     pub force: bool,
+}
+
+/// How much is generated, how fast, and by how many.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Load")]
+pub struct LoadArgs {
+    /// Events per second of all streams together, such as `50k/s`, shared as in the profile; or `max`: the
+    /// profile's events as fast as the sink takes them
+    #[arg(long, value_name = "RATE", conflicts_with = "job")]
+    pub rate: Option<String>,
+    /// How long, such as `60s`, in place of the profile's `duration`
+    #[arg(
+        long = "for",
+        value_name = "DURATION",
+        conflicts_with_all = ["job", "count"]
+    )]
+    pub duration: Option<String>,
+    /// How many events: the run ends with the one that makes up the number, over all streams together
+    #[arg(long, value_name = "N", conflicts_with = "job")]
+    pub count: Option<u64>,
+    /// Processes on this machine, each with whole partitions; their figures are put together
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "job")]
+    pub workers: u32,
+    /// Threads for each stream in each process, each with whole partitions
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "job")]
+    pub threads: u32,
+    /// Be one of several workers that others start, such as `0/4`: the first of four
+    #[arg(
+        long,
+        value_name = "I/N",
+        requires = "start_at",
+        conflicts_with_all = ["job", "workers"]
+    )]
+    pub worker_index: Option<String>,
+    /// When the first event is due, in RFC 3339: the same for all workers
+    #[arg(
+        long,
+        value_name = "TIME",
+        conflicts_with_all = ["job", "workers"]
+    )]
+    pub start_at: Option<String>,
+    /// How the load is held against what this machine can send
+    #[command(flatten)]
+    pub calibration: CalibrationArgs,
+}
+
+/// How a load is held against what this machine was found to send.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Load")]
+pub struct CalibrationArgs {
+    /// Send even if this machine was found to be slower than that
+    #[arg(long)]
+    pub over_rate: bool,
+    /// Folder of the calibrations [default: $XDG_STATE_HOME/floodmark]
+    #[arg(long, value_name = "DIR", env = "FLOODMARK_STATE")]
+    pub state: Option<PathBuf>,
+}
+
+/// Arguments of `calibrate`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  floodmark calibrate                                      all streams, to nothing and to the embedded broker
+  floodmark calibrate profiles/banking.yaml --broker localhost:9092
+
+It takes under three seconds. `bench` and `generate` refuse loads above what was found, unless `--over-rate`
+says otherwise.")]
+pub struct CalibrateArgs {
+    /// The profile whose streams are measured [default: all three streams]
+    #[arg(value_name = "PROFILE")]
+    pub profile: Option<PathBuf>,
+    /// `embedded`, `kafka-home:DIR`, `testcontainers` or `HOST:PORT,…`
+    #[arg(long, value_name = "BROKER", env = "FLOODMARK_BROKER")]
+    pub broker: Option<String>,
+    /// URL of a schema registry, such as `http://localhost:8081`
+    #[arg(long, value_name = "URL", env = "FLOODMARK_REGISTRY")]
+    pub registry: Option<String>,
+    /// Set any value of the profile, such as `--set streams.sensors.population.entities=100000`
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub sets: Vec<String>,
+    /// Set a property of the Kafka client, such as `-X compression.type=lz4`
+    #[arg(short = 'X', value_name = "KEY=VALUE")]
+    pub properties: Vec<String>,
+    /// Read properties of the Kafka client from a file in Java's format
+    #[arg(short = 'F', value_name = "FILE")]
+    pub properties_file: Option<PathBuf>,
+    /// Folder of the calibrations [default: $XDG_STATE_HOME/floodmark]
+    #[arg(long, value_name = "DIR", env = "FLOODMARK_STATE")]
+    pub state: Option<PathBuf>,
+    /// Print the calibrations as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `detect`.

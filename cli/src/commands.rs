@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod broker;
+pub(crate) mod calibrate;
 pub(crate) mod collect;
 pub(crate) mod completions;
 pub(crate) mod detect;

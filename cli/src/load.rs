@@ -31,12 +31,30 @@ pub struct Loaded {
 
 /// Loads and validates the profile that the arguments name.
 pub fn load(args: &ProfileArgs) -> Result<Loaded, Failure> {
-    let text = read(&args.profile)?;
-    let source = Source::new(text, overrides(args)?);
+    load_with(args, &[])
+}
+
+/// The same with further values of the profile, as `--set` would set them.
+pub fn load_with(args: &ProfileArgs, sets: &[(String, String)]) -> Result<Loaded, Failure> {
+    load_text(read(&args.profile)?, args, sets)
+}
+
+/// The same for a profile's text, which is not read from the file that the arguments name.
+pub fn load_text(
+    text: String,
+    args: &ProfileArgs,
+    sets: &[(String, String)],
+) -> Result<Loaded, Failure> {
+    let mut all = overrides(args)?;
+    all.extend_from_slice(sets);
+    let source = Source::new(text, all);
     let reading = source.read();
     let mut problems = reading.problems;
     let mut parts = None;
-    if let Some(profile) = reading.profile {
+    if let Some(mut profile) = reading.profile {
+        let folder = args.profile.parent().unwrap_or(Path::new("."));
+        let traces = floodmark_generator::read_traces(&mut profile.streams, folder);
+        keep(traces, &mut problems);
         let sound = keep(check(&profile), &mut problems);
         let plan = keep(
             Plan::resolve(&GeneratorSection::from(&profile)),

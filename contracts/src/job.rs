@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    clock::WallTime,
     profile::{DetectorSection, EventTimeSection, ProducerSection, StreamsSection},
     stream::Stream,
 };
@@ -79,8 +80,76 @@ pub struct GeneratorJob {
     pub connection: Connection,
     /// Full name of each stream's topic.
     pub topics: BTreeMap<Stream, String>,
-    /// Where `labels.ndjson`, `enrichment.ndjson` and `generator.json` go.
+    /// Where `labels.ndjson`, `enrichment.ndjson` and `generator.json` go. The first worker writes labels
+    /// and enrichment data.
     pub out: PathBuf,
+    /// Whether events wait for their due times.
+    #[serde(default)]
+    pub pace: Pace,
+    /// Which part of the events this process sends.
+    #[serde(default)]
+    pub worker: WorkerShare,
+    /// Threads for each stream.
+    #[serde(default = "one_thread")]
+    pub threads: u32,
+    /// When due time 0 is.
+    #[serde(default)]
+    pub start: Start,
+}
+
+fn one_thread() -> u32 {
+    1
+}
+
+/// Whether events wait for their due times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pace {
+    /// Each event is sent when it is due.
+    #[default]
+    Schedule,
+    /// The same events as fast as the sink takes them; each is due when it is sent.
+    Max,
+}
+
+/// A worker's share of the events: those of the partitions whose number leaves `index` when divided by
+/// `of`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerShare {
+    /// Which worker, from 0.
+    pub index: u32,
+    /// Number of workers, 1 or more.
+    pub of: u32,
+}
+
+impl Default for WorkerShare {
+    fn default() -> Self {
+        Self { index: 0, of: 1 }
+    }
+}
+
+/// When due time 0 is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// As soon as everything is ready.
+    #[default]
+    Ready,
+    /// At this instant, the same for all workers.
+    At(WallTime),
+    /// At the instant that somebody writes into a file, once all workers have said that they are ready.
+    Told(StartFiles),
+}
+
+/// Files by which workers on one machine start together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartFiles {
+    /// The worker makes this file when it is ready.
+    pub ready: PathBuf,
+    /// This file then holds the start, in microseconds since the Unix epoch.
+    pub go: PathBuf,
 }
 
 /// The bundled detector's plan file.

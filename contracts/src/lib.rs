@@ -6,6 +6,7 @@
 //! The crate does no I/O and imports no other crate of the workspace.
 
 pub mod alert;
+pub mod calibration;
 pub mod clock;
 pub mod enrichment;
 pub mod event;

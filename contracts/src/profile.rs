@@ -7,6 +7,7 @@
 pub mod anomalies;
 pub mod detector;
 pub mod disorder;
+pub mod phases;
 pub mod producer;
 pub mod scoring;
 pub mod shape;

@@ -113,6 +113,9 @@ pub struct StreamFacts {
     pub failed: u64,
     /// Times that the client's queue was full and the event was offered again.
     pub queue_full: u64,
+    /// Requests that the client sent again, each with many events.
+    #[serde(default)]
+    pub retries: u64,
     /// Bytes of keys and values handed to the client.
     pub bytes: u64,
     /// Events that only close the last windows; counted in none of the other figures.
@@ -121,6 +124,12 @@ pub struct StreamFacts {
     pub send_lateness: EncodedHistogram,
     /// Hand-over to acknowledgement, microseconds.
     pub acknowledge_latency: EncodedHistogram,
+    /// Due time to acknowledgement, microseconds.
+    #[serde(default)]
+    pub due_to_acknowledged: EncodedHistogram,
+    /// Sent over due in every ten seconds.
+    #[serde(default)]
+    pub rate: Vec<RateWindow>,
     /// Delay of arrival behind event time, as it came out.
     pub disorder: DisorderFacts,
     /// Records that were sent beside the events.
@@ -133,6 +142,30 @@ pub struct StreamFacts {
     /// Digest of the keys and values of all events, independent of their order: the sum, modulo
     /// 2^128, of a 128-bit hash of each; in hexadecimal.
     pub fingerprint: String,
+}
+
+/// What was due and what was sent in ten seconds of wall time. The last window is up to fifteen seconds
+/// long, or shorter where the run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RateWindow {
+    /// Its first second, from the start of the run.
+    pub from: i64,
+    /// The second at which it ends.
+    pub to: i64,
+    /// Events that were due in it.
+    pub due: u64,
+    /// Events that were sent in it, whenever they were due.
+    pub sent: u64,
+    /// Events that were due before its end and were not sent at its end.
+    pub unsent: u64,
+}
+
+impl RateWindow {
+    /// Share of the events due that were not sent in time; `None` if none was due.
+    #[must_use]
+    pub fn error(&self) -> Option<f64> {
+        (self.due > 0).then(|| self.unsent as f64 / self.due as f64)
+    }
 }
 
 /// Disorder as it came out.
@@ -218,7 +251,8 @@ pub struct Environment {
 pub struct SeriesRow {
     /// Seconds of wall time since the start of the run, at the end of the interval of one second.
     pub t: i64,
-    /// What is counted: `due`, `sent`, `acknowledged`, `consumed`, `alerts`, `lag` (records), or
+    /// What is counted: `due`, `sent`, `acknowledged`, `failed`, `queue_full`, `consumed`, `alerts`; or
+    /// what stood at the end of the interval: `unsent` (events due and not sent), `lag` (records); or
     /// `send_lateness_max_us`.
     pub metric: String,
     /// The stream, where the metric is per stream.

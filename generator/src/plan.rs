@@ -67,7 +67,7 @@ pub(crate) struct StreamPlan {
     pub(crate) stream: Stream,
     pub(crate) topic: String,
     pub(crate) partitions: u32,
-    /// Events per second of wall time.
+    /// Events per second of wall time, over the whole run.
     pub(crate) rate: f64,
     pub(crate) entities: u32,
     pub(crate) skew: f64,
@@ -244,6 +244,37 @@ impl Plan {
         (plan.schedule.count() as f64 * (1.0 + extra)).round() as u64
     }
 
+    /// Events of a stream that are expected to arrive in the second of wall time that begins `second` after
+    /// the start: what a Poisson process has on average.
+    #[must_use]
+    pub fn expected_in(&self, stream: Stream, second: i64) -> f64 {
+        self.stream(stream)
+            .map_or(0.0, |plan| plan.schedule.expected_in(second))
+    }
+
+    /// The shortest run in which at least `count` slots of all streams together arrive, in nanoseconds of
+    /// wall time; none if the plan has fewer.
+    #[must_use]
+    pub fn duration_of_slots(&self, count: u64) -> Option<i64> {
+        let before = |at_ns: i64| -> u64 {
+            let plans = self.inner.streams.iter();
+            plans.map(|plan| plan.schedule.first_at(at_ns)).sum()
+        };
+        let (mut low, mut high) = (0, self.inner.duration_ns);
+        if before(high) < count {
+            return None;
+        }
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if before(middle) < count {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Some(low)
+    }
+
     /// Turns an event's id back into its stream and slot: the audit of lost and doubled events.
     /// `None` for an id that is not of this plan. Readings have no such id.
     #[must_use]
@@ -296,7 +327,7 @@ impl StreamPlan {
             .first_at((offset_ms * 1e6 / self.timeline.speed).ceil() as i64)
     }
 
-    /// Events per millisecond of event time.
+    /// Events per millisecond of event time, over the whole run.
     pub(crate) fn events_per_ms(&self) -> f64 {
         self.rate / self.timeline.speed / 1000.0
     }

@@ -1,7 +1,13 @@
 //! A run of the generator: labels and enrichment data first, then the events on schedule, then figures.
 
+mod board;
+mod flood;
+mod merge;
 mod pace;
 mod series;
+mod speed;
+mod start;
+mod tally;
 
 use std::{
     collections::BTreeMap,
@@ -9,37 +15,36 @@ use std::{
     fs::File,
     io::{BufWriter, Write},
     path::{Path, PathBuf},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc,
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
 use floodmark_contracts::{
-    clock::{Clock, RunMicros, WallTime},
+    clock::{Clock, RunMicros},
     job::GeneratorJob,
     problem::Problem,
-    record::{EventSpan, GeneratorFacts, SeriesRow},
+    record::GeneratorFacts,
     stream::Stream,
 };
 use serde::Serialize;
 
-use self::pace::{Outcome, Pacer, Shared};
+use self::{
+    board::Board,
+    flood::{Flood, OpenSink},
+    pace::Counters,
+};
+pub use self::{
+    merge::merge,
+    speed::{Measured, speed},
+};
 use crate::{
     enrichment::enrichment,
-    events::{closing_events, events},
     histogram::HistogramError,
     label::labels,
     plan::Plan,
-    shape::SchemaIds,
-    share::Share,
-    sink::{self, Sink, SinkChoice, SinkError},
+    sink::{self, SinkChoice, SinkError},
 };
 
-/// Time from the end of the preparations to the first due time: threads start meanwhile.
-const LEAD_US: i64 = 100_000;
 /// Time between two reports of progress.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
@@ -64,9 +69,67 @@ pub enum GenerateError {
     /// The sink cannot be used, or cannot go on.
     #[error(transparent)]
     Sink(#[from] SinkError),
-    /// A histogram cannot be made or written.
+    /// A histogram cannot be made, read or written.
     #[error(transparent)]
     Histogram(#[from] HistogramError),
+    /// A digest of another worker's figures is none.
+    #[error("`{found}` is no digest of events; use the figures of a worker of the same version")]
+    Digest {
+        /// The text.
+        found: String,
+    },
+    /// The workers do not fit the plan.
+    #[error("worker {index} of {of} does not exist; count from 0")]
+    NoSuchWorker {
+        /// Which worker.
+        index: u32,
+        /// Of how many.
+        of: u32,
+    },
+    /// There are more workers than partitions.
+    #[error(
+        "{workers} workers share whole partitions, and no stream has more than {partitions}; use fewer, or \
+         raise `partitions`"
+    )]
+    TooManyWorkers {
+        /// Workers, each with its threads.
+        workers: u32,
+        /// The most partitions of any stream.
+        partitions: u32,
+    },
+    /// The sink takes one thread for each stream.
+    #[error(
+        "files and standard output are written by one thread for each stream, not {threads}; leave \
+             `--threads` out, or use more workers with `file:DIR`"
+    )]
+    OneThreadOnly {
+        /// Threads asked for.
+        threads: u32,
+    },
+    /// The plan ran out of events before its speed was measured.
+    #[error(
+        "the plan was sent in less than the {wanted_ms} ms that are measured; use a longer `duration`"
+    )]
+    TooShort {
+        /// Time that was to be measured.
+        wanted_ms: i64,
+    },
+    /// The start lies in the past.
+    #[error(
+        "the start was {late_ms} ms ago when everything was ready; name one that is further ahead"
+    )]
+    StartPassed {
+        /// How long ago.
+        late_ms: i64,
+    },
+    /// The file that should hold the start holds something else.
+    #[error("`{}` holds `{found}`, not a start in microseconds", path.display())]
+    BadStart {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        found: String,
+    },
     /// A thread died.
     #[error("the thread that sends stream `{stream}` ended without a result")]
     Thread {
@@ -81,6 +144,18 @@ impl GenerateError {
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Sink(error) if error.is_unreachable())
     }
+
+    /// True if what was asked for does not fit together.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::NoSuchWorker { .. }
+                | Self::TooManyWorkers { .. }
+                | Self::OneThreadOnly { .. }
+                | Self::StartPassed { .. }
+        )
+    }
 }
 
 fn first_of(problems: &[Problem]) -> String {
@@ -91,7 +166,7 @@ fn first_of(problems: &[Problem]) -> String {
 }
 
 /// How far a run has got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
     /// Time since the first due time; negative before it.
     pub elapsed: RunMicros,
@@ -101,7 +176,13 @@ pub struct Progress {
     pub sent: u64,
     /// Events acknowledged, over all streams.
     pub acknowledged: u64,
-    /// Records of the whole run, as far as the plan tells: extra records are drawn.
+    /// Events that the client gave up on.
+    pub failed: u64,
+    /// Times that the client's queue was full.
+    pub queue_full: u64,
+    /// The latest hand-over since the last report, in microseconds.
+    pub lateness_max_us: i64,
+    /// Records of the whole run over all workers, as far as the plan tells: extra records are drawn.
     pub total: u64,
 }
 
@@ -110,19 +191,21 @@ impl fmt::Display for Progress {
         let seconds = |at: RunMicros| at.0.max(0) as f64 / 1e6;
         write!(
             f,
-            "{:.1} of {:.1} s, {} of {} events sent, {} acknowledged",
+            "{:.1} of {:.1} s, {} of {} events sent, {} acknowledged, {} failed",
             seconds(self.elapsed),
             seconds(self.duration),
             self.sent,
             self.total,
-            self.acknowledged
+            self.acknowledged,
+            self.failed,
         )
     }
 }
 
 /// Generates what the job says into the sink. Before the first event, `labels.ndjson` and
-/// `enrichment.ndjson` are written to the job's output directory; `generator-series.ndjson` grows by
-/// the second, and `generator.json` holds the figures that are also given back.
+/// `enrichment.ndjson` are written to the job's output directory, by the first worker alone;
+/// `generator-series.ndjson` grows by the second, and `generator.json` holds the figures that are also
+/// given back.
 ///
 /// Setting `stop` ends the run early; what was sent until then is in the figures.
 ///
@@ -136,31 +219,37 @@ pub fn run(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<GeneratorFacts, GenerateError> {
     let plan = Plan::resolve(&job.section).map_err(|problems| GenerateError::Plan { problems })?;
+    check_workers(job, &plan)?;
+    check_threads(job, choice)?;
     let out = |name: &str| job.out.join(name);
     std::fs::create_dir_all(&job.out).map_err(|source| GenerateError::Write {
         path: job.out.clone(),
         source,
     })?;
-    write_lines(&out("labels.ndjson"), labels(&plan))?;
-    write_lines(&out("enrichment.ndjson"), enrichment(&plan))?;
+    if job.worker.index == 0 {
+        write_lines(&out("labels.ndjson"), labels(&plan))?;
+        write_lines(&out("enrichment.ndjson"), enrichment(&plan))?;
+    }
     let schema_ids = match choice {
         SinkChoice::Kafka => sink::prepare(job, &plan)?,
         _ => BTreeMap::new(),
     };
-    let mut sinks = Vec::new();
-    for stream in plan.streams() {
-        sinks.push((stream, sink::open(choice, job, &plan, stream)?));
-    }
-    let rows = RowFile::create(out("generator-series.ndjson"))?;
+    let sinks = open_sinks(job, &plan, choice)?;
+    let threads = plan
+        .streams()
+        .map(|stream| (stream, job.threads.max(1) as usize));
+    let board = Board::create(out("generator-series.ndjson"), threads)?;
     let facts = Flood {
         job,
         plan: &plan,
         schema_ids: &schema_ids,
         clock,
         stop,
-        rows: &rows,
+        board: &board,
     }
-    .send(sinks, progress)?;
+    .send(sinks, PROGRESS_EVERY, &mut |elapsed, counters| {
+        progress(progress_of(&plan, elapsed, counters));
+    })?;
     let path = out("generator.json");
     let text = serde_json::to_vec_pretty(&facts).map_err(std::io::Error::from);
     text.and_then(|text| std::fs::write(&path, text))
@@ -168,152 +257,74 @@ pub fn run(
     Ok(facts)
 }
 
-/// All that the threads of a run need.
-struct Flood<'a> {
-    job: &'a GeneratorJob,
-    plan: &'a Plan,
-    schema_ids: &'a BTreeMap<Stream, SchemaIds>,
-    clock: &'a dyn Clock,
-    stop: &'a AtomicBool,
-    rows: &'a RowFile,
+/// A sink for each thread of each stream.
+fn open_sinks(
+    job: &GeneratorJob,
+    plan: &Plan,
+    choice: &SinkChoice,
+) -> Result<Vec<OpenSink>, GenerateError> {
+    let mut sinks = Vec::new();
+    for stream in plan.streams() {
+        for thread in 0..job.threads.max(1) as usize {
+            let sink = sink::open(choice, job, plan, stream)?;
+            sinks.push((stream, thread, sink));
+        }
+    }
+    Ok(sinks)
 }
 
-impl Flood<'_> {
-    /// One thread for each stream; this one reports progress.
-    fn send(
-        &self,
-        sinks: Vec<(Stream, Box<dyn Sink>)>,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<GeneratorFacts, GenerateError> {
-        let started_at = WallTime(self.clock.now().0 + LEAD_US);
-        let started_mono_us = self.clock.monotonic_us() + LEAD_US;
-        let (sent, acknowledged) = (AtomicU64::new(0), AtomicU64::new(0));
-        let write_rows = |rows: &[SeriesRow]| self.rows.write(rows);
-        let total = self
-            .plan
+/// How far the run has got, over all streams.
+fn progress_of(plan: &Plan, elapsed: RunMicros, counters: &BTreeMap<Stream, Counters>) -> Progress {
+    let mut progress = Progress {
+        elapsed,
+        duration: plan.duration(),
+        total: plan
             .streams()
-            .map(|stream| self.plan.expected_records(stream))
-            .sum();
-        let threads = sinks.len();
-        let (done, results) = mpsc::channel();
-        std::thread::scope(|scope| {
-            for (stream, sink) in sinks {
-                let done = done.clone();
-                let shared = Shared {
-                    clock: self.clock,
-                    started_at,
-                    started_mono_us,
-                    stop: self.stop,
-                    write_rows: &write_rows,
-                    sent: &sent,
-                    acknowledged: &acknowledged,
-                };
-                scope.spawn(move || {
-                    let outcome = self.send_stream(stream, sink, shared);
-                    if outcome.is_err() {
-                        // The others need not go on: the run has failed.
-                        self.stop.store(true, Ordering::Relaxed);
-                    }
-                    // The receiver lives until all threads have sent.
-                    let _ = done.send((stream, outcome));
-                });
-            }
-            drop(done);
-            let mut facts = GeneratorFacts {
-                started_at,
-                ..empty_facts()
-            };
-            let mut failed = None;
-            let mut left = threads;
-            while left > 0 {
-                match results.recv_timeout(PROGRESS_EVERY) {
-                    Ok((stream, Ok(outcome))) => {
-                        left -= 1;
-                        facts.interrupted |= outcome.interrupted;
-                        facts.streams.insert(stream, outcome.facts);
-                    }
-                    Ok((_, Err(error))) => {
-                        left -= 1;
-                        failed.get_or_insert(error);
-                    }
-                    Err(mpsc::RecvTimeoutError::Timeout) => progress(Progress {
-                        elapsed: RunMicros(self.clock.monotonic_us() - started_mono_us),
-                        duration: self.plan.duration(),
-                        sent: sent.load(Ordering::Relaxed),
-                        acknowledged: acknowledged.load(Ordering::Relaxed),
-                        total,
-                    }),
-                    Err(mpsc::RecvTimeoutError::Disconnected) => break,
-                }
-            }
-            let elapsed = RunMicros(self.clock.monotonic_us() - started_mono_us);
-            facts.scored = self.scored(facts.interrupted.then_some(elapsed));
-            failed.map_or(Ok(facts), Err)
-        })
+            .map(|stream| plan.expected_records(stream))
+            .sum(),
+        ..Progress::default()
+    };
+    for counters in counters.values() {
+        progress.sent += counters.sent.load(Ordering::Relaxed);
+        progress.acknowledged += counters.acknowledged.load(Ordering::Relaxed);
+        progress.failed += counters.failed.load(Ordering::Relaxed);
+        progress.queue_full += counters.queue_full.load(Ordering::Relaxed);
+        let late_us = counters.lateness_max_us.swap(0, Ordering::Relaxed);
+        progress.lateness_max_us = progress.lateness_max_us.max(late_us);
     }
-
-    /// Event time that can be scored, if a signal stopped the run at `stopped`.
-    fn scored(&self, stopped: Option<RunMicros>) -> EventSpan {
-        let end = self.plan.event_time_end();
-        EventSpan {
-            from: self.plan.warm_up_until(),
-            until: stopped.map_or(end, |at| self.plan.timeline().event_time(at).min(end)),
-        }
-    }
-
-    fn send_stream(
-        &self,
-        stream: Stream,
-        sink: Box<dyn Sink>,
-        shared: Shared<'_>,
-    ) -> Result<Outcome, GenerateError> {
-        let events =
-            events(self.plan, stream, Share::WHOLE).ok_or(GenerateError::Thread { stream })?;
-        let schema_ids = self.schema_ids.get(&stream).copied().unwrap_or_default();
-        let closing = closing_events(self.plan, stream, schema_ids);
-        let topic = self.job.topics.get(&stream).cloned();
-        let topic = topic.or_else(|| self.plan.topic(stream).map(|(name, _)| name.to_owned()));
-        let pacer = Pacer::new(stream, topic.unwrap_or_default(), sink, shared)?;
-        pacer.run(events.with_schema_ids(schema_ids), &closing)
-    }
+    progress
 }
 
-fn empty_facts() -> GeneratorFacts {
-    GeneratorFacts {
-        started_at: WallTime(0),
-        streams: Default::default(),
-        interrupted: false,
-        scored: EventSpan::default(),
+/// Workers own whole partitions, so more of them than any stream has would be idle.
+fn check_workers(job: &GeneratorJob, plan: &Plan) -> Result<(), GenerateError> {
+    let (index, of) = (job.worker.index, job.worker.of);
+    if index >= of {
+        return Err(GenerateError::NoSuchWorker { index, of });
     }
+    let workers = of.saturating_mul(job.threads.max(1));
+    let partitions = plan
+        .streams()
+        .filter_map(|stream| plan.topic(stream))
+        .map(|(_, partitions)| partitions)
+        .max()
+        .unwrap_or(1);
+    if workers > partitions {
+        return Err(GenerateError::TooManyWorkers {
+            workers,
+            partitions,
+        });
+    }
+    Ok(())
 }
 
-/// The rows per second, from all threads.
-struct RowFile {
-    path: PathBuf,
-    file: Mutex<BufWriter<File>>,
-}
-
-impl RowFile {
-    fn create(path: PathBuf) -> Result<Self, GenerateError> {
-        match File::create(&path) {
-            Ok(file) => Ok(Self {
-                path,
-                file: Mutex::new(BufWriter::new(file)),
-            }),
-            Err(source) => Err(GenerateError::Write { path, source }),
-        }
-    }
-
-    /// Writes rows through to the file, so that whoever watches it sees them.
-    fn write(&self, rows: &[SeriesRow]) -> Result<(), GenerateError> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        rows.iter()
-            .try_for_each(|row| write_line(&mut *file, row))
-            .and_then(|()| file.flush())
-            .map_err(|source| GenerateError::Write {
-                path: self.path.clone(),
-                source,
-            })
+/// Lines of several threads would run into one another.
+fn check_threads(job: &GeneratorJob, choice: &SinkChoice) -> Result<(), GenerateError> {
+    match choice {
+        SinkChoice::Kafka | SinkChoice::Null => Ok(()),
+        _ if job.threads > 1 => Err(GenerateError::OneThreadOnly {
+            threads: job.threads,
+        }),
+        _ => Ok(()),
     }
 }
 

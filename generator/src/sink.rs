@@ -30,6 +30,38 @@ pub enum SinkChoice {
     Containers(PathBuf),
 }
 
+impl SinkChoice {
+    /// True if events go to standard output.
+    #[must_use]
+    pub fn is_stdout(&self) -> bool {
+        matches!(self, Self::Stdout | Self::StdoutKeyed)
+    }
+
+    /// The choice for one of several workers: files get a folder for each.
+    #[must_use]
+    pub fn of_worker(&self, index: u32) -> Self {
+        let folder = |path: &PathBuf| path.join(format!("worker-{index}"));
+        match self {
+            Self::Files(path) => Self::Files(folder(path)),
+            Self::Containers(path) => Self::Containers(folder(path)),
+            other => other.clone(),
+        }
+    }
+}
+
+impl std::fmt::Display for SinkChoice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Kafka => f.write_str("kafka"),
+            Self::Null => f.write_str("null"),
+            Self::Stdout => f.write_str("stdout"),
+            Self::StdoutKeyed => f.write_str("stdout:keyed"),
+            Self::Files(path) => write!(f, "file:{}", path.display()),
+            Self::Containers(path) => write!(f, "avro:{}", path.display()),
+        }
+    }
+}
+
 /// Why a text is no sink.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -158,6 +190,11 @@ pub(crate) trait Sink: Send {
     /// Sends all that waits, and takes reports for at most `limit`. True if none is outstanding.
     fn flush(&mut self, limit: Duration, report: &mut dyn FnMut(Report))
     -> Result<bool, SinkError>;
+
+    /// Requests that had to be sent again so far.
+    fn retries(&self) -> u64 {
+        0
+    }
 }
 
 /// Opens the sink of one stream. `schema_id` is the one that [`prepare`] gave.
@@ -219,6 +256,9 @@ mod tests {
             ("kafka:x", None),
             ("", None),
         ] {
+            if let Some(choice) = &expected {
+                assert_eq!(choice.to_string(), text);
+            }
             assert_eq!(text.parse().ok(), expected, "{text}");
         }
         let error = "tape".parse::<SinkChoice>().unwrap_err();

@@ -4,6 +4,7 @@
 //! that a foreign one competes on equal terms.
 
 pub mod broker;
+pub mod calibrate;
 pub mod child;
 pub mod collect;
 pub mod environment;
@@ -11,3 +12,4 @@ pub mod profile;
 pub mod run;
 pub mod topics;
 pub mod validity;
+pub mod workers;

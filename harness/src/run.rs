@@ -5,7 +5,7 @@
 //! the run's folder only after the subject has ended.
 
 mod drain;
-mod files;
+pub(crate) mod files;
 mod kept;
 mod stages;
 mod trim;
@@ -200,6 +200,7 @@ pub fn execute(
         collector: &collector,
         drain_cut_short: drained.cut_short,
         series: &series,
+        alert_p99_us: alert_p99_us(request, start)?,
     });
     let mut processes = setup.processes;
     processes.extend(setup.broker.resources());
@@ -287,6 +288,32 @@ impl Folders {
 struct Generated {
     facts: GeneratorFacts,
     series: Vec<floodmark_contracts::record::SeriesRow>,
+}
+
+/// Alerts from which on a p99 says something; reports withhold it below that too.
+const ENOUGH_ALERTS: usize = 100;
+
+/// The latency of the run's alerts (p99) in microseconds: from the wall instant at which event time reaches
+/// an alert's end to its append time. What the generator's own lateness is held against.
+fn alert_p99_us(request: &Request<'_>, start: WallTime) -> Result<Option<u64>, FileError> {
+    let timeline = request.sound.timeline;
+    let warm_up = timeline.event_time(RunMicros(files::micros(request.sound.warm_up)));
+    let mut latencies: Vec<i64> = read_alerts(&request.out.join("alerts.ndjson"))?
+        .iter()
+        .filter(|collected| collected.alert.end >= warm_up)
+        .map(|collected| {
+            let due = start.at(timeline.run_micros(collected.alert.end));
+            collected.appended_at.0.saturating_sub(due.0)
+        })
+        .collect();
+    if latencies.len() < ENOUGH_ALERTS {
+        return Ok(None);
+    }
+    latencies.sort_unstable();
+    let index = (latencies.len() * 99).div_ceil(100) - 1;
+    Ok(latencies
+        .get(index)
+        .and_then(|latency| u64::try_from(*latency).ok()))
 }
 
 /// Names as they stand in results.

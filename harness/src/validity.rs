@@ -1,5 +1,7 @@
 //! Whether the figures of a run can be trusted, with codes for what speaks against it.
 
+mod load;
+
 use std::collections::BTreeMap;
 
 use floodmark_contracts::{
@@ -10,16 +12,7 @@ use floodmark_contracts::{
 };
 use hdrhistogram::Histogram;
 
-/// Share of the due events that may be missing before a run is invalid.
-const TOLERATED_LOSS: f64 = 0.001;
-
-/// Send lateness (p99) from which a run is degraded, in microseconds. The bare timer of an ordinary
-/// shared machine reaches this on its own.
-const DEGRADED_LATENESS_US: u64 = 2_000;
-
-/// Send lateness (p99) above which a run is invalid, in microseconds: more and the latencies from the
-/// due time would speak of the generator.
-const INVALID_LATENESS_US: u64 = 10_000;
+pub use self::load::judge_load;
 
 /// What a verdict rests on.
 pub struct Evidence<'a> {
@@ -33,15 +26,15 @@ pub struct Evidence<'a> {
     pub drain_cut_short: bool,
     /// Time series of the run.
     pub series: &'a [SeriesRow],
+    /// The latency of alerts (p99) in microseconds, where there are enough of them.
+    pub alert_p99_us: Option<u64>,
 }
 
 /// Judges a run.
 #[must_use]
 pub fn judge(evidence: &Evidence<'_>) -> Validity {
-    let mut reasons = Vec::new();
-    for (stream, facts) in evidence.generator {
-        generator_reasons(*stream, facts, evidence.series, &mut reasons);
-    }
+    let load = judge_load(evidence.generator, evidence.series, evidence.alert_p99_us);
+    let mut reasons = load.reasons;
     if let Some(subject) = evidence.subject {
         for (stream, facts) in evidence.generator {
             let wanted = facts.acknowledged + facts.closing;
@@ -82,72 +75,17 @@ pub fn judge(evidence: &Evidence<'_>) -> Validity {
             ),
         ));
     }
+    verdict(reasons)
+}
+
+/// The weightiest reason decides.
+fn verdict(reasons: Vec<ValidityReason>) -> Validity {
     let status = reasons
         .iter()
         .map(|r| r.status)
         .max()
         .unwrap_or(ValidityStatus::Valid);
     Validity { status, reasons }
-}
-
-fn generator_reasons(
-    stream: Stream,
-    facts: &StreamFacts,
-    series: &[SeriesRow],
-    reasons: &mut Vec<ValidityReason>,
-) {
-    let share = |missing: u64| missing as f64 / facts.due.max(1) as f64;
-    let unsent = facts.due.saturating_sub(facts.sent);
-    if share(unsent) > TOLERATED_LOSS {
-        reasons.push(reason(
-            "generator-short",
-            ValidityStatus::Invalid,
-            format!(
-                "{stream}: {unsent} of {} due events were not sent; lower `rate`",
-                facts.due
-            ),
-        ));
-    }
-    let unacknowledged = facts.sent.saturating_sub(facts.acknowledged);
-    if share(unacknowledged) > TOLERATED_LOSS {
-        reasons.push(reason(
-            "events-not-acknowledged",
-            ValidityStatus::Invalid,
-            format!(
-                "{stream}: {unacknowledged} of {} sent events were not acknowledged by the broker",
-                facts.sent
-            ),
-        ));
-    }
-    let Some(p99) = percentile(&facts.send_lateness, 0.99) else {
-        return;
-    };
-    let status = match p99 {
-        late if late > INVALID_LATENESS_US => ValidityStatus::Invalid,
-        late if late > DEGRADED_LATENESS_US => ValidityStatus::Degraded,
-        _ => return,
-    };
-    let mut found = reason(
-        "generator-late",
-        status,
-        format!(
-            "{stream}: 1 % of the events were handed over {:.1} ms or more after they were due; lower \
-             `rate`, or free the processors",
-            p99 as f64 / 1000.0
-        ),
-    );
-    found.seconds = late_seconds(stream, series);
-    reasons.push(found);
-}
-
-/// The seconds in which an event of the stream was handed over too late.
-fn late_seconds(stream: Stream, series: &[SeriesRow]) -> Vec<i64> {
-    series
-        .iter()
-        .filter(|row| row.metric == "send_lateness_max_us" && row.stream == Some(stream))
-        .filter(|row| row.value > INVALID_LATENESS_US as f64)
-        .map(|row| row.t)
-        .collect()
 }
 
 /// A percentile of an encoded histogram; `None` if it is empty or cannot be read.
@@ -182,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    fn lateness(us: u64) -> EncodedHistogram {
+    pub(super) fn lateness(us: u64) -> EncodedHistogram {
         let mut histogram = Histogram::<u64>::new(3).unwrap();
         histogram.record_n(us, 1000).unwrap();
         let mut bytes = Vec::new();
@@ -192,7 +130,7 @@ mod tests {
         EncodedHistogram(base64::engine::general_purpose::STANDARD.encode(bytes))
     }
 
-    fn verdict(facts: StreamFacts, consumed: u64, cut: bool) -> String {
+    fn verdict_of(facts: StreamFacts, consumed: u64, cut: bool) -> String {
         let generator = BTreeMap::from([(Stream::Sensors, facts)]);
         let subject = SubjectFacts {
             consumed: BTreeMap::from([(Stream::Sensors, consumed)]),
@@ -210,6 +148,7 @@ mod tests {
             collector: &CollectorFacts::default(),
             drain_cut_short: cut,
             series: &[late],
+            alert_p99_us: None,
         });
         let codes: Vec<String> = validity
             .reasons
@@ -232,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_run_in_which_everything_adds_up_is_valid() {
-        assert_eq!(verdict(facts(300), 1004, false), "Valid ");
+        assert_eq!(verdict_of(facts(300), 1004, false), "Valid ");
     }
 
     #[test]
@@ -262,7 +201,7 @@ mod tests {
                 "Invalid events-not-acknowledged[]",
             ),
         ] {
-            assert_eq!(verdict(facts, consumed, cut), expected);
+            assert_eq!(verdict_of(facts, consumed, cut), expected);
         }
     }
 }

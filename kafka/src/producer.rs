@@ -406,6 +406,12 @@ impl Producer {
         Throttling { times, total_ms }
     }
 
+    /// Requests that had to be sent again so far, each with many records; up to half a second old.
+    #[must_use]
+    pub fn retries(&self) -> u64 {
+        self.client.callbacks().retries()
+    }
+
     /// Connection errors since the last call, newest last: what a report shows when deliveries
     /// fail.
     #[must_use]

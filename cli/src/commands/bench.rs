@@ -9,11 +9,12 @@ use floodmark_contracts::{
     clock::{Clock, SystemClock},
     record::RunRecord,
 };
+use floodmark_generator::SinkChoice;
 use floodmark_harness::run::{Kept, Request, RunError, execute, without_password};
 
 use crate::{
     args::{BenchArgs, Global},
-    commands::{score::score_and_report, tell},
+    commands::{calibrate, score::score_and_report, tell},
     exit::{Exit, Failure},
     load::{self, Loaded},
     output,
@@ -23,6 +24,7 @@ use crate::{
 /// Runs, scores, reports.
 pub fn run(args: &BenchArgs, global: &Global) -> Result<Exit, Failure> {
     let loaded = load::load(&args.profile)?;
+    calibrate::check(&loaded, &SinkChoice::Kafka, 1, &args.calibration, global)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let stop = crate::signals::stop_flag()?;
     let out = args

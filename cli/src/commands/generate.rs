@@ -1,23 +1,24 @@
 //! `floodmark generate`: the labelled events by themselves.
 
-use std::path::Path;
+mod job;
+mod verdict;
+
+use std::{path::Path, sync::atomic::AtomicBool};
 
 use floodmark_contracts::{
-    clock::{RunMicros, SystemClock},
-    job::{Connection, GeneratorJob},
+    clock::{Clock, RunMicros, SystemClock},
+    job::GeneratorJob,
     record::GeneratorFacts,
 };
-use floodmark_generator::SinkChoice;
-use floodmark_harness::{
-    broker::BrokerChoice,
-    topics::{Topics, inputs},
-};
+use floodmark_generator::{GenerateError, Plan, Progress, SinkChoice};
+use floodmark_harness::workers;
 
+use self::job::Asked;
 use crate::{
     args::{GenerateArgs, Global},
-    commands::{read_job, tell, topics},
+    commands::{read_job, tell},
     exit::{Exit, Failure},
-    load, output, signals,
+    signals,
     watch::Watcher,
 };
 
@@ -25,52 +26,132 @@ use crate::{
 pub fn run(args: &GenerateArgs, global: &Global) -> Result<Exit, Failure> {
     let sink: SinkChoice = args.sink.parse().map_err(Failure::usage)?;
     let stop = signals::stop_flag()?;
-    let (job, verbose) = match (&args.job, &args.profile) {
-        (Some(file), _) => (read_job(file)?, false),
-        (None, Some(_)) => (job_of(args, &sink)?, true),
-        (None, None) => return Err(Failure::usage("name a profile, or a job with `--job`")),
-    };
     let clock = SystemClock::new();
-    let mut watcher = Watcher::new(global);
-    let outcome = floodmark_generator::run(&job, &sink, &clock, &stop, &mut |progress| {
-        if verbose {
-            let text = format!(
-                "{} of {} events sent, {} acknowledged",
-                progress.sent, progress.total, progress.acknowledged
-            );
-            watcher.progress(
-                seconds(progress.elapsed) as i64,
-                seconds(progress.duration),
-                &text,
-            );
+    match (&args.job, &args.profile) {
+        (Some(file), _) => {
+            let job = read_job(file)?;
+            let facts = floodmark_generator::run(&job, &sink, &clock, &stop, &mut |_| {});
+            Ok(exit_of(&facts.map_err(failure)?))
         }
-    })
-    .map_err(|error| {
-        let exit = if error.is_unreachable() {
-            Exit::Unreachable
-        } else {
-            Exit::Internal
-        };
-        Failure::new(exit, error)
-    });
-    let facts = match outcome {
-        Err(failure)
-            if matches!(sink, SinkChoice::Stdout | SinkChoice::StdoutKeyed)
-                && failure.is_closed_reader() =>
-        {
-            return Ok(Exit::Pass);
+        (None, Some(profile)) => {
+            let asked = job::of(profile, args, &sink, global)?;
+            let outcome = send(&asked, &sink, &clock, &stop, global);
+            let facts = match outcome {
+                Err(failure) if sink.is_stdout() && failure.is_closed_reader() => {
+                    return Ok(Exit::Pass);
+                }
+                other => other?,
+            };
+            summary(global, &facts, &args.out);
+            let valid = verdict::give(&facts, &args.out)?;
+            Ok(match exit_of(&facts) {
+                Exit::Pass if !valid => Exit::Invalid,
+                exit => exit,
+            })
         }
-        other => other?,
-    };
-    if verbose {
-        watcher.finish();
-        summary(global, &facts, &args.out);
+        (None, None) => Err(Failure::usage("name a profile, or a job with `--job`")),
     }
-    Ok(if facts.interrupted {
+}
+
+/// Sends the events, by this process or by several.
+fn send(
+    asked: &Asked,
+    sink: &SinkChoice,
+    clock: &dyn Clock,
+    stop: &AtomicBool,
+    global: &Global,
+) -> Result<GeneratorFacts, Failure> {
+    let mut watcher = Watcher::new(global);
+    let mut pulse = Pulse::default();
+    let mut show = |progress: Progress| {
+        let text = pulse.text(&progress);
+        let (second, of) = (seconds(progress.elapsed) as i64, seconds(progress.duration));
+        watcher.progress(second, of, &text);
+    };
+    let facts = if asked.workers > 1 {
+        by_workers(
+            &asked.job,
+            &asked.plan,
+            asked.workers,
+            sink,
+            clock,
+            stop,
+            &mut show,
+        )
+    } else {
+        floodmark_generator::run(&asked.job, sink, clock, stop, &mut show).map_err(failure)
+    };
+    watcher.finish();
+    facts
+}
+
+fn by_workers(
+    job: &GeneratorJob,
+    plan: &Plan,
+    count: u32,
+    sink: &SinkChoice,
+    clock: &dyn Clock,
+    stop: &AtomicBool,
+    show: &mut dyn FnMut(Progress),
+) -> Result<GeneratorFacts, Failure> {
+    let exe = std::env::current_exe()?;
+    let request = workers::Request {
+        exe: &exe,
+        job,
+        plan,
+        sink,
+        count,
+        clock,
+        stop,
+    };
+    Ok(workers::generate(&request, show)?)
+}
+
+fn failure(error: GenerateError) -> Failure {
+    let exit = match error {
+        _ if error.is_unreachable() => Exit::Unreachable,
+        _ if error.is_refusal() => Exit::Usage,
+        _ => Exit::Internal,
+    };
+    Failure::new(exit, error)
+}
+
+fn exit_of(facts: &GeneratorFacts) -> Exit {
+    if facts.interrupted {
         Exit::Interrupted
     } else {
         Exit::Pass
-    })
+    }
+}
+
+/// What has happened since the last report of progress.
+#[derive(Default)]
+struct Pulse {
+    last: Progress,
+}
+
+impl Pulse {
+    fn text(&mut self, progress: &Progress) -> String {
+        let span = seconds(progress.elapsed) - seconds(self.last.elapsed);
+        let rate = (progress.sent - self.last.sent.min(progress.sent)) as f64 / span.max(1e-3);
+        let mut text = format!(
+            "{} of {} events sent, {rate:.0}/s, {} acknowledged, up to {:.1} ms late",
+            progress.sent,
+            progress.total,
+            progress.acknowledged,
+            progress.lateness_max_us as f64 / 1000.0
+        );
+        for (count, what) in [
+            (progress.failed, "failed"),
+            (progress.queue_full, "times the queue was full"),
+        ] {
+            if count > 0 {
+                text.push_str(&format!(", {count} {what}"));
+            }
+        }
+        self.last = *progress;
+        text
+    }
 }
 
 fn seconds(at: RunMicros) -> f64 {
@@ -87,33 +168,4 @@ fn summary(global: &Global, facts: &GeneratorFacts, out: &Path) {
     }
     let line = format!("labels, enrichment data and figures: {}", out.display());
     tell(global, &line);
-}
-
-fn job_of(args: &GenerateArgs, sink: &SinkChoice) -> Result<GeneratorJob, Failure> {
-    let Some(profile_args) = &args.profile else {
-        return Err(Failure::usage("name a profile"));
-    };
-    let loaded = load::load(profile_args)?;
-    output::claim(&args.out, args.force)?;
-    let mut client = loaded.client.clone();
-    if matches!(sink, SinkChoice::Kafka) {
-        let BrokerChoice::External(servers) = &loaded.sound.broker else {
-            let message = "the events need a broker that is running: pass `--broker HOST:PORT`, or \
-                           another sink, such as `--sink file:DIR`";
-            return Err(Failure::usage(message));
-        };
-        client = client.at(servers.as_str());
-        Topics::create(&client, &inputs(&loaded.profile, &loaded.sound), false)
-            .map_err(topics::failure)?;
-    }
-    Ok(GeneratorJob {
-        section: (&loaded.profile).into(),
-        connection: Connection {
-            bootstrap: client.bootstrap,
-            properties: client.properties,
-            registry: loaded.profile.registry.clone(),
-        },
-        topics: loaded.sound.inputs.clone(),
-        out: args.out.clone(),
-    })
 }

@@ -16,6 +16,7 @@ fn every_command_has_help_with_an_exit_code_of_zero() {
     for command in [
         "bench",
         "generate",
+        "calibrate",
         "detect",
         "score",
         "report",

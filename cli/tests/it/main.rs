@@ -9,6 +9,7 @@
 mod bench;
 mod command_line;
 mod layout;
+mod load;
 mod parts;
 mod recordings;
 mod schemas;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     anomalies::{RawAnomaly, RawDecoy},
     disorder::{RawClockSkew, RawDelay, RawDuplicates, RawIdle, RawMalformed, RawOffline},
+    phases::RawPhase,
     shape::{RawFields, RawFormat},
 };
 use crate::stream::Stream;
@@ -36,6 +37,15 @@ impl StreamsSection {
         }
     }
 
+    /// The section of `stream` to change, if the profile has it.
+    pub fn get_mut(&mut self, stream: Stream) -> Option<&mut StreamSection> {
+        match stream {
+            Stream::Clickstream => self.clickstream.as_mut(),
+            Stream::Banking => self.banking.as_mut(),
+            Stream::Sensors => self.sensors.as_mut(),
+        }
+    }
+
     /// The streams that the profile has, with their sections.
     pub fn iter(&self) -> impl Iterator<Item = (Stream, &StreamSection)> {
         Stream::ALL
@@ -48,8 +58,12 @@ impl StreamsSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StreamSection {
-    /// Events per second of wall time, such as `2k/s`.
-    pub rate: String,
+    /// Events per second of wall time, such as `2k/s`. Either this or `phases`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<String>,
+    /// A rate that changes over time, in phases.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<RawPhase>,
     /// How due times are spaced.
     #[serde(default)]
     pub arrivals: RawArrivals,

@@ -22,7 +22,7 @@ use crate::{
     extras::Extras,
     ids::EventIds,
     incident::{self, Stage},
-    schedule::Schedule,
+    schedule::{Schedule, resolve_phases},
     shape::{self, RunTimes},
     sink::MOST_HEADERS,
     skew::{ClockSkew, Idle},
@@ -156,7 +156,7 @@ fn resolve_stream(
     problems: &mut Problems,
 ) -> Option<StreamPlan> {
     let path = |field: &str| format!("streams.{stream}.{field}");
-    let rate = problems.check(&path("rate"), parse_rate(&raw.rate));
+    let load = resolve_load(stream, raw, run, problems);
     check_topic(&topic, &path("topic"), problems);
     check_range(
         raw.partitions,
@@ -205,26 +205,17 @@ fn resolve_stream(
         .clock_skew
         .as_ref()
         .and_then(|raw| ClockSkew::resolve(raw, key, &path("clock_skew"), problems));
-    let (run, rate) = (run?, rate?);
+    let (run, schedule) = (run?, load?);
     if raw.referrer && stream != Stream::Clickstream {
         let text = format!("`{stream}` has no such field; set it in `clickstream`");
         problems.add(path("referrer"), text);
     }
     if stream == Stream::Sensors {
-        check_sensors(raw, rate, run, problems);
+        check_sensors(raw, schedule.peak_rate(), run, problems);
     }
-    let schedule = match raw.arrivals {
-        RawArrivals::Constant => Schedule::constant(rate, run.duration_ns),
-        RawArrivals::Poisson => {
-            Schedule::poisson(rate, run.duration_ns, key.purpose(Purpose::Arrival))
-        }
-    };
     if schedule.count() == 0 {
-        let text = format!(
-            "`{}` gives no event in the run; raise it or `duration`",
-            raw.rate
-        );
-        problems.add(path("rate"), text);
+        let text = "there is no event in the run; raise the rate or `duration`";
+        problems.add(path(load_field(raw)), text);
     }
     let times = RunTimes {
         duration: Duration::from_nanos(run.duration_ns.unsigned_abs()),
@@ -239,7 +230,7 @@ fn resolve_stream(
         stream,
         topic,
         partitions: raw.partitions,
-        rate,
+        rate: schedule.mean_rate(),
         entities,
         skew,
         partition_skew: raw.partition_skew,
@@ -262,8 +253,58 @@ fn resolve_stream(
     })
 }
 
+/// The schedule that a stream's `rate` or `phases` and its `arrivals` make.
+fn resolve_load(
+    stream: Stream,
+    raw: &StreamSection,
+    run: Option<&Run>,
+    problems: &mut Problems,
+) -> Option<Schedule> {
+    let path = |field: &str| format!("streams.{stream}.{field}");
+    let arrival_key = |run: &Run| stream_key(run.seed, stream).purpose(Purpose::Arrival);
+    match (&raw.rate, raw.phases.is_empty()) {
+        (Some(rate), true) => {
+            let rate = problems.check(&path("rate"), parse_rate(rate));
+            let (run, rate) = (run?, rate?);
+            Some(match raw.arrivals {
+                RawArrivals::Constant => Schedule::constant(rate, run.duration_ns),
+                RawArrivals::Poisson => Schedule::poisson(rate, run.duration_ns, arrival_key(run)),
+            })
+        }
+        (None, false) => {
+            let run = run?;
+            // The phases draw from children of the key, the arrivals from the key itself.
+            let (key, path) = (arrival_key(run), path("phases"));
+            let intensity = resolve_phases(&raw.phases, &path, run.duration_ns, key, problems)?;
+            Some(match raw.arrivals {
+                RawArrivals::Constant => Schedule::shaped(intensity, run.duration_ns),
+                RawArrivals::Poisson => Schedule::shaped_poisson(intensity, run.duration_ns, key),
+            })
+        }
+        (None, true) => {
+            let text = "`rate` is missing; write one, such as `2k/s`, or `phases`";
+            problems.add(path("rate"), text);
+            None
+        }
+        (Some(_), false) => {
+            let text = "`rate` and `phases` are both there; leave one out";
+            problems.add(path("phases"), text);
+            None
+        }
+    }
+}
+
+/// The field in which a stream says how much it sends.
+fn load_field(raw: &StreamSection) -> &'static str {
+    if raw.phases.is_empty() {
+        "rate"
+    } else {
+        "phases"
+    }
+}
+
 /// Rules by which a reading's sensor and timestamp are unique by construction.
-fn check_sensors(raw: &StreamSection, rate: f64, run: &Run, problems: &mut Problems) {
+fn check_sensors(raw: &StreamSection, peak: f64, run: &Run, problems: &mut Problems) {
     if raw.arrivals == RawArrivals::Poisson {
         let text = "sensors report at a fixed period, and `poisson` would let one report twice in an \
                     instant; use `constant`";
@@ -277,13 +318,20 @@ fn check_sensors(raw: &StreamSection, rate: f64, run: &Run, problems: &mut Probl
         let text = "sensors report at equal rates, so none is the most active; leave it out";
         problems.add("streams.sensors.population.drift", text);
     }
+    if peak.is_infinite() {
+        let text = "the trace has several arrivals at one instant, and one sensor could report twice in \
+                    it; use a trace of counts";
+        problems.add("streams.sensors.phases", text);
+        return;
+    }
     // Jitter takes up to a sixteenth of the period; 2 ms of the rest keep timestamps apart.
-    let fewest = (2.0 * rate / run.timeline.speed / 1000.0 * 16.0 / 15.0).ceil();
+    let fewest = (2.0 * peak / run.timeline.speed / 1000.0 * 16.0 / 15.0).ceil();
     if f64::from(raw.population.entities) < fewest {
+        let field = load_field(raw);
         let text = format!(
-            "{} sensors at `{}` would each report more than once in 2 ms of event time; use {fewest} or \
-             more, a lower `rate` or a higher `event_time.speed`",
-            raw.population.entities, raw.rate
+            "{} sensors at up to `{peak}/s` would each report more than once in 2 ms of event time; use \
+             {fewest} or more, a lower rate in `{field}` or a higher `event_time.speed`",
+            raw.population.entities
         );
         problems.add("streams.sensors.population.entities", text);
     }

@@ -1,27 +1,28 @@
 //! Pacing: each event at its own due time, computed from the start and never moved.
 //!
 //! An open loop. A late event is sent at once, and how late it was is recorded; nothing is skipped and
-//! the schedule never waits for the sink.
+//! the schedule never waits for the sink. Asked for the highest rate, the same loop sends every event at
+//! once, and each is due when it is sent.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     time::Duration,
 };
 
 use floodmark_contracts::{
     clock::{Clock, RunMicros, WallTime},
-    record::{SeriesRow, StreamFacts},
+    job::Pace,
     stream::Stream,
 };
-use hdrhistogram::Histogram;
 
-use super::{GenerateError, series::Series};
+use super::{
+    GenerateError,
+    board::Board,
+    tally::{Tag, Tally},
+};
 use crate::{
     events::{Event, Events},
-    fingerprint::Fingerprint,
-    histogram,
-    realised::Realised,
-    sink::{Handover, Report, Sink, SinkError},
+    sink::{Handover, Sink, SinkError},
 };
 
 /// The longest sleep: reports, signals and rows wait no longer than this.
@@ -36,20 +37,31 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(30);
 const SHORT_FLUSH_LIMIT: Duration = Duration::from_secs(3);
 /// Events that are sent between two looks at reports and signals.
 const BURST: u32 = 512;
+/// Events of a backlog that are sent between two looks at the clock: reading it costs as much as a tenth
+/// of an event, and eight sends take a few microseconds.
+const CLOCK_EVERY: u32 = 8;
 
-/// The longest time that histograms can hold: an hour.
-const HIGHEST_US: u64 = 3_600_000_000;
-
-/// What a stream's thread shares with the others.
+/// What a thread shares with the others.
+#[derive(Clone, Copy)]
 pub(super) struct Shared<'a> {
     pub(super) clock: &'a dyn Clock,
     /// The start of the run on both clocks.
     pub(super) started_at: WallTime,
     pub(super) started_mono_us: i64,
     pub(super) stop: &'a AtomicBool,
-    pub(super) write_rows: &'a (dyn Fn(&[SeriesRow]) -> Result<(), GenerateError> + Sync),
-    pub(super) sent: &'a AtomicU64,
-    pub(super) acknowledged: &'a AtomicU64,
+    pub(super) board: &'a Board,
+    pub(super) counters: &'a Counters,
+}
+
+/// What has happened so far in a stream, for whoever watches. Updated after each burst.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) sent: AtomicU64,
+    pub(super) acknowledged: AtomicU64,
+    pub(super) failed: AtomicU64,
+    pub(super) queue_full: AtomicU64,
+    /// The latest hand-over since somebody last looked.
+    pub(super) lateness_max_us: AtomicI64,
 }
 
 impl Shared<'_> {
@@ -62,74 +74,115 @@ impl Shared<'_> {
     }
 }
 
-/// Sends one stream's events on schedule.
+/// Which thread of which stream this is, and how it sends.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lane {
+    pub(super) stream: Stream,
+    pub(super) thread: usize,
+    pub(super) pace: Pace,
+}
+
+/// A thread's share of one stream's events, ready to be sent.
 pub(super) struct Pacer<'a> {
-    stream: Stream,
+    lane: Lane,
+    sink: Box<dyn Sink>,
+    tally: Tally,
+    events: Events<'a>,
+    first: Option<Event>,
+}
+
+impl<'a> Pacer<'a> {
+    /// Makes the first event, so that it is there when it is due.
+    pub(super) fn new(
+        lane: Lane,
+        sink: Box<dyn Sink>,
+        mut events: Events<'a>,
+    ) -> Result<Self, GenerateError> {
+        let mut first = Event::default();
+        let first = events.next_into(&mut first).then_some(first);
+        Ok(Self {
+            lane,
+            sink,
+            tally: Tally::new()?,
+            events,
+            first,
+        })
+    }
+
+    /// Sends all events, waits for their reports, then sends the closing ones.
+    pub(super) fn run(self, shared: Shared<'_>, closing: &[Event]) -> Result<Tally, GenerateError> {
+        let sender = Sender {
+            lane: self.lane,
+            shared,
+            sink: self.sink,
+            tally: self.tally,
+        };
+        sender.send_all(self.events, self.first, closing)
+    }
+}
+
+/// Sends a thread's share of one stream's events.
+struct Sender<'a> {
+    lane: Lane,
     shared: Shared<'a>,
     sink: Box<dyn Sink>,
     tally: Tally,
 }
 
-/// What is counted on the way.
-struct Tally {
-    facts: StreamFacts,
-    lateness: Histogram<u64>,
-    latency: Histogram<u64>,
-    realised: Realised,
-    fingerprint: Fingerprint,
-    series: Series,
-}
-
-/// A stream's figures, and whether it was cut short.
-pub(super) struct Outcome {
-    pub(super) facts: StreamFacts,
-    pub(super) interrupted: bool,
-}
-
-impl<'a> Pacer<'a> {
-    pub(super) fn new(
-        stream: Stream,
-        topic: String,
-        sink: Box<dyn Sink>,
-        shared: Shared<'a>,
-    ) -> Result<Self, GenerateError> {
-        Ok(Self {
-            stream,
-            shared,
-            sink,
-            tally: Tally::new(stream, topic)?,
-        })
-    }
-
-    /// Sends all events, waits for their reports, then sends the closing ones.
-    pub(super) fn run(
+impl Sender<'_> {
+    fn send_all(
         mut self,
         mut events: Events<'_>,
+        first: Option<Event>,
         closing: &[Event],
-    ) -> Result<Outcome, GenerateError> {
+    ) -> Result<Tally, GenerateError> {
         sharpen_timer();
-        let mut event = Event::default();
-        let mut more = events.next_into(&mut event);
-        let mut interrupted = false;
+        self.await_start();
+        let mut more = first.is_some();
+        let mut event = first.unwrap_or_default();
         while more {
             self.tally.facts.silent = events.silent();
             if self.shared.stopped() {
-                interrupted = true;
+                self.tally.interrupted = true;
                 self.count_unsent(&mut events, &mut event);
                 break;
             }
             more = self.send_due(&mut events, &mut event)?;
             self.take_reports();
-            let next_due_us = if more { event.due_ns / 1000 } else { i64::MAX };
             let now_us = self.shared.now_us();
-            let rows = self.tally.series.finished(now_us, next_due_us);
-            self.write_rows(&rows)?;
+            let next_due_us = if more {
+                self.due_us(&event, now_us)
+            } else {
+                i64::MAX
+            };
+            let over = self.tally.series.finished(now_us, next_due_us);
+            let Lane { stream, thread, .. } = self.lane;
+            self.shared.board.passed(stream, thread, &over)?;
+            self.tally.tell(self.shared.counters);
             if more && next_due_us > now_us {
                 self.sleep_us(next_due_us - now_us);
             }
         }
         self.tally.facts.silent = events.silent();
-        self.finish(closing, interrupted)
+        self.finish(closing)
+    }
+
+    /// Asked for the highest rate, nothing holds events back but the start itself.
+    fn await_start(&self) {
+        while self.lane.pace == Pace::Max && !self.shared.stopped() {
+            let now_us = self.shared.now_us();
+            if now_us >= 0 {
+                break;
+            }
+            self.sleep_us(-now_us);
+        }
+    }
+
+    fn due_us(&self, event: &Event, now_us: i64) -> i64 {
+        match self.lane.pace {
+            Pace::Schedule => event.due_ns / 1000,
+            Pace::Max => now_us,
+        }
     }
 
     /// Sends events that are due, at most a burst of them. False after the last event.
@@ -138,19 +191,30 @@ impl<'a> Pacer<'a> {
         events: &mut Events<'_>,
         event: &mut Event,
     ) -> Result<bool, GenerateError> {
-        for _ in 0..BURST {
-            let now_us = self.shared.now_us();
-            let due_us = event.due_ns / 1000;
-            if due_us > now_us {
-                break;
+        let mut now_us = self.shared.now_us();
+        for number in 1..=BURST {
+            let mut due_us = self.due_us(event, now_us);
+            if due_us > now_us || number % CLOCK_EVERY == 0 {
+                now_us = self.shared.now_us();
+                due_us = self.due_us(event, now_us);
+                if due_us > now_us {
+                    break;
+                }
             }
-            match self.hand_over(event, now_us)? {
+            match self.hand_over(event, due_us, now_us)? {
                 Handover::Full => {
-                    self.tally.facts.queue_full += 1;
+                    self.tally.full(now_us);
+                    // Reports make room; the wait is for those that are not there yet.
+                    self.take_reports();
                     self.shared.clock.sleep(FULL_SLEEP);
                     break;
                 }
-                handover => self.count_sent(event, due_us, now_us, handover),
+                handover => {
+                    self.tally.sent(event, due_us, now_us);
+                    if handover == Handover::Stored {
+                        self.tally.stored_at_once(due_us, now_us);
+                    }
+                }
             }
             if !events.next_into(event) {
                 return Ok(false);
@@ -160,42 +224,22 @@ impl<'a> Pacer<'a> {
     }
 
     /// The record bears the time at which it should be sent, whenever it is.
-    fn hand_over(&mut self, event: &Event, now_us: i64) -> Result<Handover, SinkError> {
-        let intended = self.shared.started_at.at(RunMicros(event.due_ns / 1000));
-        // A tag of 0 is for closing events, which are not counted.
-        self.sink
-            .send(event, intended.as_millis(), now_us.unsigned_abs() + 1)
-    }
-
-    fn count_sent(&mut self, event: &Event, due_us: i64, now_us: i64, handover: Handover) {
-        let tally = &mut self.tally;
-        let lateness_us = (now_us - due_us).max(0);
-        tally.lateness.saturating_record(lateness_us.unsigned_abs());
-        tally.series.due(due_us);
-        tally.series.sent(now_us, lateness_us);
-        tally.fingerprint.add(&event.key, event.body());
-        tally.facts.due += 1;
-        tally.facts.sent += 1;
-        tally.facts.bytes += (event.key.len() + event.value.len()) as u64;
-        tally.realised.add(event);
-        self.shared.sent.fetch_add(1, Ordering::Relaxed);
-        if handover == Handover::Stored {
-            let now_us = self.shared.now_us();
-            let tag = now_us.unsigned_abs() + 1;
-            self.tally.report(
-                Report { tag, stored: true },
-                now_us,
-                self.shared.acknowledged,
-            );
-        }
+    fn hand_over(
+        &mut self,
+        event: &Event,
+        due_us: i64,
+        now_us: i64,
+    ) -> Result<Handover, SinkError> {
+        let intended = self.shared.started_at.at(RunMicros(due_us));
+        let tag = Tag::new(due_us, now_us);
+        self.sink.send(event, intended.as_millis(), tag.0)
     }
 
     /// After a signal: the events that were due by now and were not sent count as due.
     fn count_unsent(&mut self, events: &mut Events<'_>, event: &mut Event) {
         let now_us = self.shared.now_us();
-        while event.due_ns / 1000 <= now_us {
-            self.tally.facts.due += 1;
-            self.tally.series.due(event.due_ns / 1000);
+        while self.lane.pace == Pace::Schedule && event.due_ns / 1000 <= now_us {
+            self.tally.due(event.due_ns / 1000);
             if !events.next_into(event) {
                 break;
             }
@@ -203,10 +247,9 @@ impl<'a> Pacer<'a> {
     }
 
     fn take_reports(&mut self) {
-        let (now_us, acknowledged) = (self.shared.now_us(), self.shared.acknowledged);
+        let now_us = self.shared.now_us();
         let tally = &mut self.tally;
-        self.sink
-            .poll(&mut |report| tally.report(report, now_us, acknowledged));
+        self.sink.poll(&mut |report| tally.report(report, now_us));
     }
 
     fn sleep_us(&self, until_due_us: i64) {
@@ -216,8 +259,8 @@ impl<'a> Pacer<'a> {
             .sleep(Duration::from_micros(span.unsigned_abs()));
     }
 
-    fn finish(mut self, closing: &[Event], interrupted: bool) -> Result<Outcome, GenerateError> {
-        let limit = if interrupted {
+    fn finish(mut self, closing: &[Event]) -> Result<Tally, GenerateError> {
+        let limit = if self.tally.interrupted {
             SHORT_FLUSH_LIMIT
         } else {
             FLUSH_LIMIT
@@ -225,77 +268,29 @@ impl<'a> Pacer<'a> {
         self.flush(limit)?;
         for event in closing {
             let timestamp_ms = self.shared.clock.now().as_millis();
-            if self.sink.send(event, timestamp_ms, 0)? != Handover::Full {
+            if self.sink.send(event, timestamp_ms, Tag::UNCOUNTED.0)? != Handover::Full {
                 self.tally.facts.closing += 1;
             }
         }
         self.flush(limit)?;
-        let rows = self.tally.series.rest();
-        self.write_rows(&rows)?;
-        Ok(Outcome {
-            facts: self.tally.facts()?,
-            interrupted,
-        })
+        self.tally.facts.retries = self.sink.retries();
+        self.tally.tell(self.shared.counters);
+        let rest = self.tally.series.rest();
+        let Lane { stream, thread, .. } = self.lane;
+        self.shared.board.ended(stream, thread, &rest)?;
+        Ok(self.tally)
     }
 
     fn flush(&mut self, limit: Duration) -> Result<(), GenerateError> {
         let (shared, tally) = (&self.shared, &mut self.tally);
-        let flushed = self.sink.flush(limit, &mut |report| {
-            tally.report(report, shared.now_us(), shared.acknowledged);
-        })?;
+        let flushed = self
+            .sink
+            .flush(limit, &mut |report| tally.report(report, shared.now_us()))?;
         if !flushed {
             // Those events stay unacknowledged in the figures.
-            tracing::warn!(stream = %self.stream, ?limit, "reports are outstanding");
+            tracing::warn!(stream = %self.lane.stream, ?limit, "reports are outstanding");
         }
         Ok(())
-    }
-
-    fn write_rows(&self, rows: &[SeriesRow]) -> Result<(), GenerateError> {
-        if rows.is_empty() {
-            Ok(())
-        } else {
-            (self.shared.write_rows)(rows)
-        }
-    }
-}
-
-impl Tally {
-    fn new(stream: Stream, topic: String) -> Result<Self, GenerateError> {
-        Ok(Self {
-            facts: StreamFacts {
-                topic,
-                ..StreamFacts::default()
-            },
-            lateness: histogram::up_to(HIGHEST_US)?,
-            latency: histogram::up_to(HIGHEST_US)?,
-            realised: Realised::new()?,
-            fingerprint: Fingerprint::default(),
-            series: Series::new(stream),
-        })
-    }
-
-    fn report(&mut self, report: Report, now_us: i64, acknowledged: &AtomicU64) {
-        if report.tag == 0 {
-            return;
-        }
-        if !report.stored {
-            self.facts.failed += 1;
-            return;
-        }
-        self.facts.acknowledged += 1;
-        acknowledged.fetch_add(1, Ordering::Relaxed);
-        self.series.acknowledged(now_us);
-        let handed_over_us = report.tag - 1;
-        self.latency
-            .saturating_record(now_us.unsigned_abs().saturating_sub(handed_over_us));
-    }
-
-    fn facts(mut self) -> Result<StreamFacts, GenerateError> {
-        self.facts.send_lateness = histogram::encoded(&self.lateness)?;
-        self.facts.acknowledge_latency = histogram::encoded(&self.latency)?;
-        (self.facts.disorder, self.facts.extras) = self.realised.facts()?;
-        self.facts.fingerprint = self.fingerprint.to_string();
-        Ok(self.facts)
     }
 }
 

@@ -132,6 +132,10 @@ impl Sink for KafkaSink {
         transactions.tick(&self.producer, report);
     }
 
+    fn retries(&self) -> u64 {
+        self.producer.retries()
+    }
+
     fn flush(
         &mut self,
         limit: Duration,

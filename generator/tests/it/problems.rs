@@ -57,6 +57,18 @@ fn each_problem_names_its_path_and_what_would_work() {
             "use `1/s` or more",
         ),
         (
+            "rate: 1500/s",
+            "phases: []",
+            "streams.clickstream.rate",
+            "`rate` is missing; write one, such as `2k/s`, or `phases`",
+        ),
+        (
+            "arrivals: poisson",
+            "phases: [ { constant: { rate: 1k/s } } ]",
+            "streams.clickstream.phases",
+            "leave one out",
+        ),
+        (
             "entities: 800",
             "entities: 0",
             "streams.banking.population.entities",
@@ -250,8 +262,8 @@ fn each_problem_names_its_path_and_what_would_work() {
 #[test]
 fn sensors_that_would_report_twice_in_an_instant_are_refused() {
     let found = problems(&[("rate: 600/s", "rate: 600k/s"), ("speed: 60", "speed: 1")]);
-    let text = "streams.sensors.population.entities: 20 sensors at `600k/s` would each report more than \
-                once in 2 ms of event time; use 1280 or more";
+    let text = "streams.sensors.population.entities: 20 sensors at up to `600000/s` would each report \
+                more than once in 2 ms of event time; use 1280 or more";
     assert!(found.iter().any(|p| p.starts_with(text)), "{found:#?}");
 }
 

@@ -11,13 +11,14 @@ use std::{
 use base64::Engine as _;
 use floodmark_contracts::{
     clock::{Clock, WallTime},
-    job::{Connection, GeneratorJob, GeneratorSection},
+    job::{Connection, GeneratorJob, GeneratorSection, Pace, Start, WorkerShare},
     label::Label,
     record::{GeneratorFacts, SeriesRow},
     stream::Stream,
 };
 use floodmark_generator::{
-    GenerateError, Progress, SchemaIds, SinkChoice, closing_events, fingerprint, run,
+    GenerateError, Measured, Progress, SchemaIds, SinkChoice, closing_events, fingerprint, merge,
+    run, speed,
 };
 use hdrhistogram::{Histogram, serialization::Deserializer};
 
@@ -87,6 +88,10 @@ fn job(section: GeneratorSection, out: &Path) -> GeneratorJob {
         },
         topics: BTreeMap::from([(Stream::Sensors, "prefix.sensor-data_2".to_owned())]),
         out: out.to_owned(),
+        pace: Pace::Schedule,
+        worker: WorkerShare::default(),
+        threads: 1,
+        start: Start::Ready,
     }
 }
 
@@ -169,6 +174,87 @@ fn a_stall_shows_as_lateness_and_the_schedule_does_not_move() {
     assert_eq!(sent[5], 0.0);
     assert!(sent[6] > 1100.0 || sent[7] > 1100.0, "{sent:?}");
     assert_eq!(due.iter().sum::<f64>(), sent.iter().sum::<f64>());
+    // The seconds of events that were due piled up; by the end of the ten seconds all of the window's
+    // were sent in time.
+    let unsent = series(out.path(), "unsent");
+    assert!((540.0..=660.0).contains(&unsent[5]), "{unsent:?}");
+    assert_eq!((unsent[3], unsent[9]), (0.0, 0.0));
+    assert!(
+        found.rate.iter().all(|window| window.unsent <= 1),
+        "{:?}",
+        found.rate
+    );
+    assert_eq!(found.rate.iter().map(|w| w.due).sum::<u64>(), found.due);
+    // On this sink an event is acknowledged when it is sent, so it waited as long as it was late.
+    assert_eq!(
+        highest(&found.due_to_acknowledged.0),
+        highest(&found.send_lateness.0)
+    );
+    assert_eq!(highest(&found.acknowledge_latency.0), 0);
+}
+
+#[test]
+fn a_sender_that_stops_for_long_is_short_in_the_ten_seconds_that_end_meanwhile() {
+    let out = tempfile::tempdir().unwrap();
+    let job = job(sensors_only(), out.path());
+    let clock = HandClock::stalling(Duration::from_secs(9), Duration::from_secs(3));
+    let facts = check_run(&job, &SinkChoice::Null, &clock);
+    let errors: Vec<f64> = facts.streams[&Stream::Sensors]
+        .rate
+        .iter()
+        .filter_map(floodmark_contracts::record::RateWindow::error)
+        .collect();
+    // One of the first ten seconds is missing at their end.
+    assert!((0.08..0.12).contains(&errors[0]), "{errors:?}");
+    assert!(errors[1] < 0.001, "{errors:?}");
+}
+
+#[test]
+fn at_the_highest_rate_the_same_events_are_sent_without_waiting() {
+    let out = tempfile::tempdir().unwrap();
+    let mut job = job(sensors_only(), out.path());
+    let paced = check_run(&job, &SinkChoice::Null, &HandClock::new());
+    job.pace = Pace::Max;
+    let clock = HandClock::new();
+    let facts = check_run(&job, &SinkChoice::Null, &clock);
+    let (found, paced) = (
+        &facts.streams[&Stream::Sensors],
+        &paced.streams[&Stream::Sensors],
+    );
+    assert_eq!(found.fingerprint, paced.fingerprint);
+    assert_eq!((found.due, found.sent), (paced.sent, paced.sent));
+    assert_eq!(highest(&found.send_lateness.0), 0);
+    // Nothing slept but for the start.
+    assert!(clock.monotonic_us() < 200_000, "{}", clock.monotonic_us());
+}
+
+#[test]
+fn workers_that_do_not_fit_the_plan_are_refused_with_the_numbers() {
+    let out = tempfile::tempdir().unwrap();
+    for (index, of, threads, expected) in [
+        (4, 4, 1, "worker 4 of 4 does not exist"),
+        (
+            0,
+            4,
+            1,
+            "4 workers share whole partitions, and no stream has more than 3",
+        ),
+        (0, 2, 2, "4 workers share whole partitions"),
+    ] {
+        let mut job = job(sensors_only(), out.path());
+        job.worker = WorkerShare { index, of };
+        job.threads = threads;
+        let stop = AtomicBool::new(false);
+        let error = run(
+            &job,
+            &SinkChoice::Null,
+            &HandClock::new(),
+            &stop,
+            &mut |_| {},
+        )
+        .unwrap_err();
+        assert!(error.to_string().starts_with(expected), "{error}");
+    }
 }
 
 #[test]
@@ -264,9 +350,91 @@ fn progress_reads_as_a_sentence() {
         sent: 10,
         acknowledged: 9,
         total: 100,
+        ..Progress::default()
     };
     assert_eq!(
         progress.to_string(),
-        "1.5 of 18.0 s, 10 of 100 events sent, 9 acknowledged"
+        "1.5 of 18.0 s, 10 of 100 events sent, 9 acknowledged, 0 failed"
+    );
+}
+
+/// What of a stream's figures must not depend on how many workers there are.
+fn sums(facts: &floodmark_contracts::record::StreamFacts) -> (u64, u64, u64, u64, u64, &str) {
+    (
+        facts.sent,
+        facts.bytes,
+        facts.closing,
+        facts.silent,
+        facts.disorder.disordered,
+        &facts.fingerprint,
+    )
+}
+
+#[test]
+fn threads_and_workers_together_send_what_one_does() {
+    let out = tempfile::tempdir().unwrap();
+    let one = check_run(
+        &job(section(ALL), &out.path().join("one")),
+        &SinkChoice::Null,
+        &HandClock::new(),
+    );
+    let threaded = GeneratorJob {
+        threads: 3,
+        ..job(section(ALL), &out.path().join("threads"))
+    };
+    let threaded = check_run(&threaded, &SinkChoice::Null, &HandClock::new());
+    let mut workers = Vec::new();
+    for index in 0..3 {
+        let dir = out.path().join(index.to_string());
+        let worker = GeneratorJob {
+            worker: WorkerShare { index, of: 3 },
+            ..job(section(ALL), &dir)
+        };
+        let facts = check_run(&worker, &SinkChoice::Null, &HandClock::new());
+        // One file of labels in all.
+        assert_eq!(dir.join("labels.ndjson").exists(), index == 0);
+        let rows = fs::read_to_string(dir.join("generator-series.ndjson")).unwrap();
+        let rows = rows.lines().map(|line| serde_json::from_str(line).unwrap());
+        workers.push((facts, rows.collect()));
+    }
+    let (merged, rows) = merge(workers).unwrap().unwrap();
+    for stream in Stream::ALL {
+        let expected = sums(&one.streams[&stream]);
+        assert_eq!(sums(&threaded.streams[&stream]), expected, "{stream}");
+        assert_eq!(sums(&merged.streams[&stream]), expected, "{stream}");
+        let due: f64 = rows
+            .iter()
+            .filter(|row| row.stream == Some(stream) && row.metric == "due")
+            .map(|row| row.value)
+            .sum();
+        assert_eq!(due, expected.0 as f64);
+        let in_windows: u64 = merged.streams[&stream].rate.iter().map(|w| w.due).sum();
+        assert_eq!(in_windows, expected.0);
+    }
+}
+
+#[test]
+fn the_speed_of_a_sink_is_what_it_takes_when_nothing_is_held_back() {
+    let out = tempfile::tempdir().unwrap();
+    let span = Measured {
+        settle: Duration::from_millis(10),
+        measure: Duration::from_millis(30),
+    };
+    let clock = floodmark_contracts::clock::SystemClock::new();
+    let mut long = section(ALL);
+    long.duration = "10m".into();
+    let found = speed(&job(long, out.path()), &SinkChoice::Null, &clock, span).unwrap();
+    assert_eq!(found.keys().copied().collect::<Vec<_>>(), Stream::ALL);
+    // Far more than the plan's rates, whatever else the machine does.
+    assert!(found.values().all(|rate| *rate > 2000.0), "{found:?}");
+    let short = job(sensors_only(), out.path());
+    let long_span = Measured {
+        measure: Duration::from_secs(600),
+        ..span
+    };
+    let error = speed(&short, &SinkChoice::Null, &clock, long_span).unwrap_err();
+    assert!(
+        error.to_string().contains("use a longer `duration`"),
+        "{error}"
     );
 }

@@ -12,7 +12,7 @@ use apache_avro::Reader;
 use floodmark_contracts::{
     clock::{Clock, WallTime},
     event::confluent::split_frame,
-    job::{Connection, GeneratorJob, GeneratorSection},
+    job::{Connection, GeneratorJob, GeneratorSection, Pace, Start, WorkerShare},
     record::GeneratorFacts,
     stream::Stream,
 };
@@ -66,6 +66,10 @@ fn job(section: GeneratorSection, out: &Path, cluster: Option<&Cluster>) -> Gene
         },
         topics,
         out: out.to_owned(),
+        pace: Pace::Schedule,
+        worker: WorkerShare::default(),
+        threads: 1,
+        start: Start::Ready,
     }
 }
 

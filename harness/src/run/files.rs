@@ -53,19 +53,19 @@ fn io(attempt: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> File
 }
 
 /// Whole microseconds of a span; a run is far shorter than 2^63 of them.
-pub(super) fn micros(span: Duration) -> i64 {
+pub(crate) fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// A temporary folder that goes with the run.
-pub(super) fn work_dir() -> Result<tempfile::TempDir, FileError> {
+pub(crate) fn work_dir() -> Result<tempfile::TempDir, FileError> {
     tempfile::Builder::new()
         .prefix("floodmark-")
         .tempdir()
         .map_err(io("make a folder in", &std::env::temp_dir()))
 }
 
-pub(super) fn make_dir(path: &Path) -> Result<(), FileError> {
+pub(crate) fn make_dir(path: &Path) -> Result<(), FileError> {
     std::fs::create_dir_all(path).map_err(io("make the folder", path))
 }
 
@@ -136,14 +136,14 @@ fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, FileError> {
     Ok(all)
 }
 
-pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), FileError> {
+pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), FileError> {
     let text = serde_json::to_vec_pretty(value)
         .map_err(|error| io("write", path)(std::io::Error::from(error)))?;
     std::fs::write(path, text).map_err(io("write", path))
 }
 
 /// Writes a file that may hold secrets, so that only its owner can read it.
-pub(super) fn write_private<T: Serialize>(path: &Path, value: &T) -> Result<(), FileError> {
+pub(crate) fn write_private<T: Serialize>(path: &Path, value: &T) -> Result<(), FileError> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut file = std::fs::OpenOptions::new()
         .write(true)
@@ -157,7 +157,7 @@ pub(super) fn write_private<T: Serialize>(path: &Path, value: &T) -> Result<(), 
     file.write_all(&text).map_err(io("write", path))
 }
 
-pub(super) fn write_lines<T: Serialize>(
+pub(crate) fn write_lines<T: Serialize>(
     path: &Path,
     rows: impl IntoIterator<Item = T>,
 ) -> Result<(), FileError> {
@@ -170,13 +170,25 @@ pub(super) fn write_lines<T: Serialize>(
     out.flush().map_err(io("write", path))
 }
 
-pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, FileError> {
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, FileError> {
     let text = std::fs::read(path).map_err(io("read", path))?;
     serde_json::from_slice(&text).map_err(|source| FileError::Line {
         path: path.to_owned(),
         line: 1,
         source,
     })
+}
+
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), FileError> {
+    std::fs::write(path, text).map_err(io("write", path))
+}
+
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
+    std::fs::rename(from, to).map_err(io("write", to))
+}
+
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), FileError> {
+    std::fs::copy(from, to).map(drop).map_err(io("write", to))
 }
 
 /// The URL without the user and password that may stand in front of its host.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, process::Command, sync::atomic::Ordering, time:
 
 use floodmark_contracts::{
     clock::{Clock, WallTime},
-    job::{Connection, DetectorJob, GeneratorJob},
+    job::{Connection, DetectorJob, GeneratorJob, Pace, Start, WorkerShare},
     profile::{SubjectSection, shape::RawFormat},
     record::{GeneratorFacts, ProcessFacts, SeriesRow, SubjectFacts},
     stream::Stream,
@@ -300,6 +300,10 @@ pub(super) fn generate(
         connection: setup.connection.clone(),
         topics: setup.inputs.clone(),
         out: folders.generator.clone(),
+        pace: Pace::Schedule,
+        worker: WorkerShare::default(),
+        threads: 1,
+        start: Start::Ready,
     };
     let job_file = folders.generator.join("job.json");
     write_private(&job_file, &job)?;

@@ -48,6 +48,8 @@ pub(crate) struct Callbacks {
     closing: AtomicBool,
     throttles: AtomicU64,
     throttled_ms: AtomicU64,
+    /// Requests sent again, as the last statistics say.
+    retries: AtomicU64,
     /// The queue to interrupt when a callback has news, so that a waiting poll returns with it.
     wake: AtomicPtr<sys::rd_kafka_queue_t>,
 }
@@ -70,6 +72,7 @@ impl Callbacks {
             closing: AtomicBool::new(false),
             throttles: AtomicU64::new(0),
             throttled_ms: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
             wake: AtomicPtr::new(std::ptr::null_mut()),
         })
     }
@@ -95,7 +98,10 @@ impl Callbacks {
     /// As for [`Callbacks::register`].
     pub(crate) unsafe fn register_producer(&self, conf: *mut sys::rd_kafka_conf_t) {
         // SAFETY: as the caller promises.
-        unsafe { sys::rd_kafka_conf_set_dr_msg_cb(conf, Some(on_delivery)) };
+        unsafe {
+            sys::rd_kafka_conf_set_dr_msg_cb(conf, Some(on_delivery));
+            sys::rd_kafka_conf_set_stats_cb(conf, Some(on_statistics));
+        }
     }
 
     /// Registers the rebalance callback of a consumer.
@@ -188,6 +194,11 @@ impl Callbacks {
             self.throttles.load(Ordering::Relaxed),
             self.throttled_ms.load(Ordering::Relaxed),
         )
+    }
+
+    /// Requests sent again so far, as the last statistics say.
+    pub(crate) fn retries(&self) -> u64 {
+        self.retries.load(Ordering::Relaxed)
     }
 
     /// True if a callback left something that a poll should return with.
@@ -287,6 +298,40 @@ unsafe extern "C" fn on_throttle(
     }
 }
 
+unsafe extern "C" fn on_statistics(
+    _rk: *mut sys::rd_kafka_t,
+    json: *mut c_char,
+    json_len: usize,
+    opaque: *mut c_void,
+) -> c_int {
+    // SAFETY: registered by us; librdkafka vouches for the text's length.
+    let (this, text) = unsafe {
+        let bytes = std::slice::from_raw_parts(json.cast::<u8>(), json_len);
+        (callbacks(opaque), String::from_utf8_lossy(bytes))
+    };
+    this.retries
+        .store(sum_of(&text, "txretries"), Ordering::Relaxed);
+    // librdkafka may free the text.
+    0
+}
+
+/// The sum of a counter over all brokers. The statistics are some 10 KB of JSON for one number, which
+/// stands in no other place under this name.
+fn sum_of(statistics: &str, counter: &str) -> u64 {
+    let name = format!("\"{counter}\":");
+    statistics
+        .split(&name)
+        .skip(1)
+        .filter_map(|rest| {
+            let rest = rest.trim_start();
+            let end = rest
+                .find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(rest.len());
+            rest[..end].parse::<u64>().ok()
+        })
+        .sum()
+}
+
 unsafe extern "C" fn on_delivery(
     _rk: *mut sys::rd_kafka_t,
     message: *const sys::rd_kafka_message_t,
@@ -363,4 +408,17 @@ unsafe extern "C" fn on_commit(
         offsets: list.to_offsets(),
         failure,
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_is_summed_over_all_brokers() {
+        let text =
+            r#"{"brokers":{"a:1/1":{"txretries":3,"rx":5},"b:2/2":{"txretries": 4}},"tx":9}"#;
+        assert_eq!(sum_of(text, "txretries"), 7);
+        assert_eq!(sum_of("{}", "txretries"), 0);
+    }
 }

@@ -135,6 +135,8 @@ impl ProducerSettings {
         // on it. librdkafka's own default hashes differently.
         options.value("partitioner", None, "murmur2_random")?;
         options.value("socket.nagle.disable", None, "true")?;
+        // For the count of retries, which no report of a delivery tells.
+        options.fixed("statistics.interval.ms", "500")?;
         let mut delivery_timeout = "120000".to_owned();
         if let Some(id) = &self.transactional_id {
             options.fixed("transactional.id", id)?;

@@ -55,7 +55,7 @@ const RESERVED: [(&str, &str); 14] = [
     ("log_level", "use the program's own log level"),
     (
         "statistics.interval.ms",
-        "nothing here reads librdkafka's statistics",
+        "statistics are for the counts of retries alone",
     ),
     ("test.mock.num.brokers", "use the embedded broker instead"),
     ("plugin.library.paths", "plug-ins are not supported"),
