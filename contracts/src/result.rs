@@ -151,6 +151,12 @@ pub struct Detection {
     pub overall: Scores,
     /// Per kind; precision over the alerts that say this kind.
     pub per_kind: BTreeMap<Kind, Scores>,
+    /// Benign look-alikes, and how many of them the detector fell for.
+    #[serde(default)]
+    pub decoys: DecoyScores,
+    /// The same per kind of decoy.
+    #[serde(default)]
+    pub decoys_per_kind: BTreeMap<Kind, DecoyScores>,
     /// Labels left out because their tolerance passes the end of the run.
     pub truncated: u64,
     /// Labels and alerts left out because they lie in the warm-up.
@@ -177,6 +183,21 @@ pub struct Detection {
     pub missed: Vec<String>,
     /// Ids of alerts that matched no label (the first 1000).
     pub false_alerts: Vec<String>,
+}
+
+/// How often a detector alerts on what only looks like an incident. Such alerts are among the false ones.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct DecoyScores {
+    /// Decoys that count.
+    pub decoys: u64,
+    /// Decoys with at least one false alert.
+    pub alerted: u64,
+    /// False alerts on decoys.
+    pub alerts: u64,
+    /// `alerted / decoys`.
+    pub share: Option<f64>,
+    /// Wilson interval of the share, 95 %.
+    pub interval: Option<[f64; 2]>,
 }
 
 /// What was left out with the warm-up.

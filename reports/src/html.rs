@@ -14,7 +14,7 @@ use floodmark_contracts::result::RunResult;
 
 use self::{
     incidents::{Listing, false_alerts, missed},
-    tables::{GateRow, KindRow, LatencyRow, Pair, ProcessRow, ThroughputRow},
+    tables::{DecoyRow, GateRow, KindRow, LatencyRow, Pair, ProcessRow, ThroughputRow},
     tiles::Tile,
 };
 use crate::{
@@ -54,6 +54,7 @@ struct Page<'a> {
     latency: Vec<LatencyRow<'a>>,
     accuracy_chart: String,
     kinds: Vec<KindRow>,
+    decoys: Vec<DecoyRow>,
     counts: Vec<Pair>,
     /// Missed incidents and false alerts.
     lists: [Listing; 2],
@@ -97,6 +98,7 @@ pub fn html(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportEr
         latency: tables::latency(result),
         accuracy_chart: chart::accuracy(&result.detection),
         kinds: tables::kinds(&result.detection),
+        decoys: tables::decoys(&result.detection),
         counts: tables::counts(&result.detection),
         lists: [missed(input), false_alerts(input, &model)],
         processes: tables::processes(result),
@@ -104,7 +106,7 @@ pub fn html(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportEr
         phases: tables::phases(result),
         warnings: warnings(result),
         tolerances: tables::tolerances(&result.detection.tolerances),
-        lateness: tables::lateness(&result.detection.tolerances),
+        lateness: tables::lateness(&result.detection),
     };
     // No tool that reads the file, a terminal among them, should meet control characters in it.
     let shown = |c: char| if c == '\n' { c } else { prose::visible(c) };

@@ -7,7 +7,7 @@ use crate::{
     format::{event_time, plural, wall_time},
     prose::markdown,
     terminal::{latency, scores, throughput},
-    verdict::{advice, badge, fails, found, reasons, sentence, sentence_of},
+    verdict::{advice, badge, decoys, fails, found, reasons, sentence, sentence_of},
 };
 
 /// Missed incidents that the summary names.
@@ -46,6 +46,9 @@ pub fn summary_md(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), Re
         "Recall and precision with 95 % Wilson intervals; precision counts repeated alerts once. “random” \
          is what alerts placed at random at the same rate would score.\n"
     )?;
+    if let Some(line) = decoys(&result.detection) {
+        writeln!(out, "{line}\n")?;
+    }
     writeln!(out, "## Latency\n\n{}", latency(result).to_markdown())?;
     if !result.throughput.is_empty() {
         writeln!(out, "## Throughput\n\n{}", throughput(result).to_markdown())?;

@@ -6,7 +6,7 @@ use crate::{
     format::{UNDEFINED, count, interval, micros, rate, ratio},
     model::{LATENCY_COLUMNS, latencies, total_throughput},
     table::Table,
-    verdict::{fails, found},
+    verdict::{decoys, fails, found},
 };
 
 /// The figures of a run in a few tables; the verdict is not among them.
@@ -30,7 +30,12 @@ pub fn terminal(result: &RunResult) -> String {
 /// Recall, precision and F1 over all kinds and per kind, with 95 % intervals and the random baseline.
 #[must_use]
 pub fn detection_table(detection: &Detection) -> String {
-    scores(detection).to_text()
+    let mut text = scores(detection).to_text();
+    if let Some(line) = decoys(detection) {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
 }
 
 /// Scores over all kinds and per kind, chance beside them: a score means little without.

@@ -3,7 +3,7 @@
 use floodmark_contracts::{
     kind::Kind,
     profile::scoring::GateFailure,
-    result::{GateResult, Outcome, RunResult, Scores, ValidityStatus},
+    result::{Detection, GateResult, Outcome, RunResult, Scores, ValidityStatus},
 };
 
 use crate::format::{metric, plural};
@@ -57,6 +57,25 @@ pub(crate) fn sentence(result: &RunResult) -> String {
             "A signal cut the run short. The figures cover what was measured until then.".to_owned()
         }
     }
+}
+
+/// How often the detector fell for benign look-alikes, in a sentence; none where there were none.
+pub(crate) fn decoys(detection: &Detection) -> Option<String> {
+    let all = &detection.decoys;
+    if all.decoys == 0 {
+        return None;
+    }
+    let kinds = detection.decoys_per_kind.iter();
+    let kinds: Vec<String> = kinds
+        .map(|(kind, scores)| format!("{kind} {}/{}", scores.alerted, scores.decoys))
+        .collect();
+    Some(format!(
+        "Alerted on {} of {} ({}), with {}.",
+        all.alerted,
+        plural(all.decoys, "benign look-alike"),
+        kinds.join(", "),
+        plural(all.alerts, "false alert")
+    ))
 }
 
 /// What speaks against the figures, as sentences.

@@ -153,9 +153,12 @@ impl<'a> Space<'a> {
         let mut wanted: BTreeMap<&TypedKey, Vec<(i64, i64)>> = BTreeMap::new();
         let mut every: BTreeMap<&TypedKey, Vec<(i64, i64)>> = BTreeMap::new();
         for (i, label) in self.scope.labels.iter().enumerate() {
-            let kept = self.scope.standings[i] == Standing::Kept;
-            let is_wanted = kept && kind.is_none_or(|kind| kind == label.kind);
-            let Some(window) = self.window(i).filter(|_| is_wanted || !kept) else {
+            let standing = self.scope.standings[i];
+            let is_wanted =
+                standing == Standing::Kept && kind.is_none_or(|kind| kind == label.kind);
+            // Alerts on decoys are false, so their windows stay a part of the space.
+            let left_out = matches!(standing, Standing::WarmUp | Standing::Truncated);
+            let Some(window) = self.window(i).filter(|_| is_wanted || left_out) else {
                 continue;
             };
             for key in &label.keys {

@@ -46,6 +46,7 @@ pub(crate) fn score(scope: &Scope<'_>, found: &Found, merge_gap_ms: i64) -> Inci
     let kinds: BTreeSet<Kind> = scope
         .labels
         .iter()
+        .filter(|label| !label.benign)
         .map(|label| label.kind)
         .chain(scope.alerts.iter().filter_map(|alert| match alert.claim {
             Claim::Known(kind) => Some(kind),

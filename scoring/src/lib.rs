@@ -15,6 +15,7 @@ pub mod bootstrap;
 /// Kinds against kinds: precision, recall and F1, micro and macro.
 pub mod confusion;
 /// Quantiles of delays, and survival with misses censored.
+mod decoys;
 pub mod delays;
 /// Gates: conditions on metrics that pass or fail a run.
 pub mod gates;

@@ -9,6 +9,9 @@
 //!
 //! A label with a candidate is detected; an alert that is a candidate is true. An alert that is a
 //! candidate only of labels that were left out (warm-up, truncated) is neither true nor false.
+//!
+//! A decoy is no reason for an alert: one that is a candidate of nothing else is false, and the decoy
+//! is one that the detector fell for.
 
 use std::collections::HashMap;
 
@@ -48,6 +51,10 @@ pub enum LabelFate {
     Detected,
     /// It has none.
     Missed,
+    /// It is a decoy, and has none or is outside of what is scored.
+    DecoySpared,
+    /// It is a decoy, and has a false alert.
+    DecoyAlerted,
 }
 
 /// An alert that is a candidate of a label that counts; positions in the run's alerts and labels.
@@ -86,6 +93,8 @@ pub fn of(detection: &Detection, labels: &[Label], alerts: &[CollectedAlert]) ->
 pub(crate) struct Found {
     /// `(position in scope.alerts, position of the label)`, labels that count only.
     pub(crate) pairs: Vec<(u32, u32)>,
+    /// The same of false alerts and decoys.
+    pub(crate) decoy_pairs: Vec<(u32, u32)>,
     /// Whether the alert is a candidate of a label that was left out.
     pub(crate) touches_left_out: Vec<bool>,
     /// False alerts that match a label that counts in time and kind, but not in key.
@@ -97,6 +106,7 @@ pub(crate) fn find(scope: &Scope<'_>, settings: Settings) -> Found {
     let index = Index::new(scope, settings);
     let mut found = Found {
         pairs: Vec::new(),
+        decoy_pairs: Vec::new(),
         touches_left_out: vec![false; scope.alerts.len()],
         key_mismatch: 0,
     };
@@ -106,14 +116,25 @@ pub(crate) fn find(scope: &Scope<'_>, settings: Settings) -> Found {
         index.candidates(alert, &mut labels);
         let mut is_true = false;
         for &label in &labels {
-            if scope.standings[label as usize] == Standing::Kept {
-                is_true = true;
-                found.pairs.push((position, label));
-            } else {
-                found.touches_left_out[position as usize] = true;
+            match scope.standings[label as usize] {
+                Standing::Kept => {
+                    is_true = true;
+                    found.pairs.push((position, label));
+                }
+                Standing::WarmUp | Standing::Truncated => {
+                    found.touches_left_out[position as usize] = true;
+                }
+                Standing::Decoy | Standing::DecoyLeftOut => {}
             }
         }
         let ignored = found.touches_left_out[position as usize];
+        if !is_true && !ignored {
+            let is_decoy = |label: &&u32| scope.standings[**label as usize] == Standing::Decoy;
+            let decoys = labels.iter().filter(is_decoy);
+            found
+                .decoy_pairs
+                .extend(decoys.map(|label| (position, *label)));
+        }
         if !is_true && !ignored && index.matches_another_key(alert) {
             found.key_mismatch += 1;
         }
@@ -145,8 +166,12 @@ pub(crate) fn fates(scope: &Scope<'_>, found: &Found) -> Matching {
             Standing::Kept => LabelFate::Missed,
             Standing::WarmUp => LabelFate::WarmUp,
             Standing::Truncated => LabelFate::Truncated,
+            Standing::Decoy | Standing::DecoyLeftOut => LabelFate::DecoySpared,
         })
         .collect();
+    for (_, decoy) in &found.decoy_pairs {
+        labels[*decoy as usize] = LabelFate::DecoyAlerted;
+    }
     let mut pairs = Vec::with_capacity(found.pairs.len());
     for &(alert, label) in &found.pairs {
         let alert = scope.alerts[alert as usize].source;

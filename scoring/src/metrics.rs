@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use floodmark_contracts::{
     kind::Kind,
     record::RunRecord,
-    result::{Detection, Direction, LatencySummary, Metric, Scores, Throughput},
+    result::{DecoyScores, Detection, Direction, LatencySummary, Metric, Scores, Throughput},
     stream::Stream,
 };
 
@@ -16,7 +16,7 @@ use crate::{
     throughput::{consumed, total},
 };
 
-/// Metrics that differ only in what stands for `<stream>`, `<kind>`, `<role>`, `<latency>` or
+/// Metrics that differ only in what stands for `<stream>`, `<kind>`, `<decoy>`, `<role>`, `<latency>` or
 /// `<percentile>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Family {
@@ -37,7 +37,7 @@ const fn family(pattern: &'static str, unit: &'static str, direction: Direction)
 }
 
 /// Every metric that there is.
-pub const FAMILIES: [Family; 29] = [
+pub const FAMILIES: [Family; 32] = [
     family("detection.recall", "ratio", Direction::Higher),
     family("detection.recall.<kind>", "ratio", Direction::Higher),
     family("detection.precision", "ratio", Direction::Higher),
@@ -55,6 +55,13 @@ pub const FAMILIES: [Family; 29] = [
     family("detection.labels", "count", Direction::Neutral),
     family("detection.alerts", "count", Direction::Neutral),
     family("detection.false_alerts", "count", Direction::Lower),
+    family("detection.decoys", "count", Direction::Neutral),
+    family("detection.decoys_alerted", "ratio", Direction::Lower),
+    family(
+        "detection.decoys_alerted.<decoy>",
+        "ratio",
+        Direction::Lower,
+    ),
     family("throughput.offered", "events/s", Direction::Neutral),
     family(
         "throughput.offered.<stream>",
@@ -124,6 +131,14 @@ pub(crate) fn collect(
     sheet.put("detection.labels", Some(overall.labels as f64));
     sheet.put("detection.alerts", Some(overall.alerts as f64));
     sheet.put("detection.false_alerts", Some(overall.false_merged as f64));
+    sheet.put("detection.decoys", Some(detection.decoys.decoys as f64));
+    sheet.decoys("", &detection.decoys);
+    for (kind, scores) in &detection.decoys_per_kind {
+        // Truth that others wrote may call any kind benign; those have no name here.
+        if Kind::DECOYS.contains(kind) {
+            sheet.decoys(&format!(".{kind}"), scores);
+        }
+    }
     sheet.throughput("", &total(throughput));
     for (stream, rates) in throughput {
         sheet.throughput(&format!(".{stream}"), rates);
@@ -193,6 +208,11 @@ impl Sheet {
         self.put(&name("delay"), scores.delay_median_ms);
     }
 
+    fn decoys(&mut self, suffix: &str, scores: &DecoyScores) {
+        let name = format!("detection.decoys_alerted{suffix}");
+        self.put_with(&name, scores.share, scores.interval);
+    }
+
     fn throughput(&mut self, suffix: &str, rates: &Throughput) {
         self.put(&format!("throughput.offered{suffix}"), Some(rates.offered));
         self.put(&format!("throughput.sent{suffix}"), Some(rates.sent));
@@ -253,6 +273,8 @@ fn expand(pattern: &str) -> Vec<String> {
         fill("<stream>", Stream::ALL.map(Stream::name).to_vec())
     } else if pattern.contains("<kind>") {
         fill("<kind>", Kind::ALL.map(Kind::name).to_vec())
+    } else if pattern.contains("<decoy>") {
+        fill("<decoy>", Kind::DECOYS.map(Kind::name).to_vec())
     } else if pattern.contains("<role>") {
         fill("<role>", ROLES.to_vec())
     } else if pattern.contains("<latency>") {

@@ -24,6 +24,10 @@ pub(crate) enum Standing {
     Kept,
     WarmUp,
     Truncated,
+    /// Benign: nothing to detect, and no excuse for an alert.
+    Decoy,
+    /// The same outside of what is scored.
+    DecoyLeftOut,
 }
 
 /// What an alert says about its kind.
@@ -162,12 +166,14 @@ impl<'a> Scope<'a> {
 }
 
 fn standing(label: &Label, bounds: Bounds) -> Standing {
-    if label.start < bounds.from {
-        Standing::WarmUp
-    } else if label.end.plus_ms(label.kind.late_ms()) > bounds.until {
-        Standing::Truncated
-    } else {
-        Standing::Kept
+    let early = label.start < bounds.from;
+    let truncated = label.end.plus_ms(label.kind.late_ms()) > bounds.until;
+    match (label.benign, early, truncated) {
+        (true, false, false) => Standing::Decoy,
+        (true, _, _) => Standing::DecoyLeftOut,
+        (false, true, _) => Standing::WarmUp,
+        (false, false, true) => Standing::Truncated,
+        (false, false, false) => Standing::Kept,
     }
 }
 
@@ -252,6 +258,24 @@ mod tests {
         let scope = Scope::new(&labels, &[], BOUNDS, SETTINGS);
         let expected = [Standing::WarmUp, Standing::Kept, Standing::Truncated];
         assert_eq!(scope.standings, expected);
+    }
+
+    #[test]
+    fn decoys_are_neither_kept_nor_left_out() {
+        let labels = [
+            label("warm", Kind::FlashSale, "/a", 99_999, 150_000),
+            label("decoy", Kind::FlashSale, "/a", 200_000, 300_000),
+            label("cut", Kind::FlashSale, "/a", 200_000, 999_999),
+        ];
+        let scope = Scope::new(&labels, &[], BOUNDS, SETTINGS);
+        let expected = [
+            Standing::DecoyLeftOut,
+            Standing::Decoy,
+            Standing::DecoyLeftOut,
+        ];
+        assert_eq!(scope.standings, expected);
+        assert_eq!(scope.kept_labels().count(), 0);
+        assert_eq!(scope.standing_count(Standing::WarmUp), 0);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use hdrhistogram::Histogram;
 
 use crate::{
     baseline::Space,
+    decoys,
     gates::{self, GateError},
     incident,
     latency::{self, HistogramError, LATENCIES},
@@ -189,6 +190,7 @@ fn judge_within<'a>(
     let found = matching::find(&scope, settings);
     let matching = matching::fates(&scope, &found);
     let incident = incident::score(&scope, &found, settings.merge_gap_ms);
+    let decoys = decoys::score(&scope, &found);
     let space = Space::new(&scope, &found, streams, bounds, settings);
     let of_kind = |kind: &Kind| (*kind, space.of_kind(*kind));
     let detection = Detection {
@@ -198,6 +200,8 @@ fn judge_within<'a>(
         random_baseline_per_kind: incident.per_kind.keys().map(of_kind).collect(),
         overall: incident.overall,
         per_kind: incident.per_kind,
+        decoys: decoys.overall,
+        decoys_per_kind: decoys.per_kind,
         truncated: scope.standing_count(Standing::Truncated),
         warm_up: Excluded {
             labels: scope.standing_count(Standing::WarmUp),

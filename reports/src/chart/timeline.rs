@@ -248,7 +248,11 @@ fn band_class(fate: LabelFate) -> &'static str {
     match fate {
         LabelFate::Detected => "band-found",
         LabelFate::Missed => "band-missed",
-        LabelFate::WarmUp | LabelFate::Truncated => "band-left-out",
+        // Decoys are no incidents; the marks say whether alerts stand on them.
+        LabelFate::WarmUp
+        | LabelFate::Truncated
+        | LabelFate::DecoySpared
+        | LabelFate::DecoyAlerted => "band-left-out",
     }
 }
 
@@ -310,7 +314,10 @@ fn lanes_legend(svg: &mut Svg, y: f64) {
 
 /// The chart in a sentence, for those who listen.
 fn describe(model: &Model) -> String {
+    let is_decoy =
+        |fate: &&LabelFate| matches!(fate, LabelFate::DecoySpared | LabelFate::DecoyAlerted);
     let fates = &model.matching.labels;
+    let decoys = fates.iter().filter(is_decoy).count();
     let found = fates
         .iter()
         .filter(|fate| **fate == LabelFate::Detected)
@@ -325,7 +332,7 @@ fn describe(model: &Model) -> String {
         "Rates, lag and send lateness over {} seconds of wall time; below, {} incidents by kind, {} of \
          them found, and {} alerts, {} of them false. The tables of this report hold the same figures.",
         number(model.end),
-        fates.len(),
+        fates.len() - decoys,
         found,
         model.matching.alerts.len(),
         wrong

@@ -1,7 +1,10 @@
 //! Rows of the report's tables, ready to print.
 
-use floodmark_contracts::result::{
-    Baseline, Detection, RunResult, Scores, Throughput, Tolerances, ValidityStatus,
+use floodmark_contracts::{
+    kind::Kind,
+    result::{
+        Baseline, DecoyScores, Detection, RunResult, Scores, Throughput, Tolerances, ValidityStatus,
+    },
 };
 
 use crate::{
@@ -262,6 +265,34 @@ pub(super) fn counts(detection: &Detection) -> Vec<Pair> {
     ]
 }
 
+/// How often the detector fell for a kind of decoy.
+pub(super) struct DecoyRow {
+    pub(super) kind: &'static str,
+    pub(super) alerted: String,
+    pub(super) share: String,
+    /// Empty where the share is undefined.
+    pub(super) interval: String,
+    pub(super) alerts: String,
+}
+
+/// Over all decoys first, then each kind; empty where there are none.
+pub(super) fn decoys(detection: &Detection) -> Vec<DecoyRow> {
+    let row = |kind, scores: &DecoyScores| DecoyRow {
+        kind,
+        alerted: format!("{} of {}", count(scores.alerted), count(scores.decoys)),
+        share: ratio(scores.share),
+        interval: interval(scores.interval),
+        alerts: count(scores.alerts),
+    };
+    if detection.decoys.decoys == 0 {
+        return Vec::new();
+    }
+    let kinds = detection.decoys_per_kind.iter();
+    std::iter::once(row("all decoys", &detection.decoys))
+        .chain(kinds.map(|(kind, scores)| row(kind.name(), scores)))
+        .collect()
+}
+
 /// What one of the run's processes used.
 pub(super) struct ProcessRow<'a> {
     pub(super) role: &'a str,
@@ -340,9 +371,11 @@ pub(super) fn tolerances(tolerances: &Tolerances) -> Vec<Pair> {
     ]
 }
 
-/// The tolerance after an incident's end, by kind.
-pub(super) fn lateness(tolerances: &Tolerances) -> Vec<Pair> {
-    let late = tolerances.late_ms.iter();
-    late.map(|(kind, ms)| Pair::new(kind.name(), setting_millis(*ms)))
+/// The tolerance after an incident's end, of the kinds that the run has to do with.
+pub(super) fn lateness(detection: &Detection) -> Vec<Pair> {
+    let late = detection.tolerances.late_ms.iter();
+    let is_here = |(kind, _): &(&Kind, &i64)| detection.per_kind.contains_key(kind);
+    late.filter(is_here)
+        .map(|(kind, ms)| Pair::new(kind.name(), setting_millis(*ms)))
         .collect()
 }

@@ -204,3 +204,27 @@ fn series(seconds: i64) -> Vec<SeriesRow> {
     }
     rows
 }
+
+/// A run whose detector falls for one of two decoys.
+pub fn with_decoys() -> Scored {
+    let run = Run::new()
+        .labels([
+            label("level-shift-1", Kind::LevelShift, "s1", 100_000, 110_000),
+            label(
+                "recalibration-1",
+                Kind::Recalibration,
+                "s2",
+                100_000,
+                110_000,
+            ),
+            label(
+                "recalibration-2",
+                Kind::Recalibration,
+                "s3",
+                200_000,
+                210_000,
+            ),
+        ])
+        .alerts([alert_of(Kind::LevelShift, "a", "s2", 105_000, 105_000)]);
+    Scored::of(run, Vec::new())
+}

@@ -2,7 +2,7 @@
 
 use floodmark_reports::{detection_table, summary_md, terminal};
 
-use crate::runs::{Scored, empty, full, interrupted, invalid};
+use crate::runs::{Scored, empty, full, interrupted, invalid, with_decoys};
 
 fn summary(run: &Scored) -> String {
     let mut out = Vec::new();
@@ -204,4 +204,13 @@ fn texts_of_others_are_no_markup_in_the_summary() {
         text.contains("- Record `<x>` is \\[no\\](alert) - nor this.\n"),
         "{text}"
     );
+}
+
+#[test]
+fn texts_say_how_often_the_detector_fell_for_decoys() {
+    let run = with_decoys();
+    let line = "Alerted on 1 of 2 benign look-alikes (recalibration 1/2), with 1 false alert.";
+    assert!(summary(&run).contains(line), "{}", summary(&run));
+    assert!(terminal(&run.result).contains(line));
+    assert!(!terminal(&full().result).contains("look-alike"));
 }

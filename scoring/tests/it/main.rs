@@ -7,6 +7,7 @@
 )]
 
 mod brute_force;
+mod decoys;
 mod properties;
 mod scale;
 mod scores;
