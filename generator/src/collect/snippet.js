@@ -92,7 +92,13 @@
       const masked = field.type === 'password' ? undefined : await hash(field.value);
       track('field_input', { element: id(field), latency_ms, ...(masked && { input_hash: masked }) });
     }, true);
-    track(document.body?.dataset.floodmark ? name(document.body.dataset.floodmark) : 'page_view', { element: 'page' });
+    const opened = () => {
+      const said = document.body.dataset.floodmark;
+      track(said ? name(said) : 'page_view', { element: 'page' });
+    };
+    // A script in the page's head runs before there is a body.
+    if (document.body) opened();
+    else addEventListener('DOMContentLoaded', opened);
   } else {
     addEventListener('submit', event => {
       if (event.target.querySelector('input[type=search]')) track('search', {});
