@@ -50,7 +50,7 @@ enum News {
     /// Its first event is made, and it waits for the start.
     Ready,
     /// It has ended.
-    Ended(Stream, Result<Option<Tally>, GenerateError>),
+    Ended(Stream, Box<Result<Option<Tally>, GenerateError>>),
 }
 
 impl Flood<'_> {
@@ -87,7 +87,7 @@ impl Flood<'_> {
                         self.stop.store(true, Ordering::Relaxed);
                     }
                     // The receiver lives until all threads have ended.
-                    let _ = tell.send(News::Ended(stream, outcome));
+                    let _ = tell.send(News::Ended(stream, Box::new(outcome)));
                 });
             }
             drop(tell);
@@ -123,7 +123,7 @@ impl Flood<'_> {
         while ready < left {
             match news.recv() {
                 Ok(News::Ready) => ready += 1,
-                Ok(News::Ended(stream, outcome)) => take(&mut left, stream, outcome)?,
+                Ok(News::Ended(stream, outcome)) => take(&mut left, stream, *outcome)?,
                 Err(_) => break,
             }
         }
@@ -135,7 +135,7 @@ impl Flood<'_> {
         let elapsed = || RunMicros(self.clock.monotonic_us() - instants.started_mono_us);
         while left > 0 {
             match news.recv_timeout(look_every) {
-                Ok(News::Ended(stream, outcome)) => take(&mut left, stream, outcome)?,
+                Ok(News::Ended(stream, outcome)) => take(&mut left, stream, *outcome)?,
                 Ok(News::Ready) => {}
                 Err(mpsc::RecvTimeoutError::Timeout) => look(elapsed()),
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,

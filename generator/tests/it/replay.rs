@@ -10,7 +10,7 @@ use std::{
 use floodmark_contracts::{
     clock::{EventTime, RunMicros},
     event::sensor::SensorReading,
-    job::{Connection, GeneratorJob},
+    job::{self, Connection, GeneratorJob, Start, WorkerShare},
     kind::Kind,
     label::Label,
     record::GeneratorFacts,
@@ -285,6 +285,10 @@ fn generated(out: &Path, sink: &SinkChoice, bootstrap: String) -> (GeneratorFact
         },
         topics: BTreeMap::from([(Stream::Clickstream, "captured".to_owned())]),
         out: out.join("generated"),
+        pace: job::Pace::Schedule,
+        worker: WorkerShare::default(),
+        threads: 1,
+        start: Start::Ready,
     };
     let facts = run(
         &job,
