@@ -6,7 +6,12 @@
 //!
 //! One thread walks each stream's events as a run does. The cases take turns, round by round, so that
 //! whatever else the machine does meets all of them; the table has the medians. `FLOODMARK_BENCH_ROUNDS`
-//! and `FLOODMARK_BENCH_EVENTS` change how often and how much is measured.
+//! and `FLOODMARK_BENCH_EVENTS` change how often and how much is measured, `FLOODMARK_BENCH_STREAM`
+//! leaves out all but one stream.
+//!
+//! Start-up is all from the profile to the first event: the plan with its incidents, the labels, the crowd.
+//! The last column is what a slot costs a worker that does not own it, from the walk of one worker of
+//! eight. At the end a long run shows what memory does: `FLOODMARK_BENCH_LONG` events of the clickstream.
 //!
 //! A million a CPU second is what counts on a shared machine; a million a second of wall time is what
 //! one core gave while others used it too.
@@ -14,7 +19,7 @@
 use std::{error::Error, hint::black_box, time::Instant};
 
 use floodmark_contracts::{job::GeneratorSection, stream::Stream};
-use floodmark_generator::{Event, Plan, Share, events};
+use floodmark_generator::{Event, Plan, Share, events, labels};
 use nix::time::{ClockId, clock_gettime};
 
 /// Entities of the cases.
@@ -23,7 +28,7 @@ const POPULATIONS: [u32; 3] = [10_000, 100_000, 1_000_000];
 struct Case {
     stream: Stream,
     entities: u32,
-    plan: Plan,
+    section: GeneratorSection,
     found: Vec<Figures>,
 }
 
@@ -33,6 +38,7 @@ struct Figures {
     per_cpu_second: f64,
     bytes: f64,
     start_ms: f64,
+    pass_ns: f64,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -52,12 +58,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             continue;
         }
         for entities in POPULATIONS {
-            let section = section(stream, entities, count)?;
-            let plan = Plan::resolve(&section).map_err(|problems| format!("{problems:?}"))?;
             cases.push(Case {
                 stream,
                 entities,
-                plan,
+                section: section(stream, entities, count)?,
                 found: Vec::new(),
             });
         }
@@ -71,8 +75,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     report(&format!(
         "{rounds} rounds of {count} events, one thread, medians"
     ));
-    report("| stream | entities | M events/CPU-s | M events/s | bytes | start-up ms |");
-    report("|---|---|---|---|---|---|");
+    report(
+        "| stream | entities | M events/CPU-s | M events/s | bytes | start-up ms | ns to pass a slot |",
+    );
+    report("|---|---|---|---|---|---|---|");
     for case in &cases {
         let median = |of: fn(&Figures) -> f64| {
             let mut values: Vec<f64> = case.found.iter().map(of).collect();
@@ -80,22 +86,24 @@ fn main() -> Result<(), Box<dyn Error>> {
             values[values.len() / 2]
         };
         report(&format!(
-            "| {} | {} | {:.2} | {:.2} | {:.0} | {:.0} |",
+            "| {} | {} | {:.2} | {:.2} | {:.0} | {:.0} | {:.1} |",
             case.stream,
             case.entities,
             median(|f| f.per_cpu_second) / 1e6,
             median(|f| f.per_second) / 1e6,
             median(|f| f.bytes),
             median(|f| f.start_ms),
+            median(|f| f.pass_ns),
         ));
     }
-    Ok(())
+    long_run(setting("FLOODMARK_BENCH_LONG", 100_000_000)?)
 }
 
 fn measure(case: &Case) -> Result<Figures, Box<dyn Error>> {
     let begun = now();
-    let mut stream =
-        events(&case.plan, case.stream, Share::WHOLE).ok_or("the plan has the stream")?;
+    let plan = resolved(&case.section)?;
+    black_box(labels(&plan));
+    let mut stream = events(&plan, case.stream, Share::WHOLE).ok_or("no such stream")?;
     let mut event = Event::default();
     let mut more = stream.next_into(&mut event);
     let start_ms = begun.elapsed().as_secs_f64() * 1e3;
@@ -108,12 +116,63 @@ fn measure(case: &Case) -> Result<Figures, Box<dyn Error>> {
         more = stream.next_into(&mut event);
     }
     let n = n as f64;
+    let (seconds, cpu) = (wall.elapsed().as_secs_f64(), cpu_seconds()? - cpu);
     Ok(Figures {
-        per_second: n / wall.elapsed().as_secs_f64(),
-        per_cpu_second: n / (cpu_seconds()? - cpu),
+        per_second: n / seconds,
+        per_cpu_second: n / cpu,
         bytes: bytes as f64 / n,
         start_ms,
+        pass_ns: pass_ns(&plan, case.stream, cpu / n)?,
     })
+}
+
+/// What a slot costs that is another worker's, where an own one costs `own` CPU seconds.
+fn pass_ns(plan: &Plan, stream: Stream, own: f64) -> Result<f64, Box<dyn Error>> {
+    let share = Share::new(0, 8).ok_or("there is a first of eight workers")?;
+    let mut walk = events(plan, stream, share).ok_or("no such stream")?;
+    let mut event = Event::default();
+    let cpu = cpu_seconds()?;
+    let mut made = 0u64;
+    while walk.next_into(&mut event) {
+        black_box(&event.value);
+        made += 1;
+    }
+    let cpu = cpu_seconds()? - cpu;
+    let passed = plan.slots(stream).saturating_sub(made).max(1);
+    Ok((cpu - own * made as f64) * 1e9 / passed as f64)
+}
+
+/// Walks many events and shows the resident memory on the way.
+fn long_run(count: u64) -> Result<(), Box<dyn Error>> {
+    if count == 0 {
+        return Ok(());
+    }
+    let section = section(Stream::Clickstream, 100_000, count)?;
+    let plan = resolved(&section)?;
+    let mut stream = events(&plan, Stream::Clickstream, Share::WHOLE).ok_or("no such stream")?;
+    let (mut event, mut done) = (Event::default(), 0);
+    report(&format!(
+        "{count} events of clickstream, 100000 entities: resident MiB"
+    ));
+    while stream.next_into(&mut event) {
+        black_box(&event.value);
+        if done % (count / 10).max(1) == 0 {
+            report(&format!("{done}: {:.1}", resident_mib()?));
+        }
+        done += 1;
+    }
+    report(&format!("{done}: {:.1}", resident_mib()?));
+    Ok(())
+}
+
+fn resident_mib() -> Result<f64, Box<dyn Error>> {
+    let pages = std::fs::read_to_string("/proc/self/statm")?;
+    let resident = pages.split_whitespace().nth(1).ok_or("no second number")?;
+    Ok(resident.parse::<f64>()? * 4096.0 / 1_048_576.0)
+}
+
+fn resolved(section: &GeneratorSection) -> Result<Plan, Box<dyn Error>> {
+    Plan::resolve(section).map_err(|problems| format!("{problems:?}").into())
 }
 
 /// A profile like the shipped ones: Poisson arrivals, disorder, lateness, incidents of several kinds.

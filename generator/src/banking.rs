@@ -47,6 +47,7 @@ pub(crate) struct Visit {
     device: u64,
     address: Ipv4Addr,
     step: u8,
+    script: Script,
 }
 
 /// Where a customer usually is.
@@ -138,12 +139,9 @@ impl<'a> Customers<'a> {
             device,
             address,
             step: 0,
+            // What the customer does is drawn from the session alone.
+            script: Script::draw(self.visits.draws(session)),
         }
-    }
-
-    /// What the customer does in the visit, drawn from its session alone.
-    fn script(&self, session: u64) -> Script {
-        Script::draw(self.visits.draws(session))
     }
 }
 
@@ -156,13 +154,13 @@ impl Visits for Customers<'_> {
 
     fn resume(&self, user: u32, draws: &mut Draws) -> Visit {
         let mut visit = self.visit(user, draws);
-        let steps = u32::from(self.script(visit.session).len());
+        let steps = u32::from(visit.script.len());
         visit.step = u8::try_from(draws.below(steps)).unwrap_or_default();
         visit
     }
 
     fn step(&self, visit: &mut Visit, draws: &mut Draws) -> (Content, Option<i64>) {
-        let script = self.script(visit.session);
+        let script = visit.script;
         let (action, quick) = script.action(visit.step);
         visit.step += 1;
         let latency_ms = if quick {

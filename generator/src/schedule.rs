@@ -15,7 +15,7 @@ use crate::draw::{Key, unit};
 use crate::math::ln;
 
 /// Slots between two remembered sums of a Poisson schedule.
-const STRIDE: u64 = 1024;
+const STRIDE: u64 = 64;
 
 /// Share of an event that may be missing from a whole number of them by rounding alone.
 const ROUNDING: f64 = 1e-6;
