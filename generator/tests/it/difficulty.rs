@@ -22,11 +22,11 @@ fn found(rule: Rule, strength: Option<f64>) -> (Scores, Baseline) {
 fn fixed_rules_stay_below_seven_tenths_at_default_difficulty() {
     for rule in RULES {
         let (scores, _) = found(rule, None);
-        assert!(scores.labels >= 10, "{}", rule.kind);
+        assert!(scores.labels >= 10, "{}", rule.name);
         assert!(
             scores.f1.is_none_or(|f1| f1 < 0.7),
             "{}: {:?}",
-            rule.kind,
+            rule.name,
             scores.f1
         );
     }
