@@ -106,7 +106,7 @@ pub fn html(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportEr
         phases: tables::phases(result),
         warnings: warnings(result),
         tolerances: tables::tolerances(&result.detection.tolerances),
-        lateness: tables::lateness(&result.detection),
+        lateness: tables::lateness(&result.detection.tolerances),
     };
     // No tool that reads the file, a terminal among them, should meet control characters in it.
     let shown = |c: char| if c == '\n' { c } else { prose::visible(c) };

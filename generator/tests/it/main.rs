@@ -8,6 +8,7 @@
 
 mod cluster;
 mod collect;
+mod difficulty;
 mod events;
 mod explain;
 mod fixture;

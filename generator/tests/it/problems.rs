@@ -260,6 +260,91 @@ fn each_problem_names_its_path_and_what_would_work() {
 }
 
 #[test]
+fn parameters_of_incidents_that_cannot_be_are_refused() {
+    for (entry, field, text) in [
+        ("{ magnitude: 1 }", "count", "or `prevalence` as a share"),
+        (
+            "{ count: 2, prevalence: 0.1 }",
+            "prevalence",
+            "leave one of them out",
+        ),
+        (
+            "{ prevalence: 1.5 }",
+            "prevalence",
+            "`1.5` is no share of the entities",
+        ),
+        (
+            "{ count: 2, magnitude: 1, magnitudes: { from: 0.1, to: 1 } }",
+            "magnitudes",
+            "leave one of them out",
+        ),
+        (
+            "{ count: 2, magnitudes: { from: 2, to: 1 } }",
+            "magnitudes",
+            "the weakest first",
+        ),
+        ("{ count: 2, size: 3 }", "size", "`bot` has no size"),
+        (
+            "{ count: 2, ramp_in: 10s }",
+            "ramp_in",
+            "`bot` does not build up",
+        ),
+        (
+            "{ prevalence: 1.0 }",
+            "count",
+            "`1500` incidents find no user",
+        ),
+    ] {
+        let bot = format!("bot: {entry}");
+        let found = problems(&[("bot: { count: 2, magnitude: 1 }", &bot)]);
+        let path = format!("streams.clickstream.anomalies[1].bot.{field}: ");
+        let is_it = |problem: &&String| problem.starts_with(&path) && problem.contains(text);
+        assert!(found.iter().any(|p| is_it(&p)), "{entry}: {found:#?}");
+    }
+    let spike = "traffic-spike: { count: 1, ramp_in: 3m }";
+    let found = problems(&[("traffic-spike: { count: 1, magnitude: 1 }", spike)]);
+    assert!(
+        found[0].contains("`180s` is longer than the incident of `120s`"),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn incidents_that_need_what_is_not_there_are_refused() {
+    for (from, to, text) in [
+        (
+            "traffic-spike: { count: 1, magnitude: 1 }",
+            "referrer-spam: { count: 1 }",
+            "set the stream's `referrer: true`",
+        ),
+        (
+            "population: { entities: 800, skew: 0.5 }",
+            "population: { entities: 800, skew: 0.5 }\n    referrer: true",
+            "streams.banking.referrer: `banking` has no such field",
+        ),
+        (
+            "drop-out: { count: 2, magnitude: 1 }",
+            "group-failure: { count: 9, duration: 3m }",
+            "and there are 2",
+        ),
+    ] {
+        let found = problems(&[(from, to)]);
+        assert!(found.iter().any(|p| p.contains(text)), "{to}: {found:#?}");
+    }
+    let mut section = section(ALL);
+    section.streams.clickstream = None;
+    let across = r#"{ "bot-then-takeover": { "count": 1 } }"#;
+    let banking = section.streams.banking.as_mut().unwrap();
+    banking
+        .anomalies
+        .push(serde_json::from_str(across).unwrap());
+    let found = Plan::resolve(&section).unwrap_err();
+    let text = "streams.banking.anomalies[4].bot-then-takeover: `bot-then-takeover` needs the stream \
+                `clickstream`, and the profile has none; add it";
+    assert_eq!(found[0].to_string(), text);
+}
+
+#[test]
 fn sensors_that_would_report_twice_in_an_instant_are_refused() {
     let found = problems(&[("rate: 600/s", "rate: 600k/s"), ("speed: 60", "speed: 1")]);
     let text = "streams.sensors.population.entities: 20 sensors at up to `600000/s` would each report \

@@ -1,10 +1,7 @@
 //! Rows of the report's tables, ready to print.
 
-use floodmark_contracts::{
-    kind::Kind,
-    result::{
-        Baseline, DecoyScores, Detection, RunResult, Scores, Throughput, Tolerances, ValidityStatus,
-    },
+use floodmark_contracts::result::{
+    Baseline, DecoyScores, Detection, RunResult, Scores, Throughput, Tolerances, ValidityStatus,
 };
 
 use crate::{
@@ -371,11 +368,9 @@ pub(super) fn tolerances(tolerances: &Tolerances) -> Vec<Pair> {
     ]
 }
 
-/// The tolerance after an incident's end, of the kinds that the run has to do with.
-pub(super) fn lateness(detection: &Detection) -> Vec<Pair> {
-    let late = detection.tolerances.late_ms.iter();
-    let is_here = |(kind, _): &(&Kind, &i64)| detection.per_kind.contains_key(kind);
-    late.filter(is_here)
-        .map(|(kind, ms)| Pair::new(kind.name(), setting_millis(*ms)))
+/// The tolerance after an incident's end, by kind.
+pub(super) fn lateness(tolerances: &Tolerances) -> Vec<Pair> {
+    let late = tolerances.late_ms.iter();
+    late.map(|(kind, ms)| Pair::new(kind.name(), setting_millis(*ms)))
         .collect()
 }

@@ -375,15 +375,30 @@ fn all_tolerances_are_printed() {
     # After an incident's end
     traffic-spike: 2 min
     bot: 5 min
+    click-fraud: 5 min
     impossible-navigation: 5 min
+    geo-hop: 5 min
+    funnel-drop-off: 2 min
     error-burst: 2 min
+    inhuman-speed: 2 min
+    cart-abandonment: 2 min
+    referrer-spam: 2 min
     credential-stuffing: 2 min
     account-takeover: 5 min
     impossible-travel: 5 min
     machine-speed-input: 2 min
+    session-hijack: 5 min
+    mule-device: 5 min
+    slow-brute-force: 5 min
+    replayed-input: 5 min
+    bot-then-takeover: 5 min
     sensor-spike: 15 s
     level-shift: 1 min
+    drift: 2 min
     stuck-value: 1 min
+    noise-burst: 1 min
     drop-out: 1 min
+    season-shift: 5 min
+    group-failure: 1 min
     "#);
 }

@@ -18,7 +18,7 @@ use crate::{
     plan::{Entity, Occupied},
 };
 
-pub(crate) const FACTS: Facts = Facts::new(4, 120_000).magnitude(0.3).ramps();
+pub(crate) const FACTS: Facts = Facts::new(4, 120_000).magnitude(0.15).ramps();
 
 const ATTEMPTS_PER_MINUTE: f64 = 20.0;
 

@@ -11,7 +11,7 @@ use crate::{
     plan::Occupied,
 };
 
-pub(crate) const FACTS: Facts = Facts::new(7, 30_000).magnitude(0.2);
+pub(crate) const FACTS: Facts = Facts::new(7, 30_000).magnitude(0.1);
 
 /// Inputs of a form that is filled in by a machine.
 const INPUTS: usize = 12;

@@ -8,7 +8,7 @@ use crate::{
     plan::Occupied,
 };
 
-pub(crate) const FACTS: Facts = Facts::new(1, 180_000).magnitude(0.5);
+pub(crate) const FACTS: Facts = Facts::new(1, 180_000).magnitude(0.3);
 
 /// Gap between a bot's requests in milliseconds of event time, and how much it varies.
 const GAP_MS: f64 = 2000.0;

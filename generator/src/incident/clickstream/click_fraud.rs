@@ -9,13 +9,15 @@ use crate::{
     content::{ClickAction, Origin},
     incident::{
         Impossible, Occasion, Script,
-        facts::Facts,
+        facts::{Facts, HappensTo},
         times::{at_least_one, count_snr, in_order, uneven_times},
     },
     plan::{Entity, Occupied},
 };
 
-pub(crate) const FACTS: Facts = Facts::new(13, 300_000).size(3, 1, 100);
+pub(crate) const FACTS: Facts = Facts::new(13, 300_000)
+    .on(HappensTo::Pages(6))
+    .size(3, 1, 100);
 
 /// Clicks of each user in a minute.
 const CLICKS_PER_MINUTE: f64 = 6.0;

@@ -17,7 +17,7 @@ use crate::{
 };
 
 pub(crate) const FACTS: Facts = Facts::new(3, 120_000)
-    .magnitude(0.3)
+    .magnitude(0.2)
     .on(HappensTo::Pages(PAGES))
     .ramps();
 

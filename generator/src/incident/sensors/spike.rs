@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-pub(crate) const FACTS: Facts = Facts::new(8, 0).magnitude(0.5).on(HappensTo::Sensors);
+pub(crate) const FACTS: Facts = Facts::new(8, 0).magnitude(0.1).on(HappensTo::Sensors);
 
 /// How far a spike is off, at least and at most.
 const SPIKE: (f64, f64) = (90.0, 150.0);
