@@ -22,7 +22,7 @@ use crate::{
 const SAMPLE: u64 = 10_000;
 
 /// Parts of a section that stand in the explanation already.
-const EXPLAINED: [&str; 8] = [
+const EXPLAINED: [&str; 9] = [
     "rate",
     "topic",
     "partitions",
@@ -31,6 +31,7 @@ const EXPLAINED: [&str; 8] = [
     "format",
     "population",
     "anomalies",
+    "decoys",
 ];
 
 /// A plan in numbers.
@@ -81,6 +82,8 @@ pub struct StreamExplanation {
     pub bytes: Bytes,
     /// Labels by kind.
     pub labels: BTreeMap<Kind, usize>,
+    /// Decoys by kind: labelled, and false alarms to alert on.
+    pub decoys: BTreeMap<Kind, usize>,
     /// Events that labels name.
     pub labelled_events: usize,
     /// Disorder, duplicates and all else that is done to the events, as the profile asks for it.
@@ -110,8 +113,15 @@ pub fn explain(plan: &Plan) -> Explanation {
         let (topic, partitions) = plan.topic(stream).unwrap_or_default();
         let slots = plan.slots(stream);
         let own = || all_labels.iter().filter(|label| label.stream == stream);
-        let mut by_kind = BTreeMap::new();
-        own().for_each(|label| *by_kind.entry(label.kind).or_default() += 1);
+        let (mut by_kind, mut decoys) = (BTreeMap::new(), BTreeMap::new());
+        for label in own() {
+            let counts = if label.benign {
+                &mut decoys
+            } else {
+                &mut by_kind
+            };
+            *counts.entry(label.kind).or_default() += 1;
+        }
         StreamExplanation {
             stream,
             topic: topic.to_owned(),
@@ -125,6 +135,7 @@ pub fn explain(plan: &Plan) -> Explanation {
             mean_rate: slots as f64 / duration_s,
             bytes: bytes(plan, stream),
             labels: by_kind,
+            decoys,
             labelled_events: own().map(|label| label.event_ids.len()).sum(),
             asked: asked(raw),
         }

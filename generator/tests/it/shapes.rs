@@ -393,3 +393,40 @@ proptest! {
         prop_assert_eq!(drawn(&resolved(with)), drawn(&resolved(without)));
     }
 }
+
+#[test]
+fn a_referrer_that_was_asked_for_is_a_field_like_the_others() {
+    let own = plan(Stream::Clickstream, "referrer: true");
+    for format in ["json", "avro"] {
+        let lines = format!(
+            "referrer: true\nformat: {format}\nfields: {{ rename: {{ referrer: came_from }} }}"
+        );
+        let plan = plan(Stream::Clickstream, &lines);
+        let schemas = plan.schemas(Stream::Clickstream);
+        let mut from = BTreeSet::new();
+        for (event, own) in some(&plan, Stream::Clickstream)
+            .iter()
+            .zip(some(&own, Stream::Clickstream))
+        {
+            let own: Value = serde_json::from_slice(&own.value).unwrap();
+            let value = read(&schemas, &event.value);
+            assert_eq!(value["came_from"], own["referrer"]);
+            from.insert(value["came_from"].as_str().unwrap().to_owned());
+        }
+        assert!(from.len() > 3, "{from:?}");
+        assert_eq!(
+            plan.field_name(Stream::Clickstream, "referrer"),
+            Some("came_from")
+        );
+    }
+    // Unasked, there is none to be renamed.
+    let section = shaped(
+        Stream::Clickstream,
+        "fields: { rename: { referrer: came_from } }",
+    );
+    let problems = Plan::resolve(&section).unwrap_err();
+    assert_eq!(
+        problems[0].path,
+        "streams.clickstream.fields.rename.referrer"
+    );
+}
