@@ -76,6 +76,8 @@ pub struct StreamExplanation {
     pub entities: u32,
     /// Slots: events, but for the readings that drop-outs take away.
     pub slots: u64,
+    /// Records to expect: those of the slots, second copies and malformed ones.
+    pub records: u64,
     /// Events per second of wall time, on average.
     pub mean_rate: f64,
     /// Size of a record's key and value, on average over a sample.
@@ -132,6 +134,7 @@ pub fn explain(plan: &Plan) -> Explanation {
             versions: plan.version_count(stream),
             entities: raw.population.entities,
             slots,
+            records: plan.expected_records(stream),
             mean_rate: slots as f64 / duration_s,
             bytes: bytes(plan, stream),
             labels: by_kind,
@@ -158,7 +161,7 @@ fn asked(raw: &StreamSection) -> Map<String, Value> {
         return Map::new();
     };
     let says_nothing = |value: &Value| match value {
-        Value::Null => true,
+        Value::Null | Value::Bool(false) => true,
         Value::Array(items) => items.is_empty(),
         Value::Number(number) => number.as_f64() == Some(0.0),
         _ => false,
@@ -189,7 +192,7 @@ fn bytes(plan: &Plan, stream: Stream) -> Bytes {
     Bytes {
         key: mean(key),
         value: mean(value),
-        total: (mean(key) + mean(value)) * plan.slots(stream) as f64,
+        total: (mean(key) + mean(value)) * plan.expected_records(stream) as f64,
         sample,
     }
 }

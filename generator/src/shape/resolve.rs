@@ -1,6 +1,6 @@
 //! From the profile's words about a stream's records to a compiled shape.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use floodmark_contracts::{
     clock::{EventTime, RunMicros, Timeline},
@@ -113,6 +113,7 @@ fn resolve_key(stream: Stream, own: Own, raw: &StreamSection, problems: &mut Pro
         return KeyField::Entity;
     };
     let path = |field: &str| format!("streams.{stream}.{field}");
+    // A field that may be null, a number or a time is no key: consumers join and partition by texts.
     let key = match record::field(own, name) {
         Some(source) if source == Source::entity(stream) => return KeyField::Entity,
         Some(source) if source.is_text() => KeyField::Field(source),
@@ -178,6 +179,7 @@ fn resolve_fields(stream: Stream, own: Own, raw: &RawFields, problems: &mut Prob
     named
 }
 
+/// Fields as they are written, each with a comma in front: the first one gets its brace in the end.
 fn compile(named: Named) -> Vec<Field> {
     let field = |(name, value): (String, Value)| Field {
         prefix: prefix(",", &name),
@@ -203,6 +205,7 @@ fn resolve_versions(
 ) -> (Versions, usize) {
     let shares = raw.versions.as_deref().unwrap_or(&[1.0]);
     let sum: f64 = shares.iter().sum();
+    // One version less than the most is left for the one that comes in mid-run.
     let sound = (1..MOST_VERSIONS).contains(&shares.len())
         && shares.iter().all(|share| *share > 0.0)
         && (sum - 1.0).abs() <= ROUNDING;
@@ -282,12 +285,13 @@ fn check_names(
         let ours = source.name();
         format!("streams.{stream}.fields.rename.{ours}")
     };
-    let mut seen: BTreeMap<&str, ()> = BTreeMap::new();
+    // What we add ourselves comes first, so that the problem is told of the field that can be renamed.
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
     for field in further {
-        seen.insert(&field.name, ());
+        seen.insert(&field.name);
     }
     if raw.pad_bytes.is_some() {
-        seen.insert(PADDING_FIELD, ());
+        seen.insert(PADDING_FIELD);
     }
     for field in fields {
         let name = field.name.as_str();
@@ -300,7 +304,7 @@ fn check_names(
                 "`{name}` is no name of a field; use letters, digits and `_`{also}, not a digit first"
             );
             problems.add(path(field), text);
-        } else if seen.insert(name, ()).is_some() {
+        } else if !seen.insert(name) {
             let text = format!("there is another field `{name}`; use another name");
             problems.add(path(field), text);
         }
