@@ -22,7 +22,7 @@ use crate::{
 const SAMPLE: u64 = 10_000;
 
 /// Parts of a section that stand in the explanation already.
-const EXPLAINED: [&str; 8] = [
+const EXPLAINED: [&str; 9] = [
     "rate",
     "topic",
     "partitions",
@@ -31,6 +31,7 @@ const EXPLAINED: [&str; 8] = [
     "format",
     "population",
     "anomalies",
+    "decoys",
 ];
 
 /// A plan in numbers.
@@ -75,12 +76,16 @@ pub struct StreamExplanation {
     pub entities: u32,
     /// Slots: events, but for the readings that drop-outs take away.
     pub slots: u64,
+    /// Records to expect: those of the slots, second copies and malformed ones.
+    pub records: u64,
     /// Events per second of wall time, on average.
     pub mean_rate: f64,
     /// Size of a record's key and value, on average over a sample.
     pub bytes: Bytes,
     /// Labels by kind.
     pub labels: BTreeMap<Kind, usize>,
+    /// Decoys by kind: labelled, and false alarms to alert on.
+    pub decoys: BTreeMap<Kind, usize>,
     /// Events that labels name.
     pub labelled_events: usize,
     /// Disorder, duplicates and all else that is done to the events, as the profile asks for it.
@@ -110,8 +115,15 @@ pub fn explain(plan: &Plan) -> Explanation {
         let (topic, partitions) = plan.topic(stream).unwrap_or_default();
         let slots = plan.slots(stream);
         let own = || all_labels.iter().filter(|label| label.stream == stream);
-        let mut by_kind = BTreeMap::new();
-        own().for_each(|label| *by_kind.entry(label.kind).or_default() += 1);
+        let (mut by_kind, mut decoys) = (BTreeMap::new(), BTreeMap::new());
+        for label in own() {
+            let counts = if label.benign {
+                &mut decoys
+            } else {
+                &mut by_kind
+            };
+            *counts.entry(label.kind).or_default() += 1;
+        }
         StreamExplanation {
             stream,
             topic: topic.to_owned(),
@@ -122,9 +134,11 @@ pub fn explain(plan: &Plan) -> Explanation {
             versions: plan.version_count(stream),
             entities: raw.population.entities,
             slots,
+            records: plan.expected_records(stream),
             mean_rate: slots as f64 / duration_s,
             bytes: bytes(plan, stream),
             labels: by_kind,
+            decoys,
             labelled_events: own().map(|label| label.event_ids.len()).sum(),
             asked: asked(raw),
         }
@@ -147,7 +161,7 @@ fn asked(raw: &StreamSection) -> Map<String, Value> {
         return Map::new();
     };
     let says_nothing = |value: &Value| match value {
-        Value::Null => true,
+        Value::Null | Value::Bool(false) => true,
         Value::Array(items) => items.is_empty(),
         Value::Number(number) => number.as_f64() == Some(0.0),
         _ => false,
@@ -178,7 +192,7 @@ fn bytes(plan: &Plan, stream: Stream) -> Bytes {
     Bytes {
         key: mean(key),
         value: mean(value),
-        total: (mean(key) + mean(value)) * plan.slots(stream) as f64,
+        total: (mean(key) + mean(value)) * plan.expected_records(stream) as f64,
         sample,
     }
 }

@@ -34,7 +34,7 @@ use crate::{
     ids::EventIds,
     incident::Incident,
     schedule::Schedule,
-    shape::{Shape, Source, default_schema},
+    shape::{Shape, Source, default_schema, own_fields},
     skew::{ClockSkew, Idle},
 };
 
@@ -200,7 +200,10 @@ impl Plan {
     pub fn field_names(&self, stream: Stream) -> Vec<String> {
         match self.stream(stream).map(|plan| &plan.shape) {
             Some(Some(shape)) => shape.names().map(str::to_owned).collect(),
-            Some(None) => Source::names(stream).map(str::to_owned).collect(),
+            Some(None) => self
+                .own_fields(stream)
+                .map(|(name, _)| name.to_owned())
+                .collect(),
             None => Vec::new(),
         }
     }
@@ -209,11 +212,17 @@ impl Plan {
     /// have it or the profile leaves it out. Whatever names a field to people asks here.
     #[must_use]
     pub fn field_name(&self, stream: Stream, ours: &str) -> Option<&str> {
-        let source = Source::named(stream, ours)?;
+        let (name, source) = self.own_fields(stream).find(|(name, _)| *name == ours)?;
         match &self.stream(stream)?.shape {
             Some(shape) => shape.name_of(source),
-            None => Source::names(stream).find(|name| *name == ours),
+            None => Some(name),
         }
+    }
+
+    fn own_fields(&self, stream: Stream) -> impl Iterator<Item = (&'static str, Source)> {
+        let section = self.inner.section.streams.get(stream);
+        let fields = section.map_or(&[][..], |section| own_fields(stream, section));
+        fields.iter().copied()
     }
 
     /// Number of versions of a stream's schema over the run.

@@ -18,7 +18,7 @@ use floodmark_contracts::{
 };
 
 use self::added::Added;
-pub(crate) use self::record::{Datum, Record, Source};
+pub(crate) use self::record::{Datum, Record, Source, fields as own_fields};
 pub(crate) use self::resolve::{RunTimes, resolve};
 pub use self::schema::SchemaIds;
 pub(crate) use self::schema::default_schema;

@@ -1,7 +1,8 @@
 //! `floodmark explain`: what a profile would send, without sending it.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
+use floodmark_contracts::kind::Kind;
 use floodmark_generator::{Explanation, explain, explain::StreamExplanation};
 use serde::Serialize;
 
@@ -78,21 +79,28 @@ fn describe(out: &mut String, stream: &StreamExplanation) -> Result<(), Failure>
         },
         stream.fields.join(", ")
     )?;
-    let labels: Vec<String> = stream
-        .labels
-        .iter()
-        .map(|(kind, count)| format!("{count} {kind}"))
-        .collect();
-    let labels = if labels.is_empty() {
-        "none".to_owned()
-    } else {
-        format!("{} ({} events)", labels.join(", "), stream.labelled_events)
-    };
-    writeln!(out, "  labels      {labels}")?;
+    writeln!(
+        out,
+        "  labels      {} ({} events, decoys included)",
+        counts(&stream.labels),
+        stream.labelled_events
+    )?;
+    writeln!(out, "  decoys      {}", counts(&stream.decoys))?;
     for (name, value) in &stream.asked {
         writeln!(out, "  {name:<11} {}", json(value)?)?;
     }
     Ok(())
+}
+
+fn counts(by_kind: &BTreeMap<Kind, usize>) -> String {
+    let all: Vec<String> = by_kind
+        .iter()
+        .map(|(kind, count)| format!("{count} {kind}"))
+        .collect();
+    if all.is_empty() {
+        return "none".to_owned();
+    }
+    all.join(", ")
 }
 
 fn json(value: &impl Serialize) -> Result<String, Failure> {

@@ -114,6 +114,7 @@ impl Origins {
 /// All paths.
 pub(super) fn router(app: Arc<App>, body_limit: usize) -> Router {
     let origins = app.origins.clone();
+    // Pages of the collector's own address need no permission of this kind, so its host is not asked for.
     let allowed = AllowOrigin::predicate(move |origin: &HeaderValue, _| {
         origin
             .to_str()
@@ -132,6 +133,7 @@ pub(super) fn router(app: Arc<App>, body_limit: usize) -> Router {
         .with_state(app)
 }
 
+/// The script, told which stream it is for.
 async fn snippet(State(app): State<Arc<App>>) -> Response {
     let script = SNIPPET.replace("%STREAM%", app.stream.name());
     let headers = [
@@ -141,6 +143,7 @@ async fn snippet(State(app): State<Arc<App>>) -> Response {
     (headers, script).into_response()
 }
 
+/// Whether events get through, for whoever watches over the collector.
 async fn health(State(app): State<Arc<App>>) -> Response {
     if app.writer.is_down() {
         let reason = json!({ "error": "the broker takes no events" });
@@ -149,6 +152,7 @@ async fn health(State(app): State<Arc<App>>) -> Response {
     answer(StatusCode::OK, &json!({ "status": "ok" }))
 }
 
+/// Takes all events of a message, or none.
 async fn events(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,

@@ -222,10 +222,6 @@ fn resolve_stream(
         timeline: run.timeline,
     };
     let shape = shape::resolve(stream, raw, times, key.purpose(Purpose::Shape), problems);
-    if raw.referrer && shape.is_some() {
-        let text = "stands in the stream's own records only; leave out this or what shapes them";
-        problems.add(path("referrer"), text);
-    }
     Some(StreamPlan {
         stream,
         topic,

@@ -105,10 +105,9 @@ pub fn replay(
     let duration = schedule.last().map_or(RunMicros(0), |due| due.at);
     let mut told_us = 0;
     let mut next = 0;
-    while let Some(due) = schedule.get(next) {
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
+    while let Some(due) = schedule.get(next)
+        && !stop.load(Ordering::Relaxed)
+    {
         let now_us = now();
         if now_us - told_us >= PROGRESS_US {
             told_us = now_us;
@@ -127,10 +126,9 @@ pub fn replay(
         }
         let record = &job.recording.lanes[due.lane][due.row];
         // At `max` all are due at once; the record bears the time at which it is sent.
-        let at = if job.pace == Pace::Max {
-            RunMicros(now_us)
-        } else {
-            due.at
+        let at = match job.pace {
+            Pace::Max => RunMicros(now_us),
+            Pace::Speed(_) | Pace::Rate(_) => due.at,
         };
         if out.send(record, started_at.at(at), next, now_us)? {
             tally.sent(record, at, now_us);
@@ -144,21 +142,24 @@ pub fn replay(
         }
     }
     out.finish(&mut tally, &now)?;
-    let interrupted = next < schedule.len();
     // What was due when a signal came and was not sent counts as due.
     let unsent = &schedule[next..];
     tally.facts.due += unsent.partition_point(|due| due.at.0 <= now()) as u64;
     let facts = GeneratorFacts {
         started_at,
         streams: BTreeMap::from([(job.recording.stream, tally.facts()?)]),
-        interrupted,
+        interrupted: !unsent.is_empty(),
         scored: job.recording.scored(),
     };
-    let path = job.out.join("generator.json");
-    let text = serde_json::to_vec_pretty(&facts).map_err(std::io::Error::from);
-    text.and_then(|text| std::fs::write(&path, text))
-        .map_err(|source| ReplayError::Write { path, source })?;
+    write_facts(job, &facts)?;
     Ok(facts)
+}
+
+fn write_facts(job: &ReplayJob<'_>, facts: &GeneratorFacts) -> Result<(), ReplayError> {
+    let path = job.out.join("generator.json");
+    let text = serde_json::to_vec_pretty(facts).map_err(std::io::Error::from);
+    text.and_then(|text| std::fs::write(&path, text))
+        .map_err(|source| ReplayError::Write { path, source })
 }
 
 fn write_labels(job: &ReplayJob<'_>, schedule: &[Due]) -> Result<(), ReplayError> {

@@ -57,7 +57,7 @@ struct Row {
 }
 
 /// Rows of one sensor in the order of the file, with labelled stretches by event time, both ends inclusive.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Series {
     name: String,
     rows: Vec<Row>,
@@ -91,83 +91,101 @@ fn stretches(rows: &[Row]) -> Vec<(i64, i64)> {
         .collect()
 }
 
+/// Places of the columns that are read.
+struct Columns<'a> {
+    path: &'a Path,
+    time: usize,
+    value: usize,
+    label: Option<usize>,
+    key: Option<usize>,
+}
+
+impl<'a> Columns<'a> {
+    fn find(source: &'a CsvSource, header: &csv::StringRecord) -> Result<Self, ReplayError> {
+        let column = |wanted: &str| {
+            let found = header.iter().position(|found| found == wanted);
+            found.ok_or_else(|| {
+                let names: Vec<String> = header.iter().map(|name| format!("`{name}`")).collect();
+                let names = names.join(", ");
+                ReplayError::Layout {
+                    path: source.path.clone(),
+                    reason: format!("there is no column `{wanted}`; there are {names}"),
+                }
+            })
+        };
+        Ok(Self {
+            path: &source.path,
+            time: column(&source.time)?,
+            value: column(&source.value)?,
+            label: source.label.as_deref().map(column).transpose()?,
+            key: source.key.as_deref().map(column).transpose()?,
+        })
+    }
+
+    /// The name of a row's sensor, `own` if the file has no column for it, and the row.
+    fn row<'r>(
+        &self,
+        record: &'r csv::StringRecord,
+        own: &'r str,
+    ) -> Result<(&'r str, Row), ReplayError> {
+        let bad = |reason: String| ReplayError::Line {
+            path: self.path.to_owned(),
+            line: record.position().map_or(0, csv::Position::line),
+            reason,
+        };
+        let cell = |index: usize| record.get(index).unwrap_or_default();
+        let text = cell(self.value);
+        let value = text.parse::<f64>().ok().filter(|value| value.is_finite());
+        let value = value.ok_or_else(|| bad(format!("`{text}` is no finite number")))?;
+        let at_ms = parse_time(cell(self.time)).map_err(bad)?;
+        let label = self.label.map(|index| parse_label(cell(index)));
+        let labelled = label.transpose().map_err(bad)?.unwrap_or(false);
+        let name = self.key.map_or(own, cell);
+        if name.is_empty() {
+            return Err(bad("the name of the sensor is empty".to_owned()));
+        }
+        let row = Row {
+            at_ms,
+            value,
+            labelled,
+        };
+        Ok((name, row))
+    }
+}
+
 /// The series of a file, by name if it has a column of names.
 fn read_file(
     source: &CsvSource,
     name: &str,
     memory_mib: usize,
 ) -> Result<Vec<Series>, ReplayError> {
-    let path = &source.path;
+    let failed = |error| csv_error(&source.path, error);
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
-        .from_path(path)
-        .map_err(|error| csv_error(path, error))?;
-    let header = reader
-        .headers()
-        .map_err(|error| csv_error(path, error))?
-        .clone();
-    let column = |wanted: &str| {
-        header
-            .iter()
-            .position(|found| found == wanted)
-            .ok_or_else(|| {
-                let found: Vec<String> = header.iter().map(|name| format!("`{name}`")).collect();
-                ReplayError::Layout {
-                    path: path.clone(),
-                    reason: format!(
-                        "there is no column `{wanted}`; there are {}",
-                        found.join(", ")
-                    ),
-                }
-            })
-    };
-    let (time, value) = (column(&source.time)?, column(&source.value)?);
-    let label = source.label.as_deref().map(column).transpose()?;
-    let key = source.key.as_deref().map(column).transpose()?;
+        .from_path(&source.path)
+        .map_err(failed)?;
+    let header = reader.headers().map_err(failed)?.clone();
+    let columns = Columns::find(source, &header)?;
+    // What the rows become takes more room than they do; that is checked again when they are made.
     let mut most = (memory_mib << 20) / size_of::<Recorded>();
     let mut all: BTreeMap<String, Series> = BTreeMap::new();
     let mut record = csv::StringRecord::new();
-    while reader
-        .read_record(&mut record)
-        .map_err(|error| csv_error(path, error))?
-    {
-        let line = record.position().map_or(0, csv::Position::line);
-        let cell = |index: usize| record.get(index).unwrap_or_default();
-        let bad = |reason: String| ReplayError::Line {
-            path: path.clone(),
-            line,
-            reason,
-        };
-        let number = cell(value).parse::<f64>().ok().filter(|v| v.is_finite());
-        let row = Row {
-            at_ms: parse_time(cell(time)).map_err(bad)?,
-            value: number.ok_or_else(|| {
-                bad(format!(
-                    "`{}` is no finite number for the value",
-                    cell(value)
-                ))
-            })?,
-            labelled: label.map_or(Ok(false), |index| parse_label(cell(index)).map_err(bad))?,
-        };
-        let name = key.map_or(name, cell);
-        if name.is_empty() {
-            return Err(bad("the name of the sensor is empty".to_owned()));
-        }
-        if !all.contains_key(name) {
-            all.insert(
-                name.to_owned(),
-                Series {
-                    name: name.to_owned(),
-                    ..Series::default()
-                },
-            );
-        }
+    while reader.read_record(&mut record).map_err(failed)? {
+        let (name, row) = columns.row(&record, name)?;
         // Looked up by a borrowed name: a row costs no allocation.
-        if let Some(series) = all.get_mut(name) {
-            series.rows.push(row);
+        match all.get_mut(name) {
+            Some(series) => series.rows.push(row),
+            None => {
+                let series = Series {
+                    name: name.to_owned(),
+                    rows: vec![row],
+                    windows: Vec::new(),
+                };
+                all.insert(name.to_owned(), series);
+            }
         }
         most = most.checked_sub(1).ok_or_else(|| ReplayError::TooLarge {
-            source_name: path.display().to_string(),
+            source_name: source.path.display().to_string(),
             limit_mib: memory_mib,
         })?;
     }

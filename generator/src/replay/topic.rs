@@ -40,7 +40,6 @@ pub fn read_topic(source: &TopicSource, clock: &dyn Clock) -> Result<Recording, 
             topic: source.topic.clone(),
         });
     }
-    let mut lanes: BTreeMap<i32, Vec<Recorded>> = BTreeMap::new();
     let (mut ends, mut places) = (BTreeMap::new(), Vec::new());
     for bounds in admin.watermarks(&[source.topic.as_str()])? {
         if bounds.low < bounds.high {
@@ -48,19 +47,49 @@ pub fn read_topic(source: &TopicSource, clock: &dyn Clock) -> Result<Recording, 
             places.push((bounds.partition, StartOffset::Beginning));
         }
     }
+    if places.is_empty() {
+        return Err(empty(source));
+    }
     // The last offset may be a transaction's marker, so a partition's end is what the client reports.
     let settings = ConsumerSettings {
         report_ends: true,
         ..ConsumerSettings::default()
     };
     let mut consumer = BatchConsumer::new(&source.client, &settings)?;
-    if !places.is_empty() {
-        consumer.assign(&places, PATIENCE)?;
+    consumer.assign(&places, PATIENCE)?;
+    let lanes = read_to(&ends, &mut consumer, source, clock)?;
+    if lanes.is_empty() {
+        return Err(empty(source));
     }
+    Ok(Recording {
+        stream: source.stream,
+        clock: RecordedClock::Wall,
+        lanes,
+        truth: Vec::new(),
+        // A record's timestamp is when it was sent; the event time is in its value, in whatever form.
+        span: None,
+        scored: None,
+    })
+}
+
+fn empty(source: &TopicSource) -> ReplayError {
+    ReplayError::Empty {
+        source_name: source.topic.clone(),
+    }
+}
+
+/// The records of each partition before its end, in their order.
+fn read_to(
+    ends: &BTreeMap<i32, i64>,
+    consumer: &mut BatchConsumer,
+    source: &TopicSource,
+    clock: &dyn Clock,
+) -> Result<Vec<Vec<Recorded>>, ReplayError> {
+    let mut lanes: BTreeMap<i32, Vec<Recorded>> = BTreeMap::new();
+    let mut left = ends.clone();
     let mut budget = Budget::new(&source.topic, source.memory_mib);
     let mut batch = Batch::with_capacity(10_000);
     let mut last_us = clock.monotonic_us();
-    let mut left = ends.clone();
     while !left.is_empty() {
         consumer.poll(&mut batch, POLL)?;
         for message in batch.messages() {
@@ -95,21 +124,7 @@ pub fn read_topic(source: &TopicSource, clock: &dyn Clock) -> Result<Recording, 
         }
         batch.clear();
     }
-    let lanes: Vec<Vec<Recorded>> = lanes.into_values().collect();
-    if lanes.iter().all(Vec::is_empty) {
-        return Err(ReplayError::Empty {
-            source_name: source.topic.clone(),
-        });
-    }
-    Ok(Recording {
-        stream: source.stream,
-        clock: RecordedClock::Wall,
-        lanes,
-        truth: Vec::new(),
-        // A record's timestamp is when it was sent; the event time is in its value, in whatever form.
-        span: None,
-        scored: None,
-    })
+    Ok(lanes.into_values().collect())
 }
 
 fn recorded(message: &Message<'_>) -> Recorded {

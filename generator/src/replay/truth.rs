@@ -64,6 +64,7 @@ struct Moments {
 
 impl Moments {
     fn of(recording: &Recording, schedule: &[Due]) -> Self {
+        // Records out of order are sent with those before them, so the latest time is what has been reached.
         let mut latest = i64::MIN;
         let steps: Vec<(i64, RunMicros)> = schedule
             .iter()

@@ -2,6 +2,7 @@
 
 use floodmark_contracts::{
     event::{banking::BankingUiEvent, clickstream::ClickEvent, sensor::SensorReading},
+    profile::streams::StreamSection,
     stream::Stream,
 };
 
@@ -29,6 +30,7 @@ pub(crate) enum Source {
     IpAddress,
     Country,
     DeviceType,
+    Referrer,
     SensorId,
     Value,
 }
@@ -42,7 +44,8 @@ pub(crate) enum Datum<'a> {
     Double(f64),
 }
 
-const CLICKSTREAM: [(&str, Source); 9] = [
+/// Without the last one, unless the stream is asked for it.
+const CLICKSTREAM: [(&str, Source); 10] = [
     ("event_id", Source::EventId),
     ("user_id", Source::UserId),
     ("session_id", Source::SessionId),
@@ -52,6 +55,7 @@ const CLICKSTREAM: [(&str, Source); 9] = [
     ("ip_address", Source::IpAddress),
     ("country", Source::Country),
     ("device_type", Source::DeviceType),
+    ("referrer", Source::Referrer),
 ];
 
 const BANKING: [(&str, Source); 10] = [
@@ -73,30 +77,34 @@ const SENSORS: [(&str, Source); 3] = [
     ("timestamp", Source::Timestamp),
 ];
 
-/// Our fields of a stream, in the order in which they are written.
-pub(crate) fn fields(stream: Stream) -> &'static [(&'static str, Source)] {
+/// Our fields of a stream with this section, in the order in which they are written.
+pub(crate) fn fields(stream: Stream, section: &StreamSection) -> &'static [(&'static str, Source)] {
     match stream {
-        Stream::Clickstream => &CLICKSTREAM,
+        Stream::Clickstream if section.referrer => &CLICKSTREAM,
+        Stream::Clickstream => &CLICKSTREAM[..CLICKSTREAM.len() - 1],
         Stream::Banking => &BANKING,
         Stream::Sensors => &SENSORS,
     }
 }
 
-/// The field of a stream with this name of ours.
-pub(crate) fn field(stream: Stream, name: &str) -> Option<Source> {
-    let found = fields(stream).iter().find(|(ours, _)| *ours == name);
+/// The field with this name, if it is one of ours.
+pub(crate) fn field(ours: &[(&'static str, Source)], name: &str) -> Option<Source> {
+    let found = ours.iter().find(|(known, _)| *known == name);
     found.map(|(_, source)| *source)
 }
 
-impl Source {
-    /// The field of a stream with this name of ours.
-    pub(crate) fn named(stream: Stream, name: &str) -> Option<Self> {
-        field(stream, name)
-    }
+/// Names of fields, as messages list them.
+pub(crate) fn listed<'a>(ours: impl Iterator<Item = &'a (&'static str, Source)>) -> String {
+    let names: Vec<String> = ours.map(|(name, _)| format!("`{name}`")).collect();
+    names.join(", ")
+}
 
-    /// Our names of a stream's fields, in their order.
-    pub(crate) fn names(stream: Stream) -> impl Iterator<Item = &'static str> {
-        fields(stream).iter().map(|(name, _)| *name)
+impl Source {
+    /// Our name of the field.
+    pub(crate) fn name(self) -> &'static str {
+        let all = CLICKSTREAM.iter().chain(&BANKING).chain(&SENSORS);
+        let mut all = all.filter(|(_, source)| *source == self);
+        all.next().map_or("", |(name, _)| *name)
     }
 
     /// The field that names a stream's entity, which is the key by default.
@@ -111,7 +119,7 @@ impl Source {
     pub(crate) fn is_text(self) -> bool {
         !matches!(
             self,
-            Self::InputHash | Self::Timestamp | Self::LatencyMs | Self::Value
+            Self::InputHash | Self::Timestamp | Self::LatencyMs | Self::Value | Self::Referrer
         )
     }
 }
@@ -142,6 +150,7 @@ fn click<'a>(event: &'a ClickEvent<'a>, source: Source) -> Datum<'a> {
         Source::IpAddress => &event.ip_address,
         Source::Country => &event.country,
         Source::DeviceType => &event.device_type,
+        Source::Referrer => return Datum::Nullable(event.referrer.as_deref()),
         Source::Timestamp => return Datum::Long(event.timestamp.0),
         _ => return Datum::Nullable(None),
     })

@@ -1,6 +1,6 @@
 //! From the profile's words about a stream's records to a compiled shape.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use floodmark_contracts::{
     clock::{EventTime, RunMicros, Timeline},
@@ -44,20 +44,10 @@ pub(crate) fn resolve(
 ) -> Option<Shape> {
     let path = |field: &str| format!("streams.{stream}.{field}");
     let format = raw.encoding(stream);
-    let key = resolve_key(stream, raw.key.as_deref(), &path("key"), problems);
-    if key != KeyField::Entity {
-        let by_partition = [
-            ("partition_skew", raw.partition_skew > 0.0),
-            ("idle", !raw.idle.is_empty()),
-        ];
-        for (field, _) in by_partition.iter().filter(|(_, asked)| *asked) {
-            let text = "partitions are skewed or idle by their entities, which another key spreads over all \
-                        of them; leave this or `key` out";
-            problems.add(path(field), text);
-        }
-    }
-    let ours = resolve_fields(stream, &raw.fields, &path("fields"), problems);
-    let mut fields = compile(ours);
+    let own = record::fields(stream, raw);
+    let key = resolve_key(stream, own, raw, problems);
+    let named = resolve_fields(stream, own, &raw.fields, problems);
+    let mut fields = compile(named);
     let (versions, further_count) = resolve_versions(raw, run, draws, &path, problems);
     let mut further: Vec<Field> = further_fields(stream).collect();
     further.truncate(further_count);
@@ -68,22 +58,11 @@ pub(crate) fn resolve(
         problems.add(path("pad_bytes"), text);
     }
     check_names(stream, format, raw, &fields, &further, problems);
+    if is_own(stream, raw, key, further_count) {
+        return None;
+    }
     if let Some(first) = fields.first_mut() {
         first.prefix = prefix("{", &first.name);
-    }
-    // Asking for what is the default anyway keeps the stream's own encoder, and its bytes.
-    let own = StreamSection {
-        format: None,
-        ..raw.clone()
-    }
-    .encoding(stream);
-    let plain = format == own
-        && key == KeyField::Entity
-        && raw.fields.is_default()
-        && further_count == 0
-        && raw.pad_bytes.is_none();
-    if plain {
-        return None;
     }
     let padding = raw.pad_bytes.map(|least| Padding {
         least: least as usize,
@@ -109,68 +88,79 @@ pub(crate) fn resolve(
     })
 }
 
+/// True if the section asks for nothing but what is the default anyway: then the stream keeps its own
+/// encoder, and its bytes.
+fn is_own(stream: Stream, raw: &StreamSection, key: KeyField, further_count: usize) -> bool {
+    let unasked = StreamSection {
+        format: None,
+        ..raw.clone()
+    };
+    raw.encoding(stream) == unasked.encoding(stream)
+        && key == KeyField::Entity
+        && raw.fields.is_default()
+        && further_count == 0
+        && raw.pad_bytes.is_none()
+}
+
 /// Fields with their final names, ours before those that are added.
 type Named = Vec<(String, Value)>;
 
-fn resolve_key(
-    stream: Stream,
-    name: Option<&str>,
-    path: &str,
-    problems: &mut Problems,
-) -> KeyField {
-    let Some(name) = name else {
+/// Our fields of the stream.
+type Own = &'static [(&'static str, Source)];
+
+fn resolve_key(stream: Stream, own: Own, raw: &StreamSection, problems: &mut Problems) -> KeyField {
+    let Some(name) = raw.key.as_deref() else {
         return KeyField::Entity;
     };
-    if name == "none" {
-        return KeyField::None;
-    }
-    match record::field(stream, name) {
-        Some(source) if source == Source::entity(stream) => KeyField::Entity,
+    let path = |field: &str| format!("streams.{stream}.{field}");
+    // A field that may be null, a number or a time is no key: consumers join and partition by texts.
+    let key = match record::field(own, name) {
+        Some(source) if source == Source::entity(stream) => return KeyField::Entity,
         Some(source) if source.is_text() => KeyField::Field(source),
+        None if name == "none" => KeyField::None,
         _ => {
-            let texts: Vec<String> = record::fields(stream)
-                .iter()
-                .filter(|(_, source)| source.is_text())
-                .map(|(name, _)| format!("`{name}`"))
-                .collect();
-            let text = format!(
-                "`{name}` is no field that can be a key; use {} or `none`",
-                texts.join(", ")
-            );
-            problems.add(path, text);
-            KeyField::Entity
+            let texts = record::listed(own.iter().filter(|(_, source)| source.is_text()));
+            let text = format!("`{name}` is no field that can be a key; use {texts} or `none`");
+            problems.add(path("key"), text);
+            return KeyField::Entity;
         }
+    };
+    let by_partition = [
+        ("partition_skew", raw.partition_skew > 0.0),
+        ("idle", !raw.idle.is_empty()),
+    ];
+    for (field, _) in by_partition.iter().filter(|(_, asked)| *asked) {
+        let text = "partitions are skewed or idle by their entities, which another key spreads over all \
+                    of them; leave this or `key` out";
+        problems.add(path(field), text);
     }
+    key
 }
 
-fn resolve_fields(stream: Stream, raw: &RawFields, path: &str, problems: &mut Problems) -> Named {
+fn resolve_fields(stream: Stream, own: Own, raw: &RawFields, problems: &mut Problems) -> Named {
+    let path = format!("streams.{stream}.fields");
     let unknown = |name: &str| {
-        let ours: Vec<String> = record::fields(stream)
-            .iter()
-            .map(|(name, _)| format!("`{name}`"))
-            .collect();
-        format!(
-            "`{name}` is no field of the stream `{stream}`; there are {}",
-            ours.join(", ")
-        )
+        let known = record::listed(own.iter());
+        format!("`{name}` is no field of the stream `{stream}`; there are {known}")
     };
     for name in raw.rename.keys() {
-        if record::field(stream, name).is_none() {
+        if record::field(own, name).is_none() {
             problems.add(format!("{path}.rename.{name}"), unknown(name));
         }
     }
     for (index, name) in raw.omit.iter().enumerate() {
         let place = format!("{path}.omit[{index}]");
-        if record::field(stream, name).is_none() {
+        if record::field(own, name).is_none() {
             problems.add(place, unknown(name));
         } else if raw.rename.contains_key(name) {
             let text = format!("`{name}` is renamed too; keep one of the two");
             problems.add(place, text);
         }
     }
-    let mut named: Named = record::fields(stream)
+    let kept = own
         .iter()
-        .filter(|(name, _)| !raw.omit.iter().any(|omitted| omitted == name))
+        .filter(|(name, _)| !raw.omit.iter().any(|omitted| omitted == name));
+    let mut named: Named = kept
         .map(|(name, source)| {
             let name = raw.rename.get(*name).map_or(*name, String::as_str);
             (name.to_owned(), Value::Ours(*source))
@@ -183,14 +173,13 @@ fn resolve_fields(stream: Stream, raw: &RawFields, path: &str, problems: &mut Pr
         }
     }
     if named.is_empty() {
-        problems.add(
-            format!("{path}.omit"),
-            "no field is left; keep one, or add one",
-        );
+        let text = "no field is left; keep one, or add one";
+        problems.add(format!("{path}.omit"), text);
     }
     named
 }
 
+/// Fields as they are written, each with a comma in front: the first one gets its brace in the end.
 fn compile(named: Named) -> Vec<Field> {
     let field = |(name, value): (String, Value)| Field {
         prefix: prefix(",", &name),
@@ -216,6 +205,7 @@ fn resolve_versions(
 ) -> (Versions, usize) {
     let shares = raw.versions.as_deref().unwrap_or(&[1.0]);
     let sum: f64 = shares.iter().sum();
+    // One version less than the most is left for the one that comes in mid-run.
     let sound = (1..MOST_VERSIONS).contains(&shares.len())
         && shares.iter().all(|share| *share > 0.0)
         && (sum - 1.0).abs() <= ROUNDING;
@@ -292,18 +282,16 @@ fn check_names(
         let Value::Ours(source) = field.value else {
             return format!("streams.{stream}.fields.add.{}", field.name);
         };
-        let ours = record::fields(stream)
-            .iter()
-            .find(|(_, found)| *found == source);
-        let ours = ours.map_or("", |(name, _)| name);
+        let ours = source.name();
         format!("streams.{stream}.fields.rename.{ours}")
     };
-    let mut seen: BTreeMap<&str, ()> = BTreeMap::new();
+    // What we add ourselves comes first, so that the problem is told of the field that can be renamed.
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
     for field in further {
-        seen.insert(&field.name, ());
+        seen.insert(&field.name);
     }
     if raw.pad_bytes.is_some() {
-        seen.insert(PADDING_FIELD, ());
+        seen.insert(PADDING_FIELD);
     }
     for field in fields {
         let name = field.name.as_str();
@@ -316,7 +304,7 @@ fn check_names(
                 "`{name}` is no name of a field; use letters, digits and `_`{also}, not a digit first"
             );
             problems.add(path(field), text);
-        } else if seen.insert(name, ()).is_some() {
+        } else if !seen.insert(name) {
             let text = format!("there is another field `{name}`; use another name");
             problems.add(path(field), text);
         }

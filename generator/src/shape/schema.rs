@@ -59,25 +59,22 @@ pub(super) fn schema(stream: Stream, fields: &[Field], padded: bool, further: &[
     let padding = padded.then(|| json!({"name": PADDING_FIELD, "type": "string"}));
     let all = fields
         .iter()
-        .map(|field| described(stream, field, &published))
+        .map(|field| described(field, &published))
         .chain(padding)
-        .chain(
-            further
-                .iter()
-                .map(|field| described(stream, field, &published)),
-        )
+        .chain(further.iter().map(|field| described(field, &published)))
         .collect();
     schema["fields"] = Value::Array(all);
     schema.to_string()
 }
 
 /// A field in a schema; ours keep their type and their documentation under another name.
-fn described(stream: Stream, field: &Field, published: &Value) -> Value {
+fn described(field: &Field, published: &Value) -> Value {
     match &field.value {
         FieldValue::Ours(source) => {
-            let ours = super::record::fields(stream);
-            let place = ours.iter().position(|(_, found)| found == source);
-            let mut described = published[place.unwrap_or_default()].clone();
+            let ours = source.name();
+            let fields = published.as_array().into_iter().flatten();
+            let found = fields.into_iter().find(|field| field["name"] == ours);
+            let mut described = found.cloned().unwrap_or_default();
             described["name"] = json!(field.name);
             described
         }
@@ -108,7 +105,9 @@ mod tests {
                 .iter()
                 .map(|field| field["name"].as_str().unwrap())
                 .collect();
-            let ours: Vec<&str> = record::fields(stream)
+            // With all fields that a section can ask for.
+            let section = serde_json::from_str(r#"{ "rate": "1/s", "referrer": true }"#).unwrap();
+            let ours: Vec<&str> = record::fields(stream, &section)
                 .iter()
                 .map(|(name, _)| *name)
                 .collect();

@@ -95,6 +95,7 @@ impl KafkaSink {
 
 impl Sink for KafkaSink {
     fn send(&mut self, event: &Event, timestamp_ms: i64, tag: u64) -> Result<Handover, SinkError> {
+        // A record can only be sent inside of a transaction, if there are any.
         if let Some(transactions) = &mut self.transactions {
             transactions.open(&self.producer)?;
         }

@@ -48,3 +48,17 @@ fn a_shape_is_part_of_it() {
         stream.bytes.value
     );
 }
+
+#[test]
+fn copies_and_malformed_records_are_expected_too() {
+    let lines = "duplicates: { share: 0.1, delay: { uniform: { min: 0s, max: 1s } } }\nmalformed: { truncated: 0.05 }";
+    let plan = resolved(shaped(Stream::Clickstream, lines));
+    let found = &explain(&plan).streams[0];
+    let records = all_events(&plan, Stream::Clickstream).len() as f64;
+    assert!(
+        (found.records as f64 / records - 1.0).abs() < 0.02,
+        "{} of {records}",
+        found.records
+    );
+    assert!(found.asked.contains_key("malformed") && !found.asked.contains_key("referrer"));
+}

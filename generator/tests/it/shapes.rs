@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use apache_avro::{Schema, reader::datum::GenericDatumReader};
 use floodmark_contracts::{event::confluent::split_frame, job::GeneratorSection, stream::Stream};
-use floodmark_generator::{Event, Plan, SchemaIds, closing_events, fingerprint};
+use floodmark_generator::{Event, Plan, SchemaIds, Share, closing_events, fingerprint};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ fn plan(stream: Stream, lines: &str) -> Plan {
 
 /// The first events of a stream.
 fn some(plan: &Plan, stream: Stream) -> Vec<Event> {
-    floodmark_generator::events(plan, stream, floodmark_generator::Share::WHOLE)
+    floodmark_generator::events(plan, stream, Share::WHOLE)
         .unwrap()
         .take(2000)
         .collect()
@@ -391,5 +391,64 @@ proptest! {
                 .collect()
         };
         prop_assert_eq!(drawn(&resolved(with)), drawn(&resolved(without)));
+    }
+}
+
+#[test]
+fn a_referrer_that_was_asked_for_is_a_field_like_the_others() {
+    let own = plan(Stream::Clickstream, "referrer: true");
+    for format in ["json", "avro"] {
+        let lines = format!(
+            "referrer: true\nformat: {format}\nfields: {{ rename: {{ referrer: came_from }} }}"
+        );
+        let plan = plan(Stream::Clickstream, &lines);
+        let schemas = plan.schemas(Stream::Clickstream);
+        let mut from = BTreeSet::new();
+        for (event, own) in some(&plan, Stream::Clickstream)
+            .iter()
+            .zip(some(&own, Stream::Clickstream))
+        {
+            let own: Value = serde_json::from_slice(&own.value).unwrap();
+            let value = read(&schemas, &event.value);
+            assert_eq!(value["came_from"], own["referrer"]);
+            from.insert(value["came_from"].as_str().unwrap().to_owned());
+        }
+        assert!(from.len() > 3, "{from:?}");
+        assert_eq!(
+            plan.field_name(Stream::Clickstream, "referrer"),
+            Some("came_from")
+        );
+    }
+    // Unasked, there is none to be renamed.
+    let section = shaped(
+        Stream::Clickstream,
+        "fields: { rename: { referrer: came_from } }",
+    );
+    let problems = Plan::resolve(&section).unwrap_err();
+    assert_eq!(
+        problems[0].path,
+        "streams.clickstream.fields.rename.referrer"
+    );
+}
+
+#[test]
+fn workers_together_make_the_events_of_one_whatever_the_shape() {
+    let by_place = |mut events: Vec<Event>| {
+        events.sort_by_key(|event| (event.slot, event.due_ns));
+        events
+    };
+    for lines in [
+        "key: session_id\nformat: avro\npad_bytes: 300\nversions: [0.5, 0.5]",
+        "key: none\nfields: { add: { request: { id: uuid } } }",
+    ] {
+        let plan = plan(Stream::Clickstream, lines);
+        let whole = by_place(all_events(&plan, Stream::Clickstream));
+        let shared: Vec<Event> = (0..3)
+            .filter_map(|index| Share::new(index, 3))
+            .flat_map(|share| {
+                floodmark_generator::events(&plan, Stream::Clickstream, share).unwrap()
+            })
+            .collect();
+        assert!(whole == by_place(shared), "{lines}");
     }
 }
