@@ -285,6 +285,10 @@ fn generated(out: &Path, sink: &SinkChoice, bootstrap: String) -> (GeneratorFact
         },
         topics: BTreeMap::from([(Stream::Clickstream, "captured".to_owned())]),
         out: out.join("generated"),
+        pace: Default::default(),
+        worker: Default::default(),
+        threads: 1,
+        start: Default::default(),
     };
     let facts = run(
         &job,
