@@ -74,6 +74,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Measure how much this machine can send, so that no run asks it for more
     Calibrate(CalibrateArgs),
+    /// Put the figures of workers on several machines together
+    Merge(MergeArgs),
     /// Run the bundled detector
     Detect(DetectArgs),
     /// Score a run, or alerts and labels that other tools wrote
@@ -253,6 +255,22 @@ pub struct CalibrationArgs {
     /// Folder of the calibrations [default: $XDG_STATE_HOME/floodmark]
     #[arg(long, value_name = "DIR", env = "FLOODMARK_STATE")]
     pub state: Option<PathBuf>,
+}
+
+/// Arguments of `merge`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  floodmark merge worker-0 worker-1 worker-2 worker-3 --out whole")]
+pub struct MergeArgs {
+    /// The folders that the workers left
+    #[arg(value_name = "DIR", required = true)]
+    pub dirs: Vec<PathBuf>,
+    /// Where the whole goes
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Write into a folder that is not empty
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Arguments of `calibrate`.

@@ -32,6 +32,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Bench(args) => commands::bench::run(args, &cli.global),
         Command::Generate(args) => commands::generate::run(args, &cli.global),
         Command::Calibrate(args) => commands::calibrate::run(args, &cli.global),
+        Command::Merge(args) => commands::merge::run(args, &cli.global),
         Command::Detect(args) => commands::detect::run(args, &cli.global),
         Command::Score(args) => commands::score::run(args),
         Command::Report(args) => commands::report::run(args),

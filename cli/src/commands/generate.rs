@@ -1,7 +1,7 @@
 //! `floodmark generate`: the labelled events by themselves.
 
 mod job;
-mod verdict;
+pub(super) mod verdict;
 
 use std::{path::Path, sync::atomic::AtomicBool};
 

@@ -17,6 +17,7 @@ fn every_command_has_help_with_an_exit_code_of_zero() {
         "bench",
         "generate",
         "calibrate",
+        "merge",
         "detect",
         "score",
         "report",

@@ -367,3 +367,49 @@ fn a_load_above_what_the_machine_was_found_to_send_is_refused_with_the_numbers()
     );
     assert!([Some(0), Some(98)].contains(&tried.code()));
 }
+
+#[test]
+fn workers_of_several_machines_are_put_together_afterwards() {
+    let dir = tempfile::tempdir().unwrap();
+    let yaml = steady(dir.path(), "clickstream", "2k/s", "1s");
+    let start = jiff::Timestamp::now() + Duration::from_secs(2);
+    let start = start.to_string();
+    let worker = |index: &str, start: &str, out: &str| {
+        let arguments = [
+            "--worker-index",
+            index,
+            "--start-at",
+            start,
+            yaml.to_str().unwrap(),
+        ];
+        Running::generate(&arguments, &dir.path().join(out))
+    };
+    let later = (jiff::Timestamp::now() + Duration::from_secs(3)).to_string();
+    let mut running = [
+        worker("0/2", &start, "a"),
+        worker("1/2", &start, "b"),
+        worker("1/2", &later, "c"),
+    ];
+    for one in &mut running {
+        assert!([Some(0), Some(98)].contains(&one.code()));
+    }
+    let merge = |second: &str, out: &str| {
+        let output = floodmark()
+            .args(["merge", "--out"])
+            .arg(dir.path().join(out))
+            .args([dir.path().join("a"), dir.path().join(second)])
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), errors)
+    };
+    let (code, errors) = merge("b", "whole");
+    assert!([Some(0), Some(98)].contains(&code), "{errors}");
+    assert!(errors.contains("verdict: "), "{errors}");
+    let facts: GeneratorFacts = read(&dir.path().join("whole/generator.json"));
+    assert_eq!(facts.streams[&Stream::Clickstream].sent, 2000);
+    assert!(dir.path().join("whole/labels.ndjson").exists());
+    let (code, errors) = merge("c", "mixed");
+    assert_eq!(code, Some(2), "{errors}");
+    assert!(errors.contains("did not start together"), "{errors}");
+}

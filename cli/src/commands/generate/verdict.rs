@@ -9,7 +9,7 @@ use crate::exit::Failure;
 
 /// Judges the load, writes the verdict beside the figures and tells it. True if the load is what was asked
 /// for. A run that was cut short is judged as far as it went.
-pub(super) fn give(facts: &GeneratorFacts, out: &Path) -> Result<bool, Failure> {
+pub(in crate::commands) fn give(facts: &GeneratorFacts, out: &Path) -> Result<bool, Failure> {
     let series = read_series(&out.join("generator-series.ndjson"))?;
     let validity = judge_load(&facts.streams, &series, None);
     let text = serde_json::to_vec_pretty(&validity)?;
