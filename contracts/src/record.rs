@@ -47,6 +47,9 @@ pub struct RunRecord {
     pub timeline: Timeline,
     /// Event time before which labels and alerts are not scored.
     pub warm_up_until: EventTime,
+    /// Bound of the subject's watermark in milliseconds of event time, where it is known.
+    #[serde(default)]
+    pub watermark_bound_ms: Option<i64>,
     /// Event time of the end of the run: labels whose tolerance passes it are `truncated`.
     pub event_time_end: EventTime,
     /// What the generator saw, per stream.

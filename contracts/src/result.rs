@@ -51,6 +51,9 @@ pub struct RunResult {
     pub detection: Detection,
     /// Rates, per stream.
     pub throughput: BTreeMap<Stream, Throughput>,
+    /// What disturbed each stream: what was asked for and what came out.
+    #[serde(default)]
+    pub disorder: BTreeMap<Stream, Disorder>,
     /// Latencies by name: `send_lateness`, `acknowledge`, `alert`, `detect`.
     pub latency: BTreeMap<String, LatencySummary>,
     /// The gates with what was found.
@@ -275,6 +278,52 @@ pub struct Throughput {
     pub acknowledged: f64,
     /// Consumed by the subject; `null` where it does not tell.
     pub consumed: Option<f64>,
+}
+
+/// What disturbed a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Disorder {
+    /// Events that were sent, without the extra records beside them.
+    pub events: u64,
+    /// Share of the events that were delayed within the bound, by `disorder`.
+    pub disordered: Asked,
+    /// Share of the events that were delayed by `lateness`.
+    pub late: Asked,
+    /// Share of the events that were recorded while a device was offline. Its `asked` is the share of
+    /// entities times the share of the time.
+    pub offline: Asked,
+    /// The longest delay of an event, milliseconds of event time.
+    pub longest_delay_ms: i64,
+    /// Share of the events that lay further behind the newest of their partition than the bound of the
+    /// subject's watermark; `null` where that is not known.
+    pub beyond_watermark: Option<f64>,
+    /// Second copies, with either id.
+    pub duplicates: u64,
+    /// Records that no reader accepts.
+    pub malformed: u64,
+    /// Slots without an event: of a silent sensor, or while all partitions were idle.
+    pub silent: u64,
+}
+
+impl Disorder {
+    /// True if nothing disturbed the stream.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        let asked = [self.disordered, self.late, self.offline];
+        let any = |share: &Asked| share.asked.is_some() || share.found > 0.0;
+        self.duplicates + self.malformed == 0
+            && self.beyond_watermark.is_none_or(|share| share == 0.0)
+            && !asked.iter().any(any)
+    }
+}
+
+/// A share that a profile asks for, and what came out.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Asked {
+    /// The share asked for; `null` if the profile does not.
+    pub asked: Option<f64>,
+    /// The share that came out.
+    pub found: f64,
 }
 
 /// A latency distribution in microseconds.

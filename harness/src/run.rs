@@ -22,6 +22,7 @@ use floodmark_contracts::{
     record::{GeneratorFacts, Phase, RunRecord, SubjectFacts},
     result::SCHEMA_VERSION,
     stream::Stream,
+    units::parse_duration,
 };
 use floodmark_generator::Plan;
 use floodmark_kafka::ClientSettings;
@@ -226,6 +227,7 @@ pub fn execute(
             .sound
             .timeline
             .event_time(RunMicros(files::micros(request.sound.duration))),
+        watermark_bound_ms: watermark_bound_ms(request.profile),
         generator: generated.facts.streams,
         subject_facts: subject_facts.unwrap_or_default(),
         collector,
@@ -354,4 +356,13 @@ fn consumed_of(
             .insert(*stream, u64::try_from(read).unwrap_or(0));
     }
     facts
+}
+
+/// Only of the bundled detector is the watermark known.
+fn watermark_bound_ms(profile: &Profile) -> Option<i64> {
+    if profile.subject != SubjectSection::Bundled {
+        return None;
+    }
+    let bound = parse_duration(&profile.detector.watermark_bound).ok()?;
+    i64::try_from(bound.as_millis()).ok()
 }

@@ -104,6 +104,15 @@ pub(crate) fn ratio(value: Option<f64>) -> String {
     value.map_or_else(|| UNDEFINED.to_owned(), |value| format!("{value:.3}"))
 }
 
+/// A share in per cent, with as many digits as small shares need.
+pub(crate) fn percent(share: f64) -> String {
+    match share * 100.0 {
+        0.0 => "0 %".to_owned(),
+        found if found < 1.0 => format!("{found:.2} %"),
+        found => format!("{found:.1} %"),
+    }
+}
+
 /// An interval of shares; nothing if there is none. Two decimals: its ends are not known better.
 pub(crate) fn interval(interval: Option<[f64; 2]>) -> String {
     interval.map_or_else(String::new, |[low, high]| format!("{low:.2}–{high:.2}"))

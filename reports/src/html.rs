@@ -14,7 +14,9 @@ use floodmark_contracts::result::RunResult;
 
 use self::{
     incidents::{Listing, false_alerts, missed},
-    tables::{DecoyRow, GateRow, KindRow, LatencyRow, Pair, ProcessRow, ThroughputRow},
+    tables::{
+        DecoyRow, DisorderRow, GateRow, KindRow, LatencyRow, Pair, ProcessRow, ThroughputRow,
+    },
     tiles::Tile,
 };
 use crate::{
@@ -50,6 +52,7 @@ struct Page<'a> {
     /// SVG, as the other charts.
     timeline: String,
     throughput: Vec<ThroughputRow>,
+    disorder: Vec<DisorderRow>,
     latency_chart: String,
     latency: Vec<LatencyRow<'a>>,
     accuracy_chart: String,
@@ -94,6 +97,7 @@ pub fn html(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportEr
         reproduce: &result.reproduce,
         timeline: chart::timeline(&model),
         throughput: tables::throughput(result),
+        disorder: tables::disorder(result),
         latency_chart: chart::latency(result),
         latency: tables::latency(result),
         accuracy_chart: chart::accuracy(&result.detection),

@@ -14,9 +14,10 @@ mod baseline;
 pub mod bootstrap;
 /// Kinds against kinds: precision, recall and F1, micro and macro.
 pub mod confusion;
-/// Quantiles of delays, and survival with misses censored.
 mod decoys;
+/// Quantiles of delays, and survival with misses censored.
 pub mod delays;
+mod disorder;
 /// Gates: conditions on metrics that pass or fail a run.
 pub mod gates;
 /// Latency distributions as an HdrHistogram interval log.

@@ -19,7 +19,7 @@ use hdrhistogram::Histogram;
 
 use crate::{
     baseline::Space,
-    decoys,
+    decoys, disorder,
     gates::{self, GateError},
     incident,
     latency::{self, HistogramError, LATENCIES},
@@ -107,6 +107,7 @@ pub fn score(
         metrics,
         detection: judged.detection,
         throughput,
+        disorder: disorder::per_stream(record)?,
         latency,
         gates,
         processes: record.processes.clone(),

@@ -1,12 +1,16 @@
 //! Rows of the report's tables, ready to print.
 
-use floodmark_contracts::result::{
-    Baseline, DecoyScores, Detection, RunResult, Scores, Throughput, Tolerances, ValidityStatus,
+use floodmark_contracts::{
+    result::{
+        Asked, Baseline, DecoyScores, Detection, Disorder, RunResult, Scores, Throughput,
+        Tolerances, ValidityStatus,
+    },
+    stream::Stream,
 };
 
 use crate::{
     format::{
-        UNDEFINED, bytes, count, interval, micros, millis, number, plural, rate, ratio,
+        UNDEFINED, bytes, count, interval, micros, millis, number, percent, plural, rate, ratio,
         setting_millis,
     },
     model::{LATENCY_COLUMNS, latencies, total_throughput},
@@ -127,6 +131,46 @@ pub(super) fn throughput(result: &RunResult) -> Vec<ThroughputRow> {
         rows.push(row("all", &total_throughput(result)));
     }
     rows
+}
+
+/// What disturbed one stream.
+pub(super) struct DisorderRow {
+    pub(super) stream: &'static str,
+    pub(super) disordered: String,
+    pub(super) late: String,
+    pub(super) offline: String,
+    pub(super) longest: String,
+    pub(super) beyond: String,
+    pub(super) duplicates: String,
+    pub(super) malformed: String,
+}
+
+/// What disturbed the streams; nothing if nothing did.
+pub(super) fn disorder(result: &RunResult) -> Vec<DisorderRow> {
+    if result.disorder.values().all(Disorder::is_none) {
+        return Vec::new();
+    }
+    let row = |(stream, found): (&Stream, &Disorder)| DisorderRow {
+        stream: stream.name(),
+        disordered: asked(found.disordered),
+        late: asked(found.late),
+        offline: asked(found.offline),
+        longest: setting_millis(found.longest_delay_ms),
+        beyond: found
+            .beyond_watermark
+            .map_or_else(|| UNDEFINED.to_owned(), percent),
+        duplicates: count(found.duplicates),
+        malformed: count(found.malformed),
+    };
+    result.disorder.iter().map(row).collect()
+}
+
+fn asked(share: Asked) -> String {
+    let found = percent(share.found);
+    match share.asked {
+        Some(asked) => format!("{found} (asked {})", percent(asked)),
+        None => found,
+    }
 }
 
 /// Percentiles of one latency.

@@ -173,6 +173,7 @@ fn record() -> RunRecord {
             speed: 1.0,
         },
         warm_up_until: EventTime(0),
+        watermark_bound_ms: None,
         event_time_end: EventTime(1_000_000),
         generator: BTreeMap::from([(Stream::Sensors, stream_facts())]),
         subject_facts: SubjectFacts {
