@@ -168,7 +168,7 @@ pub(super) fn disorder(result: &RunResult) -> Vec<DisorderRow> {
 fn asked(share: Asked) -> String {
     let found = percent(share.found);
     match share.asked {
-        Some(asked) => format!("{found} (asked {})", percent(asked)),
+        Some(asked) => format!("{found} ({})", percent(asked)),
         None => found,
     }
 }

@@ -1,6 +1,6 @@
 //! The HTML report: well formed, complete, self-contained, and there on bad days too.
 
-use floodmark_contracts::kind::Kind;
+use floodmark_contracts::{kind::Kind, stream::Stream};
 use floodmark_reports::html;
 use roxmltree::{Document, ParsingOptions};
 
@@ -262,4 +262,22 @@ fn a_long_run_with_thousands_of_incidents_stays_small() {
     }
     let size = render(&run).len();
     assert!(size < 1_000_000, "{size} bytes");
+}
+
+#[test]
+fn disorder_is_shown_beside_what_was_asked_and_only_where_there_is_any() {
+    let mut run = full();
+    let quiet = render(&run);
+    assert!(!quiet.contains("Behind the watermark"));
+    let disorder = run.result.disorder.get_mut(&Stream::Sensors).unwrap();
+    disorder.late.asked = Some(0.01);
+    disorder.late.found = 0.0123;
+    disorder.beyond_watermark = Some(0.005);
+    disorder.malformed = 17;
+    with_page(&run, |page| {
+        let text = text_of(page);
+        for shown in ["Behind the watermark", "1.2 % (1.0 %)", "0.50 %", "17"] {
+            assert!(text.contains(shown), "{shown}");
+        }
+    });
 }
