@@ -57,8 +57,8 @@ fn describe(out: &mut String, stream: &StreamExplanation) -> Result<(), Failure>
     )?;
     writeln!(
         out,
-        "  events      {} ({:.1}/s) of {} entities",
-        stream.slots, stream.mean_rate, stream.entities
+        "  events      {} ({:.1}/s) of {} entities, {} records",
+        stream.slots, stream.mean_rate, stream.entities, stream.records
     )?;
     writeln!(
         out,
