@@ -4,8 +4,7 @@
 //!     cargo run --release -p floodmark-generator --example fixed_rules -- 101 102 103
 //!
 //! The seeds are the arguments. Prints two tables in Markdown: precision, recall and F1 of each rule on the kind
-//! that it is written for, at default difficulty; and its recall at magnitudes from twice the default down
-//! to a hundredth, beside the recall that alerts placed at random at the same rate would have.
+//! that it is written for, at default difficulty; and its recall at magnitudes from 1 down to 0.02, beside the recall that alerts placed at random at the same rate would have.
 #![expect(clippy::print_stdout, reason = "an example prints what it found")]
 
 #[path = "fixed_rules/rules.rs"]
@@ -16,8 +15,8 @@ use std::error::Error;
 use floodmark_contracts::{profile::Profile, result::Detection};
 use rules::{RULES, Rule, profile_of, scored};
 
-/// Multiples of the default magnitude.
-const STRENGTHS: [f64; 7] = [2.0, 1.0, 0.5, 0.25, 0.1, 0.03, 0.01];
+/// Magnitudes from what used to be everywhere down to next to nothing.
+const MAGNITUDES: [f64; 6] = [1.0, 0.5, 0.25, 0.1, 0.05, 0.02];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let seeds: Vec<u64> = std::env::args()
@@ -52,13 +51,13 @@ fn default_difficulty(seeds: &[u64]) -> Result<(), Box<dyn Error>> {
 }
 
 fn over_magnitudes(seeds: &[u64]) -> Result<(), Box<dyn Error>> {
-    let heads = STRENGTHS.map(|strength| format!("x {strength}"));
+    let heads = MAGNITUDES.map(|magnitude| magnitude.to_string());
     println!("| kind | {} |", heads.join(" | "));
-    println!("|---|{}", "---|".repeat(STRENGTHS.len()));
+    println!("|---|{}", "---|".repeat(MAGNITUDES.len()));
     for rule in RULES {
         let mut cells = Vec::new();
-        for strength in STRENGTHS {
-            let found = &pooled(rule, Some(strength), seeds)?[0];
+        for magnitude in MAGNITUDES {
+            let found = &pooled(rule, Some(magnitude), seeds)?[0];
             cells.push(format!("{:.2} ({:.2})", found.recall(), found.chance));
         }
         println!("| `{}` | {} |", rule.kind, cells.join(" | "));
@@ -92,9 +91,13 @@ impl Pooled {
 }
 
 /// One for each of the rule's thresholds.
-fn pooled(rule: Rule, strength: Option<f64>, seeds: &[u64]) -> Result<Vec<Pooled>, Box<dyn Error>> {
+fn pooled(
+    rule: Rule,
+    magnitude: Option<f64>,
+    seeds: &[u64],
+) -> Result<Vec<Pooled>, Box<dyn Error>> {
     let mut all: Vec<Pooled> = rule.thresholds.iter().map(|_| Pooled::default()).collect();
-    let profile: Profile = profile_of(rule.kind, strength)?;
+    let profile: Profile = profile_of(rule.kind, magnitude)?;
     for seed in seeds {
         let detections: Vec<Detection> = scored(rule, &profile, *seed)?;
         for (pooled, detection) in all.iter_mut().zip(detections) {

@@ -31,14 +31,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     let profile: Profile = serde_saphyr::from_str(&fs::read_to_string(path)?)?;
     let mut section = GeneratorSection::from(&profile);
     section.seed = seed.parse()?;
-    let plan = Plan::resolve(&section).map_err(|problems| {
-        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        texts.join("\n")
-    })?;
     let stream = Stream::ALL
         .into_iter()
         .find(|known| known.name() == stream)
         .ok_or("no such stream")?;
+    // The other streams would only take their time.
+    let of_others = &mut section.streams;
+    for (other, section) in [
+        (Stream::Clickstream, &mut of_others.clickstream),
+        (Stream::Banking, &mut of_others.banking),
+        (Stream::Sensors, &mut of_others.sensors),
+    ] {
+        section.take_if(|_| other != stream);
+    }
+    let plan = Plan::resolve(&section).map_err(|problems| {
+        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        texts.join("\n")
+    })?;
     let mut incidents: BTreeMap<String, String> = BTreeMap::new();
     for label in labels(&plan) {
         for id in label.event_ids {

@@ -72,8 +72,8 @@ const MINUTE_MS: i64 = 60_000;
 const WINDOW_MS: i64 = 10_000;
 const LEAST_READINGS: usize = 3;
 
-/// The shipped catalogue with the stream and incidents of one kind, at a multiple of the default magnitude.
-pub fn profile_of(kind: Kind, strength: Option<f64>) -> Result<Profile, Box<dyn Error>> {
+/// The shipped catalogue with the stream and incidents of one kind, at the default magnitude or another.
+pub fn profile_of(kind: Kind, magnitude: Option<f64>) -> Result<Profile, Box<dyn Error>> {
     let text = include_str!("../../../profiles/catalogue.yaml");
     let mut tree: serde_json::Value = serde_saphyr::from_str(text)?;
     let stream = tree["streams"][kind.stream().name()].take();
@@ -83,22 +83,12 @@ pub fn profile_of(kind: Kind, strength: Option<f64>) -> Result<Profile, Box<dyn 
     let entries = section["anomalies"].as_array();
     let entry = entries.into_iter().flatten().find_map(of_kind);
     let mut entry = entry.ok_or("the catalogue has no such kind")?;
-    if let Some(strength) = strength {
-        entry["magnitude"] = (default_of(kind) * strength).min(10.0).into();
+    if let Some(magnitude) = magnitude {
+        entry["magnitude"] = magnitude.into();
     }
     section["anomalies"] = serde_json::json!([{ kind.name(): entry }]);
     section["decoys"] = serde_json::json!([]);
     Ok(serde_json::from_value(tree)?)
-}
-
-/// The kind's default magnitude, as the catalogue's table states it (a test of the crate holds it there).
-fn default_of(kind: Kind) -> f64 {
-    let start = format!("| `{kind}` |");
-    let catalogue = include_str!("../../../docs/anomalies.md");
-    let row = catalogue.lines().find(|line| line.starts_with(&start));
-    let cell = row.and_then(|row| row.split('|').nth(4));
-    cell.and_then(|cell| cell.trim().parse().ok())
-        .unwrap_or(1.0)
 }
 
 /// The scores of a rule on a profile's events, one for each of its thresholds.

@@ -289,11 +289,6 @@ fn parameters_of_incidents_that_cannot_be_are_refused() {
             "ramp_in",
             "`bot` does not build up",
         ),
-        (
-            "{ prevalence: 1.0 }",
-            "count",
-            "`1500` incidents find no user",
-        ),
     ] {
         let bot = format!("bot: {entry}");
         let found = problems(&[("bot: { count: 2, magnitude: 1 }", &bot)]);
