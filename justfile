@@ -39,3 +39,7 @@ real:
 # Run the conformance suites against real parts and write docs/conformance.md.
 conformance:
     ci/conformance
+
+# Is the verdict on a load right? With real processes; run it on a quiet machine.
+load:
+    ci/load

@@ -43,7 +43,11 @@ pub fn run(args: &GenerateArgs, global: &Global) -> Result<Exit, Failure> {
                 other => other?,
             };
             summary(global, &facts, &args.out);
-            let valid = verdict::give(&facts, &args.out)?;
+            // Files and lines are the same whenever they were written; what reads them has no clock of ours.
+            let valid = match sink {
+                SinkChoice::Kafka | SinkChoice::Null => verdict::give(&facts, &args.out, global)?,
+                _ => true,
+            };
             Ok(match exit_of(&facts) {
                 Exit::Pass if !valid => Exit::Invalid,
                 exit => exit,

@@ -47,7 +47,7 @@ pub fn run(args: &MergeArgs, global: &Global) -> Result<Exit, Failure> {
             args.out.display()
         ),
     );
-    Ok(match verdict::give(&facts, &args.out)? {
+    Ok(match verdict::give(&facts, &args.out, global)? {
         _ if facts.interrupted => Exit::Interrupted,
         true => Exit::Pass,
         false => Exit::Invalid,

@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io::{BufWriter, Write},
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use floodmark_contracts::{
@@ -18,14 +18,17 @@ use super::{GenerateError, series::Counts, write_line};
 /// Seconds in which sent is held against due.
 const WINDOW_S: usize = 10;
 
-/// Collects the seconds of all threads; a second is written once every thread of its stream has passed it.
+/// Collects the seconds of all threads; a second is complete once every thread of its stream has passed it.
+/// The thread that looks after the others writes it: a disk that is slow must not make events late.
 pub(super) struct Board {
     path: PathBuf,
+    file: Mutex<BufWriter<File>>,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
-    file: BufWriter<File>,
+    /// Rows of complete seconds that are not written yet.
+    complete: Vec<SeriesRow>,
     streams: BTreeMap<Stream, Lanes>,
 }
 
@@ -80,65 +83,68 @@ impl Board {
             .collect();
         Ok(Self {
             path,
-            inner: Mutex::new(Inner { file, streams }),
+            file: Mutex::new(file),
+            inner: Mutex::new(Inner {
+                complete: Vec::new(),
+                streams,
+            }),
         })
     }
 
     /// Takes the next seconds of a thread.
-    pub(super) fn passed(
-        &self,
-        stream: Stream,
-        thread: usize,
-        seconds: &[Counts],
-    ) -> Result<(), GenerateError> {
-        if seconds.is_empty() {
-            return Ok(());
+    pub(super) fn passed(&self, stream: Stream, thread: usize, seconds: &[Counts]) {
+        if !seconds.is_empty() {
+            self.change(stream, |lanes| lanes.take(thread, seconds));
         }
-        self.change(stream, |lanes| {
-            lanes.take(thread, seconds);
-        })
     }
 
     /// Takes the last seconds of a thread.
-    pub(super) fn ended(
-        &self,
-        stream: Stream,
-        thread: usize,
-        seconds: &[Counts],
-    ) -> Result<(), GenerateError> {
+    pub(super) fn ended(&self, stream: Stream, thread: usize, seconds: &[Counts]) {
         self.change(stream, |lanes| {
             lanes.take(thread, seconds);
             if let Some(passed) = lanes.passed.get_mut(thread) {
                 *passed = None;
             }
-        })
+        });
     }
 
-    /// Sent over due in every ten seconds of a stream, once its threads have ended.
-    pub(super) fn windows(&self, stream: Stream) -> Vec<RateWindow> {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner
-            .streams
-            .get(&stream)
-            .map_or_else(Vec::new, |lanes| windows(&lanes.written))
-    }
-
-    /// Writes what has become complete through to the file, so that whoever watches it sees it.
-    fn change(&self, stream: Stream, change: impl FnOnce(&mut Lanes)) -> Result<(), GenerateError> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(lanes) = inner.streams.get_mut(&stream) else {
+    /// Writes what is complete through to the file, so that whoever watches it sees it.
+    pub(super) fn write(&self) -> Result<(), GenerateError> {
+        let rows = std::mem::take(&mut lock(&self.inner).complete);
+        if rows.is_empty() {
             return Ok(());
-        };
-        change(lanes);
-        let rows = lanes.complete(stream);
+        }
+        let mut file = lock(&self.file);
         rows.iter()
-            .try_for_each(|row| write_line(&mut inner.file, row))
-            .and_then(|()| inner.file.flush())
+            .try_for_each(|row| write_line(&mut *file, row))
+            .and_then(|()| file.flush())
             .map_err(|source| GenerateError::Write {
                 path: self.path.clone(),
                 source,
             })
     }
+
+    /// Sent over due in every ten seconds of a stream, once its threads have ended.
+    pub(super) fn windows(&self, stream: Stream) -> Vec<RateWindow> {
+        lock(&self.inner)
+            .streams
+            .get(&stream)
+            .map_or_else(Vec::new, |lanes| windows(&lanes.written))
+    }
+
+    fn change(&self, stream: Stream, change: impl FnOnce(&mut Lanes)) {
+        let mut inner = lock(&self.inner);
+        if let Some(lanes) = inner.streams.get_mut(&stream) {
+            change(lanes);
+            let rows = lanes.complete(stream);
+            inner.complete.extend(rows);
+        }
+    }
+}
+
+/// A poisoned lock only means that another thread died; the counts are whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Lanes {
@@ -287,6 +293,7 @@ mod tests {
             ..Counts::default()
         };
         let written = || -> Vec<(i64, String, f64)> {
+            board.write().unwrap();
             let text = std::fs::read_to_string(&path).unwrap();
             text.lines()
                 .map(|line| serde_json::from_str::<SeriesRow>(line).unwrap())
@@ -295,14 +302,14 @@ mod tests {
                 .collect()
         };
         let first = [counts(3, 3), counts(5, 4)];
-        board.passed(Stream::Sensors, 0, &first).unwrap();
+        board.passed(Stream::Sensors, 0, &first);
         assert_eq!(written(), []);
-        board.passed(Stream::Sensors, 1, &[counts(10, 10)]).unwrap();
+        board.passed(Stream::Sensors, 1, &[counts(10, 10)]);
         let row = |t, metric: &str, value| (t, metric.to_owned(), value);
         assert_eq!(written(), [row(1, "due", 13.0), row(1, "unsent", 0.0)]);
         // A thread that has ended holds nobody up.
-        board.ended(Stream::Sensors, 1, &[]).unwrap();
-        board.ended(Stream::Sensors, 0, &[counts(0, 1)]).unwrap();
+        board.ended(Stream::Sensors, 1, &[]);
+        board.ended(Stream::Sensors, 0, &[counts(0, 1)]);
         let rest = [
             row(2, "due", 5.0),
             row(2, "unsent", 1.0),

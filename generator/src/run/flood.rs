@@ -137,10 +137,14 @@ impl Flood<'_> {
             match news.recv_timeout(look_every) {
                 Ok(News::Ended(stream, outcome)) => take(&mut left, stream, *outcome)?,
                 Ok(News::Ready) => {}
-                Err(mpsc::RecvTimeoutError::Timeout) => look(elapsed()),
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    self.board.write()?;
+                    look(elapsed());
+                }
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
             }
         }
+        self.board.write()?;
         self.facts(instants.started_at, elapsed(), tallies)
     }
 

@@ -157,7 +157,7 @@ impl Sender<'_> {
             };
             let over = self.tally.series.finished(now_us, next_due_us);
             let Lane { stream, thread, .. } = self.lane;
-            self.shared.board.passed(stream, thread, &over)?;
+            self.shared.board.passed(stream, thread, &over);
             self.tally.tell(self.shared.counters);
             if more && next_due_us > now_us {
                 self.sleep_us(next_due_us - now_us);
@@ -277,7 +277,7 @@ impl Sender<'_> {
         self.tally.tell(self.shared.counters);
         let rest = self.tally.series.rest();
         let Lane { stream, thread, .. } = self.lane;
-        self.shared.board.ended(stream, thread, &rest)?;
+        self.shared.board.ended(stream, thread, &rest);
         Ok(self.tally)
     }
 

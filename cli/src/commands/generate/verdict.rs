@@ -5,11 +5,15 @@ use std::path::Path;
 use floodmark_contracts::{record::GeneratorFacts, result::ValidityStatus};
 use floodmark_harness::{run::read_series, validity::judge_load};
 
-use crate::exit::Failure;
+use crate::{args::Global, exit::Failure};
 
-/// Judges the load, writes the verdict beside the figures and tells it. True if the load is what was asked
-/// for. A run that was cut short is judged as far as it went.
-pub(in crate::commands) fn give(facts: &GeneratorFacts, out: &Path) -> Result<bool, Failure> {
+/// Judges the load, writes the verdict beside the figures and tells it, where only the result is wanted only
+/// a bad one. True if the load is what was asked for. A run that was cut short is judged as far as it went.
+pub(in crate::commands) fn give(
+    facts: &GeneratorFacts,
+    out: &Path,
+    global: &Global,
+) -> Result<bool, Failure> {
     let series = read_series(&out.join("generator-series.ndjson"))?;
     let validity = judge_load(&facts.streams, &series, None);
     let text = serde_json::to_vec_pretty(&validity)?;
@@ -18,6 +22,10 @@ pub(in crate::commands) fn give(facts: &GeneratorFacts, out: &Path) -> Result<bo
         let message = format!("cannot write `{}`", path.display());
         anyhow::Error::new(error).context(message)
     })?;
+    let valid = validity.status != ValidityStatus::Invalid;
+    if valid && global.quiet {
+        return Ok(true);
+    }
     for reason in &validity.reasons {
         let status = format!("{:?}", reason.status).to_lowercase();
         report(&format!("{status} [{}]: {}", reason.code, reason.message));
@@ -33,7 +41,7 @@ pub(in crate::commands) fn give(facts: &GeneratorFacts, out: &Path) -> Result<bo
         ValidityStatus::Degraded => "verdict: DEGRADED",
         ValidityStatus::Invalid => "verdict: INVALID: this is not the load that was asked for",
     });
-    Ok(validity.status != ValidityStatus::Invalid)
+    Ok(valid)
 }
 
 /// The verdict is the command's result, but standard output may hold the events.
