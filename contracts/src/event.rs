@@ -3,11 +3,17 @@
 //! Every record can be written by hand-rolled code without allocation, for the generator, and read
 //! back, for detectors and audits. Nothing in a record tells a labelled event from another.
 
+/// Primitive types of Avro.
 pub mod avro;
+/// Events of a bank.
 pub mod banking;
+/// Events of a web site.
 pub mod clickstream;
+/// The frame around Avro.
 pub mod confluent;
+/// Fields of JSON.
 pub mod json;
+/// Readings of sensors.
 pub mod sensor;
 
 /// Why a record's bytes are not an event. Detectors count such records and send them to a

@@ -5,23 +5,43 @@
 //! for others to read carries a JSON Schema, published under `docs/schema/` (see [`schema`]).
 //! The crate does no I/O and imports no other crate of the workspace.
 
+/// What detectors say.
 pub mod alert;
+/// How much a machine can send.
 pub mod calibration;
+/// Event time and wall time.
 pub mod clock;
+/// What detectors may look up.
 pub mod enrichment;
+/// Records of the streams.
 pub mod event;
+/// Countries and their networks.
 pub mod geo;
+/// Distributions in files.
 pub mod histogram;
+/// Plans of child processes.
 pub mod job;
+/// Users, sessions, pages and other things that alerts are about.
 pub mod key;
+/// What can be injected.
 pub mod kind;
+/// What was injected.
 pub mod label;
+/// What is wrong with a profile.
 pub mod problem;
+/// Workloads as files.
 pub mod profile;
+/// What was observed.
 pub mod record;
+/// What it comes to.
 pub mod result;
+/// Schemas of the files.
 pub mod schema;
+/// Pages and links.
 pub mod site;
+/// Clickstream, banking, sensors.
 pub mod stream;
+/// Figures of the detector under test.
 pub mod subject;
+/// Durations and rates as text.
 pub mod units;

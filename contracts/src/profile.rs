@@ -4,13 +4,21 @@
 //! problem at once (see [`crate::problem`]). Durations are texts with a unit; whether a duration is
 //! wall time or event time is said at each field.
 
+/// Incidents and decoys.
 pub mod anomalies;
+/// The bundled detector.
 pub mod detector;
+/// Delays, clocks, copies and malformed records.
 pub mod disorder;
+/// Rates that change.
 pub mod phases;
+/// Headers and transactions.
 pub mod producer;
+/// Matching and gates.
 pub mod scoring;
+/// Fields, encoding and key of records.
 pub mod shape;
+/// The streams.
 pub mod streams;
 
 use std::collections::BTreeMap;
