@@ -34,8 +34,8 @@ use crate::{
 const QUEUE: &str = "50000";
 
 const INTO_NOTHING: Measured = Measured {
-    settle: Duration::from_millis(20),
-    measure: Duration::from_millis(130),
+    settle: Duration::from_millis(50),
+    measure: Duration::from_millis(200),
 };
 const INTO_A_BROKER: Measured = Measured {
     settle: Duration::from_millis(100),

@@ -87,7 +87,9 @@ pub fn rate(
                 if error != KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) {
                     return Err(error.into());
                 }
-                producer.poll(Duration::from_micros(100));
+                // The client waits in whole milliseconds: with less it would spin, and take the
+                // processor from its own threads and from the broker.
+                producer.poll(Duration::from_millis(1));
                 record = back;
             }
         }
