@@ -1,7 +1,7 @@
 //! The records of each stream in its own shape, written from parts that are known to be plain.
 //!
 //! The bytes are those of [`ClickEvent::encode`] and its like in the contracts, without their search for
-//! characters to escape and without proof that each part is text: two thirds of the time that they take.
+//! characters to escape and without proof that each part is text.
 //!
 //! [`ClickEvent::encode`]: floodmark_contracts::event::clickstream::ClickEvent::encode
 
