@@ -66,6 +66,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             });
         }
     }
+    if cases.is_empty() {
+        let name = only.unwrap_or_default();
+        let text = format!("no stream `{name}`; use `clickstream`, `banking` or `sensors`");
+        return Err(text.into());
+    }
     for _ in 0..rounds {
         for case in &mut cases {
             let figures = measure(case)?;
