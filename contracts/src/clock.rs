@@ -1,9 +1,9 @@
 //! Two clocks, kept apart by type.
 //!
-//! *Wall time* ([`WallTime`], [`RunMicros`]) is what rates, latency and validity are measured in.
-//! *Event time* ([`EventTime`]) is what windows, disorder, lateness and matching tolerances are
+//! *Wall time* ([`WallTime`](crate::clock::WallTime), [`RunMicros`](crate::clock::RunMicros)) is what rates, latency and validity are measured in.
+//! *Event time* ([`EventTime`](crate::clock::EventTime)) is what windows, disorder, lateness and matching tolerances are
 //! measured in. It starts at an origin that the plan fixes and may run faster than wall time; a
-//! [`Timeline`] is the only place where one turns into the other.
+//! [`Timeline`](crate::clock::Timeline) is the only place where one turns into the other.
 
 use std::time::Duration;
 

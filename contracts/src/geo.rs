@@ -1,6 +1,6 @@
 //! Countries: a compact GeoIP database and where countries lie.
 //!
-//! The addresses in generated events are drawn from [`COUNTRY_MMDB`], so look-ups in it agree with the
+//! The addresses in generated events are drawn from [`COUNTRY_MMDB`](crate::geo::COUNTRY_MMDB), so look-ups in it agree with the
 //! events. `contracts/data/country/README.md` says where the data comes from.
 
 use std::sync::LazyLock;
