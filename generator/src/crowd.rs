@@ -10,7 +10,7 @@ use floodmark_kafka::producer::partition_for_key;
 use crate::{
     alias::{Alias, zipf_weight},
     content::{Content, EntityName},
-    draw::{Draws, Key, Purpose},
+    draw::{Draws, Key, Purpose, below},
     events::Filling,
     share::Share,
     wheel::Wheel,
@@ -94,31 +94,32 @@ impl<V: Visits> Crowd<V> {
     /// The part of a crowd that `share` owns, with as many visits under way as its event rate sustains.
     pub(crate) fn new(visits: V, size: CrowdSize, share: Share, key: Key) -> Self {
         let shard_count = size.partitions * SHARDS_PER_PARTITION;
-        let of_partition: Vec<f64> = (0..size.partitions)
-            .map(|partition| zipf_weight(partition, size.partition_skew))
-            .collect();
         let mut members = vec![Members::default(); shard_count as usize];
-        for user in 0..size.entities {
+        for (user, rank) in (0..size.entities).zip(ranks(size.entities, key)) {
             let shard = shard_of(EntityName::new(size.stream, user).as_bytes(), shard_count);
-            let weight = zipf_weight(user, size.skew);
+            let weight = zipf_weight(rank, size.skew);
             let members = &mut members[shard as usize];
             let partition = shard % size.partitions;
-            members.activity += weight * of_partition[partition as usize];
+            members.activity += weight;
             if share.owns(partition) {
                 members.users.push(user);
                 members.weights.push(weight);
             }
         }
-        let activity: Vec<f64> = members.iter().map(|m| m.activity).collect();
+        let mut activity: Vec<f64> = members.iter().map(|m| m.activity).collect();
+        if size.partition_skew > 0.0 {
+            skew_partitions(&mut activity, size);
+        }
         let total: f64 = activity.iter().sum();
         let in_flight = size.events_per_ms * visits.mean_dwell_ms();
         let warm = key.purpose(Purpose::WarmStart);
         let shards = (0u32..)
             .zip(members)
-            .map(|(index, members)| {
+            .zip(&activity)
+            .map(|((index, members), activity)| {
                 let owned = share.owns(index % size.partitions);
                 owned.then(|| {
-                    let wanted = in_flight * members.activity / total;
+                    let wanted = in_flight * activity / total;
                     let own = |key: Key| key.child(u64::from(index));
                     let mut shard = Shard::new(members.users, &members.weights);
                     shard.warm_up(&visits, wanted, own(warm));
@@ -318,6 +319,35 @@ impl<T: Copy> Shard<T> {
     }
 }
 
+/// Gives each partition its share by Zipf's law, whoever's keys fall into it; its shards keep their
+/// proportions.
+fn skew_partitions(activity: &mut [f64], size: CrowdSize) {
+    let partitions = size.partitions as usize;
+    for partition in 0..size.partitions {
+        let first = partition as usize;
+        let total: f64 = activity.iter().skip(first).step_by(partitions).sum();
+        if total > 0.0 {
+            let factor = zipf_weight(partition, size.partition_skew) / total;
+            for shard in activity.iter_mut().skip(first).step_by(partitions) {
+                *shard *= factor;
+            }
+        }
+    }
+}
+
+/// The rank of each user by activity: a shuffle (Fisher and Yates) that the seed fixes. Were users
+/// numbered by activity, the number in a key would tell how busy its user is, and so, since incidents
+/// choose theirs evenly, how likely the record is one of an incident.
+fn ranks(users: u32, key: Key) -> Vec<u32> {
+    let key = key.purpose(Purpose::Rank);
+    let mut ranks: Vec<u32> = (0..users).collect();
+    for last in (1..users).rev() {
+        let other = below(key.bits(u64::from(last)), last + 1);
+        ranks.swap(last as usize, other as usize);
+    }
+    ranks
+}
+
 /// How the most active users of a shard change: a permutation of its members, keyed by seed and epoch.
 /// Shards keep their activity, so a worker needs to know no other's.
 #[derive(Debug, Clone)]
@@ -413,6 +443,23 @@ mod tests {
             let distinct: BTreeSet<u32> = second.into_iter().collect();
             assert_eq!(distinct.len(), members);
         }
+    }
+
+    #[test]
+    fn the_number_of_a_user_says_nothing_about_activity() {
+        let users = 10_000;
+        let found = ranks(users, Key::root(1));
+        let distinct: BTreeSet<u32> = found.iter().copied().collect();
+        assert_eq!(distinct.len(), users as usize);
+        assert_ne!(found, ranks(users, Key::root(2)));
+        let middle = f64::from(users - 1) / 2.0;
+        let products: f64 = (0u32..)
+            .zip(&found)
+            .map(|(user, rank)| (f64::from(user) - middle) * (f64::from(*rank) - middle))
+            .sum();
+        let correlation = products * 12.0 / f64::from(users).powi(3);
+        // Four standard deviations of the rank correlation of independent orders.
+        assert!(correlation.abs() < 0.04, "{correlation}");
     }
 
     #[test]

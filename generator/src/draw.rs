@@ -30,6 +30,7 @@ pub(crate) enum Purpose {
     Malform,
     Drift,
     Shape,
+    Rank,
 }
 
 /// The key of a family of draws.
