@@ -22,6 +22,7 @@ use self::own::{BankParts, ClickParts};
 use crate::{
     address::{AddressBook, AddressText},
     draw::{below, scramble},
+    hex,
     ids::{EventIds, UuidText, random_uuid},
     shape::{Record, SchemaIds, Shape},
 };
@@ -270,11 +271,7 @@ pub(crate) fn session_id(session: u64) -> UuidText {
 
 /// Fingerprint of a device from its 64 random bits.
 pub(crate) fn device_fingerprint(device: u64) -> String {
-    String::from_utf8_lossy(&hex(device)).into_owned()
-}
-
-fn hex(bits: u64) -> [u8; 16] {
-    std::array::from_fn(|i| b"0123456789abcdef"[(bits >> (60 - 4 * i)) as usize & 15])
+    String::from_utf8_lossy(&hex::long_digits(device)).into_owned()
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -310,16 +307,19 @@ impl Encoder<'_> {
         value.clear();
         match content {
             Content::Click(click) => {
-                key.extend_from_slice(EntityName::new(Stream::Clickstream, click.user).as_bytes());
-                self.click(click, place, key, value);
+                let name = EntityName::new(Stream::Clickstream, click.user);
+                key.extend_from_slice(name.as_bytes());
+                self.click(click, &name, place, key, value);
             }
             Content::Bank(bank) => {
-                key.extend_from_slice(EntityName::new(Stream::Banking, bank.user).as_bytes());
-                self.bank(bank, place, key, value);
+                let name = EntityName::new(Stream::Banking, bank.user);
+                key.extend_from_slice(name.as_bytes());
+                self.bank(bank, &name, place, key, value);
             }
             Content::Reading(reading) => {
-                key.extend_from_slice(EntityName::new(Stream::Sensors, reading.sensor).as_bytes());
-                self.reading(reading, place, key, value);
+                let name = EntityName::new(Stream::Sensors, reading.sensor);
+                key.extend_from_slice(name.as_bytes());
+                self.reading(reading, &name, place, key, value);
             }
         }
     }
@@ -351,8 +351,14 @@ impl Encoder<'_> {
         })
     }
 
-    fn click(&self, click: &Click, place: Place, key: &mut Vec<u8>, out: &mut Vec<u8>) {
-        let name = EntityName::new(Stream::Clickstream, click.user);
+    fn click(
+        &self,
+        click: &Click,
+        name: &EntityName,
+        place: Place,
+        key: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) {
         let id = UuidText::new(self.id(Stream::Clickstream, place));
         let session = session_id(click.session);
         let address = AddressText::new(click.visitor.address);
@@ -393,8 +399,14 @@ impl Encoder<'_> {
         }
     }
 
-    fn bank(&self, bank: &Bank, place: Place, key: &mut Vec<u8>, out: &mut Vec<u8>) {
-        let name = EntityName::new(Stream::Banking, bank.user);
+    fn bank(
+        &self,
+        bank: &Bank,
+        name: &EntityName,
+        place: Place,
+        key: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) {
         let slot_id = self.ids.id(Stream::Banking, place.slot);
         let id = if place.new_id {
             self.id(Stream::Banking, place)
@@ -411,7 +423,7 @@ impl Encoder<'_> {
             .typed
             .unwrap_or_else(|| scramble(slot_id as u64 ^ bank.session));
         let (element, has_input) = bank.action.element(typed);
-        let (hash, device) = (hex(typed), hex(bank.device));
+        let (hash, device) = (hex::long_digits(typed), hex::long_digits(bank.device));
         let (id, session) = (UuidText::new(id), session_id(bank.session));
         let address = AddressText::new(bank.address);
         let Some(shape) = self.shape else {
@@ -445,8 +457,14 @@ impl Encoder<'_> {
         self.shaped(shape, Record::Bank(&event), place, key, out);
     }
 
-    fn reading(&self, reading: &Reading, place: Place, key: &mut Vec<u8>, out: &mut Vec<u8>) {
-        let name = EntityName::new(Stream::Sensors, reading.sensor);
+    fn reading(
+        &self,
+        reading: &Reading,
+        name: &EntityName,
+        place: Place,
+        key: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) {
         let Some(shape) = self.shape else {
             return own::reading(name.as_bytes(), reading.value, place.at, out);
         };

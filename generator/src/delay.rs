@@ -117,8 +117,13 @@ impl Delays {
             () => Delayed::No,
         };
         let event_us = disorder.max(0) + lateness.max(0) + offline;
+        // Most events are not delayed, and a division takes time.
+        let wall_ns = match event_us {
+            0 => 0,
+            _ => (event_us as f64 * 1000.0 / self.speed) as i64,
+        };
         Delay {
-            wall_ns: (event_us as f64 * 1000.0 / self.speed) as i64 + jitter.max(0) * 1000,
+            wall_ns: wall_ns + jitter.max(0) * 1000,
             event_us,
             class,
         }

@@ -3,10 +3,7 @@
 mod closing;
 mod source;
 
-use std::{
-    cmp::{Ordering, Reverse},
-    collections::BinaryHeap,
-};
+use std::{cmp::Reverse, collections::BinaryHeap};
 
 use floodmark_contracts::{clock::EventTime, site::Site, stream::Stream};
 
@@ -63,9 +60,10 @@ pub struct Events<'a> {
     source: Source<'a>,
     encoder: Encoder<'a>,
     arrivals: schedule::Cursor<'a>,
-    /// The first event that has arrived and waits for those that are due before it.
-    arrived: Option<Pending>,
-    waiting: BinaryHeap<Reverse<Pending>>,
+    /// The next slot and when it arrives.
+    upcoming: Option<(u64, i64)>,
+    /// Records that are due later than they arrived, or once more.
+    waiting: Waiting,
     silent: u64,
 }
 
@@ -81,17 +79,56 @@ struct Pending {
     delay: Delay,
 }
 
-impl Eq for Pending {}
-
-impl Ord for Pending {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.due_ns, self.slot, self.form).cmp(&(other.due_ns, other.slot, other.form))
-    }
+/// Records that wait for their due times. The heap holds no more of them than what orders them: a record
+/// is several times as large, and would be moved at every step down the heap.
+#[derive(Debug, Default)]
+struct Waiting {
+    heap: BinaryHeap<Reverse<Turn>>,
+    records: Vec<Pending>,
+    free: Vec<u32>,
 }
 
-impl PartialOrd for Pending {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
+/// The place of a record in the order of sending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    due_ns: i64,
+    slot: u64,
+    form: Form,
+    /// Where it waits; no two records have all of the above in common.
+    at: u32,
+}
+
+impl Waiting {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "fewer than 2^32 records fit into memory"
+    )]
+    fn push(&mut self, record: Pending) {
+        let at = self.free.pop().unwrap_or(self.records.len() as u32);
+        match self.records.get_mut(at as usize) {
+            Some(place) => *place = record,
+            None => self.records.push(record),
+        }
+        let Pending {
+            due_ns, slot, form, ..
+        } = record;
+        self.heap.push(Reverse(Turn {
+            due_ns,
+            slot,
+            form,
+            at,
+        }));
+    }
+
+    /// The first record, if it comes before the slot that arrives next.
+    fn pop_before(&mut self, upcoming: Option<(u64, i64)>) -> Option<&Pending> {
+        let Reverse(first) = self.heap.peek()?;
+        if upcoming.is_some_and(|(slot, at)| (first.due_ns, first.slot) >= (at, slot)) {
+            return None;
+        }
+        let Reverse(first) = self.heap.pop()?;
+        self.free.push(first.at);
+        self.records.get(first.at as usize)
     }
 }
 
@@ -103,13 +140,14 @@ impl PartialOrd for Pending {
 #[must_use]
 pub fn events(plan: &Plan, stream: Stream, share: Share) -> Option<Events<'_>> {
     let stream_plan = plan.stream(stream)?;
+    let mut arrivals = stream_plan.schedule.cursor();
     Some(Events {
         plan: stream_plan,
         source: Source::new(plan, stream_plan, share),
         encoder: encoder(plan, stream_plan),
-        arrivals: stream_plan.schedule.cursor(),
-        arrived: None,
-        waiting: BinaryHeap::new(),
+        upcoming: arrivals.next(),
+        arrivals,
+        waiting: Waiting::default(),
         silent: 0,
     })
 }
@@ -172,26 +210,21 @@ impl Events<'_> {
 
     fn next_pending(&mut self) -> Option<Pending> {
         loop {
-            if self.arrived.is_none() {
-                self.arrived = self.next_arrival();
+            if let Some(first) = self.waiting.pop_before(self.upcoming) {
+                return Some(*first);
             }
-            let Some(arrived) = self.arrived else {
-                return self.waiting.pop().map(|Reverse(pending)| pending);
+            let (slot, wall_ns) = self.upcoming?;
+            self.upcoming = self.arrivals.next();
+            let Some(arrived) = self.arrival(slot, wall_ns) else {
+                continue;
             };
-            let first = self.waiting.peek();
-            if first.is_some_and(|Reverse(first)| *first < arrived) {
-                return self.waiting.pop().map(|Reverse(pending)| pending);
-            }
-            self.arrived = None;
-            let due_ns = arrived.due_ns + arrived.delay.wall_ns;
-            let delayed = Pending { due_ns, ..arrived };
-            self.add_extras(delayed);
-            if due_ns == arrived.due_ns {
+            self.add_extras(arrived);
+            if arrived.due_ns == wall_ns {
                 return Some(arrived);
             }
             // The delay moves it back among those that wait; none that arrives later than its due
             // time can pass it there.
-            self.waiting.push(Reverse(delayed));
+            self.waiting.push(arrived);
         }
     }
 
@@ -199,44 +232,41 @@ impl Events<'_> {
         if let Some(extras) = &self.plan.extras {
             extras.of(event.slot, |form, after_ns| {
                 let due_ns = event.due_ns + after_ns;
-                self.waiting.push(Reverse(Pending {
+                self.waiting.push(Pending {
                     due_ns,
                     form,
                     ..event
-                }));
+                });
             });
         }
     }
 
-    /// The event of the next slot that is ours, as it arrives: due at its arrival, its delay not yet
-    /// applied.
-    fn next_arrival(&mut self) -> Option<Pending> {
-        loop {
-            let (slot, wall_ns) = self.arrivals.next()?;
-            let arrival = Arrival {
-                slot,
-                wall_ns,
-                offset_ms: self.plan.offset_ms(wall_ns),
-            };
-            let (content, partition) = match self.source.fill(self.plan, arrival) {
-                Filling::Event(content, partition) => (content, partition),
-                Filling::Others => continue,
-                Filling::Silence => {
-                    self.silent += 1;
-                    continue;
-                }
-            };
-            let offset_ms = arrival.offset_ms;
-            return Some(Pending {
-                due_ns: wall_ns,
-                slot,
-                form: Form::Event,
-                offset_ms,
-                content,
-                partition,
-                delay: self.plan.delay(slot, content.entity(), offset_ms),
-            });
-        }
+    /// The event of a slot with its delay; none if the slot is another worker's or holds nothing.
+    fn arrival(&mut self, slot: u64, wall_ns: i64) -> Option<Pending> {
+        let offset_ms = self.plan.offset_ms(wall_ns);
+        let arrival = Arrival {
+            slot,
+            wall_ns,
+            offset_ms,
+        };
+        let (content, partition) = match self.source.fill(self.plan, arrival) {
+            Filling::Event(content, partition) => (content, partition),
+            Filling::Others => return None,
+            Filling::Silence => {
+                self.silent += 1;
+                return None;
+            }
+        };
+        let delay = self.plan.delay(slot, content.entity(), offset_ms);
+        Some(Pending {
+            due_ns: wall_ns + delay.wall_ns,
+            slot,
+            form: Form::Event,
+            offset_ms,
+            content,
+            partition,
+            delay,
+        })
     }
 }
 

@@ -5,7 +5,10 @@
 
 use floodmark_contracts::stream::Stream;
 
-use crate::draw::{Key, Purpose, scramble};
+use crate::{
+    draw::{Key, Purpose, scramble},
+    hex,
+};
 
 /// Random bits of a UUID of version 4: 128 less 6 for version and variant.
 const HALF_BITS: u32 = 61;
@@ -89,11 +92,7 @@ pub(crate) struct UuidText([u8; 36]);
 
 impl UuidText {
     pub(crate) fn new(id: u128) -> Self {
-        let mut text = [b'-'; 36];
-        uuid::Uuid::from_u128(id)
-            .hyphenated()
-            .encode_lower(&mut text);
-        Self(text)
+        Self(hex::uuid(id))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8; 36] {

@@ -20,6 +20,7 @@ pub mod explain;
 mod extras;
 mod fault;
 mod fingerprint;
+mod hex;
 mod histogram;
 mod ids;
 mod incident;

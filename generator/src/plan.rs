@@ -310,13 +310,14 @@ impl Plan {
 }
 
 impl StreamPlan {
-    /// Event time of an arrival, as an offset from the origin in milliseconds.
+    /// Event time of an arrival, which is never before the start, as an offset from the origin in
+    /// milliseconds.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "a run is far shorter than i64 milliseconds"
     )]
     pub(crate) fn offset_ms(&self, arrival_ns: i64) -> i64 {
-        (arrival_ns as f64 * self.timeline.speed / 1e6).floor() as i64
+        (arrival_ns as f64 * self.timeline.speed / 1e6) as i64
     }
 
     /// Event time of a slot.
