@@ -31,6 +31,7 @@ pub(crate) enum Purpose {
     Drift,
     Shape,
     Rank,
+    Group,
 }
 
 /// The key of a family of draws.

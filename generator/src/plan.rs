@@ -73,6 +73,8 @@ pub(crate) struct StreamPlan {
     pub(crate) skew: f64,
     pub(crate) partition_skew: f64,
     pub(crate) drift_ms: Option<i64>,
+    /// How far the noise of the sensors of a group correlates, 0 to 1; nothing to other streams.
+    pub(crate) correlation: f64,
     /// True if clicks say where their visitor was before.
     pub(crate) referrer: bool,
     pub(crate) schedule: Schedule,

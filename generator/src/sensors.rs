@@ -3,6 +3,13 @@
 //! Slots go round the sensors: a cycle of `n` slots has one reading of each. Inside small blocks of a
 //! cycle the order changes from cycle to cycle, which gives each sensor a little jitter. Any slot's
 //! reading can be worked out alone.
+//!
+//! Sensors that hang together share a part of their noise: that of sensor `i` in a cycle is
+//!
+//! ```text
+//! s_i (√ρ g + √(1-ρ) e_i)      g: drawn for the group and the cycle, e_i: for the sensor and the cycle
+//! ```
+//! so its variance is `s_i²` whatever `ρ` is, and two sensors of a group correlate by `ρ`.
 
 use floodmark_contracts::{clock::EventTime, stream::Stream};
 
@@ -12,6 +19,7 @@ use crate::{
     draw::{Draws, Key, Purpose},
     events::Filling,
     fault::{Effect, Fault, Plain, touching},
+    incident::GROUP_SIZE,
     math::sin_turns,
     plan::StreamPlan,
     share::Share,
@@ -22,6 +30,9 @@ const HELD: f64 = 0.01;
 /// Milliseconds of event time in a day and in an hour, the periods of the seasons.
 const DAY_MS: f64 = 86_400_000.0;
 const HOUR_MS: f64 = 3_600_000.0;
+/// Noise is cut at this many standard deviations. A single draw stays below it anyway; the sum of two
+/// passes it once in some 30,000 readings.
+const MOST_NOISE: f64 = 3.5;
 
 /// Which sensor reports in which slot.
 #[derive(Debug, Clone, Copy)]
@@ -98,6 +109,48 @@ impl Character {
     }
 }
 
+/// The noise of readings, in standard deviations of their sensors.
+#[derive(Debug, Clone, Copy)]
+struct Noise {
+    readings: Key,
+    groups: Key,
+    /// Weights of the group's part and of the sensor's own: their squares add up to 1.
+    shared: f64,
+    own: f64,
+}
+
+impl Noise {
+    fn new(correlation: f64, key: Key) -> Self {
+        Self {
+            readings: key.purpose(Purpose::Reading),
+            groups: key.purpose(Purpose::Group),
+            shared: correlation.sqrt(),
+            own: (1.0 - correlation).sqrt(),
+        }
+    }
+
+    /// The draws for a reading. The first is its noise.
+    fn draws(&self, sensor: u32, cycle: u64) -> Draws {
+        self.readings.draws(place(sensor, cycle))
+    }
+
+    /// The noise of a reading, from its draws.
+    fn of(&self, sensor: u32, cycle: u64, draws: &mut Draws) -> f64 {
+        let own = draws.bell();
+        let group = self.groups.draws(place(sensor / GROUP_SIZE, cycle)).bell();
+        (self.own * own + self.shared * group).clamp(-MOST_NOISE, MOST_NOISE)
+    }
+
+    fn at(&self, sensor: u32, cycle: u64) -> f64 {
+        self.of(sensor, cycle, &mut self.draws(sensor, cycle))
+    }
+}
+
+/// One number for a sensor or group and a cycle.
+fn place(number: u32, cycle: u64) -> u64 {
+    cycle << 20 | u64::from(number)
+}
+
 /// The sensors of a stream with what is wrong with them.
 pub(crate) struct Sensors<'a> {
     rota: Rota,
@@ -109,7 +162,7 @@ pub(crate) struct Sensors<'a> {
     effects: &'a [Effect],
     /// For each sensor, whether any effect is on it: most have none, and need not be searched for.
     affected: Vec<bool>,
-    readings: Key,
+    noise: Noise,
 }
 
 impl<'a> Sensors<'a> {
@@ -120,14 +173,15 @@ impl<'a> Sensors<'a> {
     )]
     pub(crate) fn new(plan: &'a StreamPlan, share: Share) -> Self {
         let partition = |sensor| partition_of(Stream::Sensors, sensor, plan.partitions) as u16;
-        let mut sensors = Self::with_effects(plan.entities, &plan.effects, plan.key);
+        let noise = Noise::new(plan.correlation, plan.key);
+        let mut sensors = Self::with_effects(plan.entities, &plan.effects, plan.key, noise);
         sensors.partitions = (0..plan.entities).map(partition).collect();
         sensors.share = share;
         sensors
     }
 
     /// `effects` must be sorted by sensor and first reading.
-    fn with_effects(sensors: u32, effects: &'a [Effect], key: Key) -> Self {
+    fn with_effects(sensors: u32, effects: &'a [Effect], key: Key, noise: Noise) -> Self {
         let characters = (0..sensors)
             .map(|sensor| Character::draw(character_draws(key, sensor)))
             .collect();
@@ -142,7 +196,7 @@ impl<'a> Sensors<'a> {
             partitions: Vec::new(),
             share: Share::WHOLE,
             effects,
-            readings: key.purpose(Purpose::Reading),
+            noise,
         }
     }
 
@@ -210,10 +264,10 @@ impl<'a> Sensors<'a> {
 
     /// The value of a reading whose slot is known.
     fn value_at(&self, sensor: u32, cycle: u64, slot: u64, at: &impl Fn(u64) -> i64) -> f64 {
-        let mut draws = self.draws(sensor, cycle);
-        let noise = draws.bell();
+        let mut draws = self.noise.draws(sensor, cycle);
+        let noise = self.noise.of(sensor, cycle, &mut draws);
         if cycle > 0 && draws.chance(HELD) {
-            let noise = self.draws(sensor, cycle - 1).bell();
+            let noise = self.noise.at(sensor, cycle - 1);
             return self.plain(sensor, at(self.rota.slot(sensor, cycle - 1)), noise);
         }
         self.plain(sensor, at(slot), noise)
@@ -229,33 +283,30 @@ impl<'a> Sensors<'a> {
         let (amplitude, phase) = character.hourly;
         let at_ms = at(self.rota.slot(sensor, cycle)) as f64;
         Plain {
-            noise: self.draws(sensor, cycle).bell() * character.noise,
+            noise: self.noise.at(sensor, cycle) * character.noise,
             hourly: (amplitude, at_ms / HOUR_MS + phase),
         }
-    }
-
-    fn draws(&self, sensor: u32, cycle: u64) -> Draws {
-        reading_draws(self.readings, sensor, cycle)
     }
 }
 
 /// A reading of a sensor with which nothing is wrong.
-pub(crate) fn ordinary_reading(key: Key, sensor: u32, cycle: u64, at: EventTime) -> Reading {
-    let character = Character::draw(character_draws(key, sensor));
-    let mut draws = reading_draws(key.purpose(Purpose::Reading), sensor, cycle);
+pub(crate) fn ordinary_reading(
+    plan: &StreamPlan,
+    sensor: u32,
+    cycle: u64,
+    at: EventTime,
+) -> Reading {
+    let character = Character::draw(character_draws(plan.key, sensor));
+    let noise = Noise::new(plan.correlation, plan.key).at(sensor, cycle);
     Reading {
         sensor,
-        value: rounded(character.expected(at.0) + draws.bell() * character.noise),
+        value: rounded(character.expected(at.0) + noise * character.noise),
     }
 }
 
 /// Readings have two decimals.
 fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
-}
-
-fn reading_draws(readings: Key, sensor: u32, cycle: u64) -> Draws {
-    readings.draws(cycle << 20 | u64::from(sensor))
 }
 
 /// The draws for a sensor's character.
@@ -292,7 +343,7 @@ mod tests {
     }
 
     fn values(effects: &[Effect], cycles: u64) -> Vec<Option<f64>> {
-        let sensors = Sensors::with_effects(4, effects, key());
+        let sensors = Sensors::with_effects(4, effects, key(), Noise::new(0.4, key()));
         (0..cycles)
             .map(|c| sensors.reading((2, c), sensors.rota.slot(2, c), |slot| slot as i64 * 500))
             .map(|reading| reading.map(|r| r.value))
@@ -411,5 +462,44 @@ mod tests {
         let found: Vec<f64> = values(&[], 5000).into_iter().flatten().collect();
         let mean = found.iter().sum::<f64>() / found.len() as f64;
         assert!(found.iter().all(|v| (v - mean).abs() < 25.0));
+    }
+
+    /// The correlation of two rows of numbers with mean 0 and variance 1.
+    fn correlation(a: &[f64], b: &[f64]) -> f64 {
+        a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>() / a.len() as f64
+    }
+
+    #[test]
+    fn sensors_of_a_group_share_noise_and_those_of_two_do_not() {
+        // With 40,000 cycles the standard error of a correlation is 0.005.
+        let rows = |rho: f64| -> Vec<Vec<f64>> {
+            let noise = Noise::new(rho, key());
+            let row = |sensor| (0..40_000).map(|cycle| noise.at(sensor, cycle)).collect();
+            [0, 7, 8, 15].into_iter().map(row).collect()
+        };
+        for rho in [0.0, 0.4, 0.9, 1.0] {
+            let rows = rows(rho);
+            for row in &rows {
+                let variance = correlation(row, row);
+                assert!((variance - 1.0).abs() < 0.03, "{rho}: {variance}");
+                assert!(row.iter().all(|x| x.abs() <= MOST_NOISE));
+            }
+            for (a, b, expected) in [(0, 1, rho), (2, 3, rho), (1, 2, 0.0), (0, 3, 0.0)] {
+                let found = correlation(&rows[a], &rows[b]);
+                assert!((found - expected).abs() < 0.03, "{rho}: {a} {b} {found}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_held_reading_repeats_the_noise_of_its_group_too() {
+        let sensors = Sensors::with_effects(8, &[], key(), Noise::new(1.0, key()));
+        let value = |sensor, cycle| sensors.value(sensor, cycle, &|_| 0);
+        let held = |sensor: u32, cycle: u64| value(sensor, cycle) == value(sensor, cycle - 1);
+        let count = (0..8)
+            .flat_map(|sensor| (1..2000).map(move |cycle| (sensor, cycle)))
+            .filter(|(sensor, cycle)| held(*sensor, *cycle))
+            .count();
+        assert!((100..250).contains(&count), "{count}");
     }
 }

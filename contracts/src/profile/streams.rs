@@ -186,6 +186,10 @@ pub struct RawPopulation {
     /// the same. Not for sensors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<String>,
+    /// How far the noise of the sensors of a group correlates: 0 (each for itself) to 1 (all alike), 0.4
+    /// by default. For sensors only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation: Option<f64>,
 }
 
 impl Default for RawPopulation {
@@ -194,6 +198,7 @@ impl Default for RawPopulation {
             entities: 1000,
             skew: 0.8,
             drift: None,
+            correlation: None,
         }
     }
 }

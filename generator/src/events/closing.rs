@@ -66,7 +66,7 @@ fn ordinary(plan: &Plan, stream: &StreamPlan, entity: u32, slot: u64, at: EventT
         }
         Stream::Sensors => {
             let cycle = slot / u64::from(stream.entities) + 1;
-            Content::Reading(ordinary_reading(stream.key, entity, cycle, at))
+            Content::Reading(ordinary_reading(stream, entity, cycle, at))
         }
     }
 }

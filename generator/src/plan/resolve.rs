@@ -28,6 +28,9 @@ use crate::{
     skew::{ClockSkew, Idle},
 };
 
+/// How far the noise of the sensors of a group correlates where the profile says nothing.
+const CORRELATION: f64 = 0.4;
+
 /// What is known of the run when its streams are resolved.
 pub(super) struct Run {
     seed: u64,
@@ -194,6 +197,7 @@ fn resolve_stream(
         }
         i64::try_from(drift.as_millis()).ok()
     });
+    let correlation = resolve_correlation(stream, raw.population.correlation, problems);
     let idle = Idle::resolve(&raw.idle, raw.partitions, &path("idle"), problems);
     // Without a sound run the keys and the speed are made up; the plan is not made then.
     let (seed, speed) = run.map_or((0, 1.0), |run| (run.seed, run.timeline.speed));
@@ -231,6 +235,7 @@ fn resolve_stream(
         skew,
         partition_skew: raw.partition_skew,
         drift_ms: drift_ms.flatten(),
+        correlation,
         referrer: raw.referrer,
         schedule,
         timeline: run.timeline,
@@ -247,6 +252,24 @@ fn resolve_stream(
         captures: Vec::new(),
         effects: Vec::new(),
     })
+}
+
+/// How far the noise of the sensors of a group correlates.
+fn resolve_correlation(stream: Stream, asked: Option<f64>, problems: &mut Problems) -> f64 {
+    let Some(correlation) = asked else {
+        return CORRELATION;
+    };
+    let path = format!("streams.{stream}.population.correlation");
+    if stream != Stream::Sensors {
+        let text = format!("`{stream}` has no groups; set it in `sensors`");
+        problems.add(path, text);
+    } else if !(0.0..=1.0).contains(&correlation) {
+        let text = format!(
+            "`{correlation}` is no correlation of a group's noise; use 0 (each for itself) to 1 (all alike)"
+        );
+        problems.add(path, text);
+    }
+    correlation
 }
 
 /// The schedule that a stream's `rate` or `phases` and its `arrivals` make.

@@ -15,6 +15,7 @@ mod fixture;
 mod incidents;
 mod kinds;
 mod placement;
+mod populations;
 mod problems;
 mod profiles;
 mod replay;

@@ -81,6 +81,18 @@ fn each_problem_names_its_path_and_what_would_work() {
             "use 0 (all alike) to 3",
         ),
         (
+            "entities: 20 }",
+            "entities: 20, correlation: 1.2 }",
+            "streams.sensors.population.correlation",
+            "use 0 (each for itself) to 1",
+        ),
+        (
+            "entities: 800,",
+            "entities: 800, correlation: 0.2,",
+            "streams.banking.population.correlation",
+            "set it in `sensors`",
+        ),
+        (
             "share: 0.01",
             "share: 1.5",
             "streams.clickstream.lateness.share",

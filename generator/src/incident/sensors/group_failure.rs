@@ -1,7 +1,11 @@
 //! `group-failure`: all sensors of a group are off by the same small amount.
 //!
-//! Signal to noise: how far the mean over the group is off, in standard deviations of that mean: the offset
-//! over the noise, times the root of the number of sensors.
+//! Signal to noise: how far the mean over the group is off, in standard deviations of that mean. Of `n`
+//! sensors with noise `s_i` that correlates by `ρ` the mean has the variance
+//!
+//! ```text
+//! (ρ (Σ s_i)² + (1 - ρ) Σ s_i²) / n²
+//! ```
 
 use super::{GROUP_SIZE, Plant, Trouble, signed};
 use crate::{
@@ -24,11 +28,6 @@ pub(super) fn trouble(plant: &Plant<'_>, occasion: &mut Occasion<'_>) -> Trouble
         every: 1,
         ramp: plant.ramp(occasion),
     };
-    let variance: f64 = plant
-        .sensors
-        .iter()
-        .map(|sensor| plant.noise(*sensor) * plant.noise(*sensor))
-        .sum();
     Trouble {
         faults: plant
             .sensors
@@ -37,6 +36,14 @@ pub(super) fn trouble(plant: &Plant<'_>, occasion: &mut Occasion<'_>) -> Trouble
             .collect(),
         // The second reading of the last sensor.
         telling: 2 * GROUP_SIZE as usize - 1,
-        snr: by.abs() * f64::from(GROUP_SIZE) / variance.sqrt(),
+        snr: by.abs() / noise_of_mean(plant),
     }
+}
+
+/// Standard deviation of the mean over the group.
+fn noise_of_mean(plant: &Plant<'_>) -> f64 {
+    let noises = || plant.sensors.iter().map(|sensor| plant.noise(*sensor));
+    let (sum, squares): (f64, f64) = (noises().sum(), noises().map(|s| s * s).sum());
+    let rho = plant.plan.correlation;
+    (rho * sum * sum + (1.0 - rho) * squares).sqrt() / plant.sensors.len() as f64
 }
