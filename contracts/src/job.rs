@@ -78,8 +78,8 @@ pub struct GeneratorJob {
     pub section: GeneratorSection,
     /// Where to.
     pub connection: Connection,
-    /// Full name of each stream's topic.
-    pub topics: BTreeMap<Stream, String>,
+    /// Full names of each stream's topics, in the plan's order.
+    pub topics: BTreeMap<Stream, Vec<String>>,
     /// Where `labels.ndjson`, `enrichment.ndjson` and `generator.json` go. The first worker writes labels
     /// and enrichment data.
     pub out: PathBuf,
@@ -162,8 +162,8 @@ pub struct DetectorJob {
     pub connection: Connection,
     /// Consumer group.
     pub group: String,
-    /// Full name of each input topic.
-    pub inputs: BTreeMap<Stream, String>,
+    /// Full names of each stream's topics.
+    pub inputs: BTreeMap<Stream, Vec<String>>,
     /// Full name of the topic for alerts.
     pub anomalies: String,
     /// Full name of the topic for `sessionId,score`.

@@ -104,8 +104,8 @@ pub struct EventSpan {
 /// What the generator saw of one stream.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct StreamFacts {
-    /// Full name of the topic.
-    pub topic: String,
+    /// Full names of its topics: one, unless its types of sensors have their own.
+    pub topics: Vec<String>,
     /// Events that were due (of the plan, or until the signal).
     pub due: u64,
     /// Records handed to the client: events, and the extra records beside them.

@@ -193,7 +193,7 @@ pub(crate) fn run_subject(
 ) -> Result<SubjectFacts, DetectError> {
     let settings =
         Settings::validate(&job.section).map_err(|problems| DetectError::Settings { problems })?;
-    if job.inputs.is_empty() {
+    if job.inputs.values().all(Vec::is_empty) {
         return Err(DetectError::NoInput);
     }
     let client = ClientSettings {
@@ -245,7 +245,7 @@ fn check_topics(client: &ClientSettings, job: &DetectorJob) -> Result<(), Detect
     let inputs = job
         .inputs
         .iter()
-        .map(|(stream, topic)| (stream.name(), topic));
+        .flat_map(|(stream, topics)| topics.iter().map(|topic| (stream.name(), topic)));
     for (role, topic) in inputs.chain(outputs) {
         if admin.topic(topic)?.is_none() {
             return Err(DetectError::NoTopic {
@@ -320,7 +320,7 @@ impl Detector<'_> {
     fn feed(&mut self, batch: &Batch) -> Result<(), DetectError> {
         let now_us = self.clock.monotonic_us();
         for message in batch.messages() {
-            let Some((stream, topic)) = self.source.stream_of(&message) else {
+            let Some((stream, lane, topic)) = self.source.place_of(&message) else {
                 continue;
             };
             let value = message.payload().unwrap_or_default();
@@ -333,7 +333,7 @@ impl Detector<'_> {
                 self.unreadable += u64::from(outcome.is_err());
             }
             if outcome.is_ok() {
-                outcome = self.engine.feed(stream, message.partition(), value, now_us);
+                outcome = self.engine.feed(stream, lane, value, now_us);
             }
             if let Err(reason) = outcome {
                 let letter = DeadLetter {
@@ -355,8 +355,8 @@ impl Detector<'_> {
         let now_us = self.clock.monotonic_us();
         match event {
             Event::Assigned { partitions } => {
-                for (stream, partition) in self.source.assign(partitions) {
-                    self.engine.assign(stream, partition, now_us);
+                for (stream, lane) in self.source.assign(partitions) {
+                    self.engine.assign(stream, lane, now_us);
                 }
                 let partitions = self.source.n_assigned();
                 (self.progress)(Progress::Assigned { partitions });
@@ -366,13 +366,13 @@ impl Detector<'_> {
                 if !lost {
                     self.commit(CommitMode::Wait)?;
                 }
-                for (stream, partition) in self.source.revoke(partitions) {
-                    self.engine.revoke(stream, partition);
+                for (stream, lane) in self.source.revoke(partitions) {
+                    self.engine.revoke(stream, lane);
                 }
             }
             Event::EndOfPartition { partition, offset } => {
-                if let Some(stream) = self.source.reached_end(partition, *offset) {
-                    self.engine.reached_end(stream, partition.partition);
+                if let Some((stream, lane)) = self.source.reached_end(partition, *offset) {
+                    self.engine.reached_end(stream, lane);
                 }
             }
             Event::DataLost { partition, detail } => {

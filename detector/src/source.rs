@@ -11,12 +11,15 @@ use floodmark_kafka::{
 /// Commits in a row that may fail before the detector gives up.
 const MOST_FAILED_COMMITS: u32 = 10;
 
+/// Partitions that a topic can have, where a stream has several topics.
+const LANES_A_TOPIC: i32 = 1 << 16;
+
 /// The consumer with its place in each partition.
 pub(crate) struct Source {
     /// The consumer.
     pub(crate) consumer: BatchConsumer,
-    /// Streams by the index of their topic in the consumer.
-    streams: Vec<Stream>,
+    /// The stream of each topic, by its index in the consumer, and the topic's number within it.
+    streams: Vec<(Stream, i32)>,
     topics: Vec<String>,
     /// Offset after the last record handled.
     positions: BTreeMap<(usize, i32), i64>,
@@ -33,11 +36,11 @@ impl Source {
         let mut settings = ConsumerSettings::in_group(&job.group);
         settings.report_ends = true;
         let mut consumer = BatchConsumer::new(client, &settings)?;
-        let topics: Vec<String> = job.inputs.values().cloned().collect();
+        let topics: Vec<String> = job.inputs.values().flatten().cloned().collect();
         consumer.subscribe(&topics.iter().map(String::as_str).collect::<Vec<_>>())?;
         Ok(Self {
             consumer,
-            streams: job.inputs.keys().copied().collect(),
+            streams: numbered(job),
             topics,
             positions: BTreeMap::new(),
             moved: BTreeSet::new(),
@@ -46,10 +49,18 @@ impl Source {
         })
     }
 
-    /// The stream and topic of a record.
-    pub(crate) fn stream_of(&self, message: &Message<'_>) -> Option<(Stream, &str)> {
+    /// The stream, lane and topic of a record.
+    pub(crate) fn place_of(&self, message: &Message<'_>) -> Option<(Stream, i32, &str)> {
         let index = message.topic_index();
-        Some((*self.streams.get(index)?, self.topics.get(index)?))
+        let (stream, lane) = self.lane((index, message.partition()))?;
+        Some((stream, lane, self.topics.get(index)?))
+    }
+
+    /// The stream of a partition, and its number among those of all topics of the stream, which may be
+    /// several.
+    fn lane(&self, (index, partition): (usize, i32)) -> Option<(Stream, i32)> {
+        let (stream, number) = *self.streams.get(index)?;
+        Some((stream, number * LANES_A_TOPIC + partition))
     }
 
     /// Takes note that a record has been handled.
@@ -62,13 +73,13 @@ impl Source {
         }
     }
 
-    /// Takes note of a partition's end at `offset`. Gives its stream if everything before that end
-    /// has been handled; otherwise records have come behind it, and another end will be reported.
+    /// Takes note of a partition's end at `offset`. Gives its stream and lane if everything before that
+    /// end has been handled; otherwise records have come behind it, and another end will be reported.
     pub(crate) fn reached_end(
         &mut self,
         partition: &TopicPartition,
         offset: i64,
-    ) -> Option<Stream> {
+    ) -> Option<(Stream, i32)> {
         let place = self.place(partition)?;
         if self
             .positions
@@ -78,7 +89,7 @@ impl Source {
             return None;
         }
         self.assigned.insert(place, true);
-        self.streams.get(place.0).copied()
+        self.lane(place)
     }
 
     /// True if there are partitions, and all have been read to their ends.
@@ -86,24 +97,24 @@ impl Source {
         !self.assigned.is_empty() && self.assigned.values().all(|at_end| *at_end)
     }
 
-    /// Takes partitions on; each with its stream.
+    /// Takes partitions on; gives the stream and lane of each.
     pub(crate) fn assign(&mut self, partitions: &[TopicPartition]) -> Vec<(Stream, i32)> {
         self.places(partitions)
-            .map(|place| {
+            .filter_map(|place| {
                 self.assigned.insert(place, false);
-                (self.streams[place.0], place.1)
+                self.lane(place)
             })
             .collect()
     }
 
-    /// Gives partitions up; each with its stream.
+    /// Gives partitions up; gives the stream and lane of each.
     pub(crate) fn revoke(&mut self, partitions: &[TopicPartition]) -> Vec<(Stream, i32)> {
         self.places(partitions)
-            .map(|place| {
+            .filter_map(|place| {
                 self.assigned.remove(&place);
                 self.positions.remove(&place);
                 self.moved.remove(&place);
-                (self.streams[place.0], place.1)
+                self.lane(place)
             })
             .collect()
     }
@@ -190,4 +201,16 @@ impl Source {
             .collect();
         places.into_iter()
     }
+}
+
+/// The stream of each topic of a job, and the topic's number within it.
+fn numbered(job: &DetectorJob) -> Vec<(Stream, i32)> {
+    let of_stream = |(stream, topics): (&Stream, &Vec<String>)| {
+        let stream = *stream;
+        let numbers = (0i32..).take(topics.len());
+        numbers
+            .map(move |number| (stream, number))
+            .collect::<Vec<_>>()
+    };
+    job.inputs.iter().flat_map(of_stream).collect()
 }

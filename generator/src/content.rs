@@ -24,6 +24,7 @@ use crate::{
     draw::{below, scramble},
     hex,
     ids::{EventIds, UuidText, random_uuid},
+    sensors::SensorTypes,
     shape::{Record, SchemaIds, Shape},
 };
 
@@ -163,6 +164,8 @@ pub(crate) enum BankAction {
 pub(crate) struct Reading {
     pub(crate) sensor: u32,
     pub(crate) value: f64,
+    /// Number of its type.
+    pub(crate) sensor_type: u8,
 }
 
 impl DeviceType {
@@ -292,6 +295,8 @@ pub(crate) struct Encoder<'a> {
     pub(crate) schema_ids: SchemaIds,
     /// True if clicks say where their visitor was before.
     pub(crate) referrer: bool,
+    /// The types that readings name, if there are several.
+    pub(crate) types: &'a SensorTypes,
 }
 
 impl Encoder<'_> {
@@ -465,13 +470,15 @@ impl Encoder<'_> {
         key: &mut Vec<u8>,
         out: &mut Vec<u8>,
     ) {
+        let sensor_type = self.types.name(reading.sensor_type);
         let Some(shape) = self.shape else {
-            return own::reading(name.as_bytes(), reading.value, place.at, out);
+            return own::reading(name.as_bytes(), reading.value, place.at, sensor_type, out);
         };
         let event = SensorReading {
             sensor_id: name.as_str().into(),
             value: reading.value,
             timestamp: place.at,
+            sensor_type: sensor_type.map(Into::into),
         };
         self.shaped(shape, Record::Reading(&event), place, key, out);
     }

@@ -32,8 +32,12 @@ pub struct Event {
     pub due_ns: i64,
     /// Its event time, as its producer's clock says.
     pub event_time: EventTime,
+    /// Number of its topic among the stream's.
+    pub topic: u32,
     /// Its partition: the key's, as Java's clients choose it.
     pub partition: i32,
+    /// Its partition among those of all topics: [`Plan::lanes`].
+    pub lane: u32,
     /// The record's key.
     pub key: Vec<u8>,
     /// The record's value.
@@ -75,7 +79,7 @@ struct Pending {
     form: Form,
     offset_ms: i64,
     content: Content,
-    partition: u32,
+    lane: u32,
     delay: Delay,
 }
 
@@ -200,12 +204,22 @@ impl Events<'_> {
         if let Form::Malformed(kind) = pending.form {
             malform(kind, &mut event.value, self.plan.key, pending.slot);
         }
-        let (own, partitions) = (pending.partition, self.plan.partitions);
-        event.partition = self
-            .encoder
-            .partition(&event.key, pending.slot, own, partitions);
+        self.put_in_lane(pending, event);
         event.frame_len = self.encoder.frame_len();
         true
+    }
+
+    /// Which topic and partition a record goes to, now that its key is known.
+    fn put_in_lane(&self, pending: Pending, event: &mut Event) {
+        let (mut own, partitions) = (pending.lane, self.plan.partitions);
+        // Nearly all streams have one topic, and divisions are slow.
+        event.topic = 0;
+        if self.plan.topics.len() > 1 {
+            (event.topic, own) = (own / partitions, own % partitions);
+        }
+        let slot = pending.slot;
+        event.partition = self.encoder.partition(&event.key, slot, own, partitions);
+        event.lane = event.topic * partitions + event.partition.unsigned_abs();
     }
 
     fn next_pending(&mut self) -> Option<Pending> {
@@ -249,8 +263,8 @@ impl Events<'_> {
             wall_ns,
             offset_ms,
         };
-        let (content, partition) = match self.source.fill(self.plan, arrival) {
-            Filling::Event(content, partition) => (content, partition),
+        let (content, lane) = match self.source.fill(self.plan, arrival) {
+            Filling::Event(content, lane) => (content, lane),
             Filling::Others => return None,
             Filling::Silence => {
                 self.silent += 1;
@@ -264,7 +278,7 @@ impl Events<'_> {
             form: Form::Event,
             offset_ms,
             content,
-            partition,
+            lane,
             delay,
         })
     }
@@ -289,5 +303,6 @@ fn encoder<'a>(plan: &'a Plan, stream: &'a StreamPlan) -> Encoder<'a> {
         format: stream.format,
         schema_ids: SchemaIds::default(),
         referrer: stream.referrer,
+        types: &stream.types,
     }
 }

@@ -60,9 +60,9 @@ pub struct Explanation {
 pub struct StreamExplanation {
     /// The stream.
     pub stream: Stream,
-    /// Its topic, before the prefix.
-    pub topic: String,
-    /// Partitions of the topic.
+    /// Its topics, before the prefix: one, unless types of sensors have their own.
+    pub topics: Vec<String>,
+    /// Partitions of each topic.
     pub partitions: u32,
     /// The field whose value is the key, by our name.
     pub key: String,
@@ -112,7 +112,7 @@ pub fn explain(plan: &Plan) -> Explanation {
     let section = plan.section();
     let duration_s = plan.duration().0 as f64 / 1e6;
     let streams = section.streams.iter().map(|(stream, raw)| {
-        let (topic, partitions) = plan.topic(stream).unwrap_or_default();
+        let (topics, partitions) = plan.topics(stream).unwrap_or_default();
         let slots = plan.slots(stream);
         let own = || all_labels.iter().filter(|label| label.stream == stream);
         let (mut by_kind, mut decoys) = (BTreeMap::new(), BTreeMap::new());
@@ -126,7 +126,7 @@ pub fn explain(plan: &Plan) -> Explanation {
         }
         StreamExplanation {
             stream,
-            topic: topic.to_owned(),
+            topics: topics.to_vec(),
             partitions,
             key: raw.key.clone().unwrap_or_else(|| default_key(stream)),
             format: raw.encoding(stream),

@@ -34,6 +34,7 @@ use crate::{
     ids::EventIds,
     incident::Incident,
     schedule::Schedule,
+    sensors::SensorTypes,
     shape::{Shape, Source, default_schema, own_fields},
     skew::{ClockSkew, Idle},
 };
@@ -65,7 +66,9 @@ struct Inner {
 #[derive(Debug, Clone)]
 pub(crate) struct StreamPlan {
     pub(crate) stream: Stream,
-    pub(crate) topic: String,
+    /// One, unless types of sensors have their own.
+    pub(crate) topics: Vec<String>,
+    /// Of each topic.
     pub(crate) partitions: u32,
     /// Events per second of wall time, over the whole run.
     pub(crate) rate: f64,
@@ -75,6 +78,8 @@ pub(crate) struct StreamPlan {
     pub(crate) drift_ms: Option<i64>,
     /// How far the noise of the sensors of a group correlates, 0 to 1; nothing to other streams.
     pub(crate) correlation: f64,
+    /// The types of sensors; none for other streams.
+    pub(crate) types: SensorTypes,
     /// True if clicks say where their visitor was before.
     pub(crate) referrer: bool,
     pub(crate) schedule: Schedule,
@@ -165,11 +170,18 @@ impl Plan {
         self.inner.streams.iter().map(|plan| plan.stream)
     }
 
-    /// The topic of a stream, without a prefix, and its number of partitions.
+    /// The topics of a stream, without a prefix, and the number of partitions of each. It is one topic,
+    /// unless types of sensors have their own.
     #[must_use]
-    pub fn topic(&self, stream: Stream) -> Option<(&str, u32)> {
+    pub fn topics(&self, stream: Stream) -> Option<(&[String], u32)> {
         let plan = self.stream(stream)?;
-        Some((&plan.topic, plan.partitions))
+        Some((&plan.topics, plan.partitions))
+    }
+
+    /// Number of a stream's lanes: the partitions of all its topics. Workers own whole lanes.
+    #[must_use]
+    pub fn lanes(&self, stream: Stream) -> u32 {
+        self.stream(stream).map_or(0, StreamPlan::lanes)
     }
 
     /// Time between commits where the producers write in transactions.
@@ -294,7 +306,7 @@ impl Plan {
         let (stream, slot) = EventIds::new(self.inner.section.seed).slot(id.as_u128())?;
         let plan = self.stream(stream)?;
         // A closing event's slot stands behind the last one.
-        let end = plan.schedule.count() + u64::from(plan.partitions);
+        let end = plan.schedule.count() + u64::from(plan.lanes());
         (slot < end).then_some((stream, slot))
     }
 
@@ -342,6 +354,18 @@ impl StreamPlan {
     /// Events per millisecond of event time, over the whole run.
     pub(crate) fn events_per_ms(&self) -> f64 {
         self.rate / self.timeline.speed / 1000.0
+    }
+
+    /// Number of lanes: the partitions of all topics.
+    pub(crate) fn lanes(&self) -> u32 {
+        u32::try_from(self.topics.len()).unwrap_or(1) * self.partitions
+    }
+
+    /// The lane of an entity's records: the number of its topic times the partitions of each, and its
+    /// partition there.
+    pub(crate) fn lane_of(&self, entity: u32) -> u32 {
+        let partition = partition_of(self.stream, entity, self.partitions);
+        self.types.topic(entity) * self.partitions + partition
     }
 
     /// True if an entity's event in this slot would fall into a time in which its partition is idle.

@@ -51,11 +51,11 @@ impl Realised {
     }
 
     fn add_event(&mut self, event: &Event) {
-        let partition = usize::try_from(event.partition).unwrap_or_default();
-        if partition >= self.newest_ms.len() {
-            self.newest_ms.resize(partition + 1, i64::MIN);
+        let lane = event.lane as usize;
+        if lane >= self.newest_ms.len() {
+            self.newest_ms.resize(lane + 1, i64::MIN);
         }
-        let newest_ms = &mut self.newest_ms[partition];
+        let newest_ms = &mut self.newest_ms[lane];
         if event.event_time.0 >= *newest_ms {
             *newest_ms = event.event_time.0;
         } else {
@@ -100,9 +100,9 @@ mod tests {
 
     use super::*;
 
-    fn event(partition: i32, at_ms: i64, delayed: Delayed, delay_us: i64) -> Event {
+    fn event(lane: u32, at_ms: i64, delayed: Delayed, delay_us: i64) -> Event {
         Event {
-            partition,
+            lane,
             event_time: EventTime(at_ms),
             delayed,
             delay_us,

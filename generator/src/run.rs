@@ -302,12 +302,8 @@ fn check_workers(job: &GeneratorJob, plan: &Plan) -> Result<(), GenerateError> {
         return Err(GenerateError::NoSuchWorker { index, of });
     }
     let workers = of.saturating_mul(job.threads.max(1));
-    let partitions = plan
-        .streams()
-        .filter_map(|stream| plan.topic(stream))
-        .map(|(_, partitions)| partitions)
-        .max()
-        .unwrap_or(1);
+    let lanes = plan.streams().map(|stream| plan.lanes(stream));
+    let partitions = lanes.max().unwrap_or(1);
     if workers > partitions {
         return Err(GenerateError::TooManyWorkers {
             workers,

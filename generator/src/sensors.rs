@@ -11,11 +11,14 @@
 //! ```
 //! so its variance is `s_i²` whatever `ρ` is, and two sensors of a group correlate by `ρ`.
 
-use floodmark_contracts::{clock::EventTime, stream::Stream};
+mod types;
 
+use floodmark_contracts::clock::EventTime;
+
+use self::types::Ranges;
+pub(crate) use self::types::SensorTypes;
 use crate::{
     content::{Content, Reading},
-    crowd::partition_of,
     draw::{Draws, Key, Purpose},
     events::Filling,
     fault::{Effect, Fault, Plain, touching},
@@ -31,7 +34,7 @@ const HELD: f64 = 0.01;
 const DAY_MS: f64 = 86_400_000.0;
 const HOUR_MS: f64 = 3_600_000.0;
 /// Noise is cut at this many standard deviations. A single draw stays below it anyway; the sum of two
-/// passes it once in some 30,000 readings.
+/// passes it once in some 8,000 readings.
 const MOST_NOISE: f64 = 3.5;
 
 /// Which sensor reports in which slot.
@@ -87,15 +90,38 @@ pub(crate) struct Character {
     pub(crate) hourly: (f64, f64),
     /// Standard deviation of the noise.
     pub(crate) noise: f64,
+    /// Steps of the last decimal in 1.
+    steps: u32,
+    /// Number of its type.
+    sensor_type: u8,
 }
 
 impl Character {
-    pub(crate) fn draw(mut draws: Draws) -> Self {
+    /// The character of a sensor of a plan.
+    pub(crate) fn of(plan: &StreamPlan, sensor: u32) -> Self {
+        let draws = plan.key.purpose(Purpose::Sensor).draws(u64::from(sensor));
+        Self::draw(&plan.types.ranges(sensor), draws)
+    }
+
+    fn draw(ranges: &Ranges, mut draws: Draws) -> Self {
+        let between = |draws: &mut Draws, [least, most]: [f64; 2]| draws.between(least, most);
         Self {
-            level: draws.between(20.0, 80.0),
-            daily: (draws.between(2.0, 8.0), draws.unit()),
-            hourly: (draws.between(1.0, 4.0), draws.unit()),
-            noise: draws.between(0.8, 2.0),
+            level: between(&mut draws, ranges.level),
+            daily: (between(&mut draws, ranges.daily), draws.unit()),
+            hourly: (between(&mut draws, ranges.hourly), draws.unit()),
+            noise: between(&mut draws, ranges.noise),
+            steps: ranges.steps,
+            sensor_type: ranges.sensor_type,
+        }
+    }
+
+    /// A reading of this value, with the decimals that the sensor shows.
+    fn reading(&self, sensor: u32, value: f64) -> Reading {
+        let steps = f64::from(self.steps);
+        Reading {
+            sensor,
+            value: (value * steps).round() / steps,
+            sensor_type: self.sensor_type,
         }
     }
 
@@ -155,8 +181,8 @@ fn place(number: u32, cycle: u64) -> u64 {
 pub(crate) struct Sensors<'a> {
     rota: Rota,
     characters: Vec<Character>,
-    /// The partition of each sensor's records.
-    partitions: Vec<u16>,
+    /// The lane of each sensor's records: its partition among those of all topics.
+    lanes: Vec<u16>,
     share: Share,
     /// In the order of sensor and first reading.
     effects: &'a [Effect],
@@ -169,31 +195,34 @@ impl<'a> Sensors<'a> {
     /// The sensors of a plan, for the worker with this share.
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "a topic has at most a thousand partitions"
+        reason = "sixteen topics have at most a thousand partitions each"
     )]
     pub(crate) fn new(plan: &'a StreamPlan, share: Share) -> Self {
-        let partition = |sensor| partition_of(Stream::Sensors, sensor, plan.partitions) as u16;
+        let numbers = 0..plan.entities;
+        let characters = numbers.clone().map(|sensor| Character::of(plan, sensor));
         let noise = Noise::new(plan.correlation, plan.key);
-        let mut sensors = Self::with_effects(plan.entities, &plan.effects, plan.key, noise);
-        sensors.partitions = (0..plan.entities).map(partition).collect();
+        let mut sensors = Self::with_effects(characters.collect(), &plan.effects, plan.key, noise);
+        sensors.lanes = numbers.map(|sensor| plan.lane_of(sensor) as u16).collect();
         sensors.share = share;
         sensors
     }
 
     /// `effects` must be sorted by sensor and first reading.
-    fn with_effects(sensors: u32, effects: &'a [Effect], key: Key, noise: Noise) -> Self {
-        let characters = (0..sensors)
-            .map(|sensor| Character::draw(character_draws(key, sensor)))
-            .collect();
-        let mut affected = vec![false; sensors as usize];
+    fn with_effects(
+        characters: Vec<Character>,
+        effects: &'a [Effect],
+        key: Key,
+        noise: Noise,
+    ) -> Self {
+        let mut affected = vec![false; characters.len()];
         for effect in effects {
             affected[effect.sensor as usize] = true;
         }
         Self {
-            rota: Rota::new(sensors, key),
+            rota: Rota::new(u32::try_from(characters.len()).unwrap_or(u32::MAX), key),
             affected,
             characters,
-            partitions: Vec::new(),
+            lanes: Vec::new(),
             share: Share::WHOLE,
             effects,
             noise,
@@ -203,11 +232,11 @@ impl<'a> Sensors<'a> {
     /// What a slot holds.
     pub(crate) fn fill(&self, plan: &StreamPlan, slot: u64, wall_ns: i64) -> Filling {
         let (sensor, cycle) = self.rota.at(slot);
-        let partition = u32::from(self.partitions[sensor as usize]);
-        if !self.share.owns(partition) {
+        let lane = u32::from(self.lanes[sensor as usize]);
+        if !self.share.owns(lane) {
             return Filling::Others;
         }
-        if plan.idle.covers(partition, wall_ns) {
+        if !plan.idle.is_empty() && plan.idle.covers(lane % plan.partitions, wall_ns) {
             return Filling::Silence;
         }
         let at = |other: u64| {
@@ -220,7 +249,7 @@ impl<'a> Sensors<'a> {
             plan.timeline.origin.plus_ms(plan.offset_ms(wall_ns)).0
         };
         match self.reading((sensor, cycle), slot, at) {
-            Some(reading) => Filling::Event(Content::Reading(reading), partition),
+            Some(reading) => Filling::Event(Content::Reading(reading), lane),
             None => Filling::Silence,
         }
     }
@@ -233,12 +262,10 @@ impl<'a> Sensors<'a> {
         slot: u64,
         at: impl Fn(u64) -> i64,
     ) -> Option<Reading> {
+        let character = &self.characters[sensor as usize];
         if !self.affected[sensor as usize] {
             let value = self.value_at(sensor, cycle, slot, &at);
-            return Some(Reading {
-                sensor,
-                value: rounded(value),
-            });
+            return Some(character.reading(sensor, value));
         }
         let mut value = None;
         for effect in touching(self.effects, sensor, cycle) {
@@ -252,10 +279,7 @@ impl<'a> Sensors<'a> {
             });
         }
         let value = value.unwrap_or_else(|| self.value(sensor, cycle, &at));
-        Some(Reading {
-            sensor,
-            value: rounded(value),
-        })
+        Some(character.reading(sensor, value))
     }
 
     fn value(&self, sensor: u32, cycle: u64, at: &impl Fn(u64) -> i64) -> f64 {
@@ -296,22 +320,9 @@ pub(crate) fn ordinary_reading(
     cycle: u64,
     at: EventTime,
 ) -> Reading {
-    let character = Character::draw(character_draws(plan.key, sensor));
+    let character = Character::of(plan, sensor);
     let noise = Noise::new(plan.correlation, plan.key).at(sensor, cycle);
-    Reading {
-        sensor,
-        value: rounded(character.expected(at.0) + noise * character.noise),
-    }
-}
-
-/// Readings have two decimals.
-fn rounded(value: f64) -> f64 {
-    (value * 100.0).round() / 100.0
-}
-
-/// The draws for a sensor's character.
-pub(crate) fn character_draws(key: Key, sensor: u32) -> Draws {
-    key.purpose(Purpose::Sensor).draws(u64::from(sensor))
+    character.reading(sensor, character.expected(at.0) + noise * character.noise)
 }
 
 #[cfg(test)]
@@ -342,8 +353,18 @@ mod tests {
         }
     }
 
+    fn character(sensor: u32) -> Character {
+        let draws = key().purpose(Purpose::Sensor).draws(u64::from(sensor));
+        Character::draw(&SensorTypes::default().ranges(sensor), draws)
+    }
+
+    fn sensors(count: u32, effects: &[Effect], correlation: f64) -> Sensors<'_> {
+        let characters = (0..count).map(character).collect();
+        Sensors::with_effects(characters, effects, key(), Noise::new(correlation, key()))
+    }
+
     fn values(effects: &[Effect], cycles: u64) -> Vec<Option<f64>> {
-        let sensors = Sensors::with_effects(4, effects, key(), Noise::new(0.4, key()));
+        let sensors = sensors(4, effects, 0.4);
         (0..cycles)
             .map(|c| sensors.reading((2, c), sensors.rota.slot(2, c), |slot| slot as i64 * 500))
             .map(|reading| reading.map(|r| r.value))
@@ -439,7 +460,7 @@ mod tests {
             }),
             30,
         );
-        let amplitude = Character::draw(character_draws(key(), 2)).hourly.0;
+        let amplitude = character(2).hourly.0;
         let moved: Vec<f64> = ahead
             .iter()
             .zip(values(&[], 30))
@@ -493,7 +514,7 @@ mod tests {
 
     #[test]
     fn a_held_reading_repeats_the_noise_of_its_group_too() {
-        let sensors = Sensors::with_effects(8, &[], key(), Noise::new(1.0, key()));
+        let sensors = sensors(8, &[], 1.0);
         let value = |sensor, cycle| sensors.value(sensor, cycle, &|_| 0);
         let held = |sensor: u32, cycle: u64| value(sensor, cycle) == value(sensor, cycle - 1);
         let count = (0..8)

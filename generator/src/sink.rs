@@ -109,11 +109,22 @@ pub enum SinkError {
         /// The stream.
         stream: Stream,
     },
-    /// The job names no topic for a stream.
-    #[error("the job has no topic for stream `{stream}`; add it to `topics`")]
+    /// The job names no topic for a stream, or not as many as it has.
+    #[error("the job does not name the {wanted} topics of stream `{stream}`; add them to `topics`")]
     NoTopic {
         /// The stream.
         stream: Stream,
+        /// Number of its topics.
+        wanted: usize,
+    },
+    /// The registry gives one schema several ids.
+    #[error(
+        "the registry gives the schema of topic `{topic}` another id than for the stream's other topics; use \
+         one that knows a schema by its content, or one topic"
+    )]
+    SchemaIds {
+        /// The topic.
+        topic: String,
     },
     /// The topic is missing or has another number of partitions.
     #[error("topic `{topic}` has {found} partitions, the profile asks for {wanted}; create it so")]

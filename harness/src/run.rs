@@ -342,13 +342,13 @@ fn phases(start: WallTime, ends: &[WallTime; 4]) -> Vec<Phase> {
 /// What a subject consumed, from the offsets that it committed, where it does not tell itself.
 fn consumed_of(
     lag: &[floodmark_kafka::admin::Lag],
-    inputs: &BTreeMap<Stream, String>,
+    inputs: &BTreeMap<Stream, Vec<String>>,
 ) -> SubjectFacts {
     let mut facts = SubjectFacts::default();
-    for (stream, topic) in inputs {
+    for (stream, topics) in inputs {
         let read: i64 = lag
             .iter()
-            .filter(|part| part.partition.topic == *topic)
+            .filter(|part| topics.contains(&part.partition.topic))
             .filter_map(|part| part.committed)
             .sum();
         facts

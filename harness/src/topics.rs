@@ -57,7 +57,10 @@ pub fn inputs(profile: &Profile, sound: &Sound) -> Vec<TopicSpec> {
     profile
         .streams
         .iter()
-        .map(|(stream, section)| TopicSpec::input(&sound.inputs[&stream], section.partitions))
+        .flat_map(|(stream, section)| {
+            let names = sound.inputs[&stream].iter();
+            names.map(|name| TopicSpec::input(name, section.partitions))
+        })
         .collect()
 }
 

@@ -123,7 +123,7 @@ fn watch_for_end(
         let result = wait_for_end(
             &client,
             &group,
-            &topics.into_values().collect::<Vec<_>>(),
+            &topics.into_values().flatten().collect::<Vec<_>>(),
             &stop,
         );
         stop.store(true, Ordering::Relaxed);

@@ -50,10 +50,17 @@ fn text(found: &Explanation) -> Result<String, Failure> {
 }
 
 fn describe(out: &mut String, stream: &StreamExplanation) -> Result<(), Failure> {
+    let (noun, each) = match stream.topics.len() {
+        1 => ("topic", ""),
+        _ => ("topics", " each"),
+    };
     writeln!(
         out,
-        "{}: topic `{}`, {} partitions, keyed by `{}`",
-        stream.stream, stream.topic, stream.partitions, stream.key
+        "{}: {noun} `{}`, {} partitions{each}, keyed by `{}`",
+        stream.stream,
+        stream.topics.join("`, `"),
+        stream.partitions,
+        stream.key
     )?;
     writeln!(
         out,

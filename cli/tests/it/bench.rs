@@ -13,12 +13,14 @@ use std::{
 use floodmark_contracts::{
     alert::{Alert, CollectedAlert},
     clock::{Clock, SystemClock},
+    record::RunRecord,
     result::{Outcome, RunResult},
+    stream::Stream,
 };
 
 use crate::support::{floodmark, profile};
 
-/// A finished run of the profile `smoke`.
+/// A finished run.
 struct Run {
     dir: PathBuf,
     code: i32,
@@ -26,12 +28,17 @@ struct Run {
 }
 
 impl Run {
+    /// A run of the profile `smoke`.
     fn of(arguments: &[&str]) -> Self {
+        Self::of_profile("smoke", arguments)
+    }
+
+    fn of_profile(name: &str, arguments: &[&str]) -> Self {
         let temporary = tempfile::tempdir().unwrap();
         let dir = temporary.path().join("run");
         let output = floodmark()
             .args(["bench", "--quiet"])
-            .arg(profile("smoke"))
+            .arg(profile(name))
             .arg("--out")
             .arg(&dir)
             .args(arguments)
@@ -130,6 +137,35 @@ fn the_same_seed_gives_the_same_labels_and_alerts_and_another_seed_does_not() {
     };
     assert_eq!(fingerprints(&first), fingerprints(&second));
     assert_ne!(fingerprints(&first), fingerprints(&other));
+}
+
+#[test]
+fn a_stream_over_several_topics_is_made_found_and_audited_whole() {
+    let anomalies = "streams.sensors.anomalies=[level-shift: { count: 4, magnitude: 1 }, stuck-value: { count: 4, magnitude: 1 }]";
+    let run = Run::of_profile(
+        "machines",
+        &[
+            "--set",
+            "duration=12s",
+            "--set",
+            "warm_up=3s",
+            "--set",
+            anomalies,
+        ],
+    );
+    let record: RunRecord = serde_json::from_str(&run.text("record.json")).unwrap();
+    let facts = &record.generator[&Stream::Sensors];
+    assert_eq!(
+        facts.topics,
+        ["sensor-pressure", "sensor-temperature", "sensor-vibration"]
+    );
+    // One event that closes each partition of each topic; the subject read all that there was.
+    assert_eq!(facts.closing, 9);
+    let consumed = record.subject_facts.consumed[&Stream::Sensors];
+    assert_eq!(consumed, facts.acknowledged + facts.closing);
+    let detection = run.result().detection;
+    assert!(detection.overall.labels >= 6 && detection.overall.recall.unwrap() > 0.8);
+    assert!(detection.overall.precision.unwrap() > 0.8);
 }
 
 #[test]

@@ -24,6 +24,9 @@ pub struct SensorReading<'a> {
     pub value: f64,
     /// Event time, milliseconds since the Unix epoch; unique per sensor.
     pub timestamp: EventTime,
+    /// What the sensor measures, where a profile has several types of sensors.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub sensor_type: Option<Cow<'a, str>>,
 }
 
 /// Id of a reading, as labels and alerts name it: `sensor_1@1749531840000`.
@@ -39,6 +42,9 @@ impl SensorReading<'_> {
         text_field(out, "{\"sensor_id\":\"", &self.sensor_id);
         number_field(out, ",\"value\":", self.value);
         integer_field(out, ",\"timestamp\":", self.timestamp.0);
+        if let Some(sensor_type) = &self.sensor_type {
+            text_field(out, ",\"sensor_type\":\"", sensor_type);
+        }
         out.push(b'}');
     }
 
@@ -75,10 +81,11 @@ mod tests {
 
     #[test]
     fn a_reading_survives_its_encoding() {
-        let reading = SensorReading {
+        let mut reading = SensorReading {
             sensor_id: "sensor_1".into(),
             value: 23.125,
             timestamp: EventTime(5),
+            sensor_type: None,
         };
         let mut out = Vec::new();
         reading.encode(&mut out);
@@ -88,6 +95,14 @@ mod tests {
         );
         assert_eq!(SensorReading::decode(&out).unwrap(), reading);
         assert_eq!(reading.id(), "sensor_1@5");
+        reading.sensor_type = Some("humidity".into());
+        let mut typed = Vec::new();
+        reading.encode(&mut typed);
+        assert_eq!(
+            typed,
+            br#"{"sensor_id":"sensor_1","value":23.125,"timestamp":5,"sensor_type":"humidity"}"#
+        );
+        assert_eq!(SensorReading::decode(&typed).unwrap(), reading);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Sections of the streams: rate, arrivals, population, disorder, anomalies and decoys.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +73,7 @@ pub struct StreamSection {
     /// `sensor-data_2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
-    /// Partitions of the topic, 1 to 1000.
+    /// Partitions of the topic, or of each of them where types of sensors have their own; 1 to 1000.
     #[serde(default = "default_partitions")]
     pub partitions: u32,
     /// The field whose value is the record's key, by our name: `user_id` (of `sensors`: `sensor_id`) by
@@ -147,6 +149,30 @@ impl StreamSection {
             Stream::Clickstream | Stream::Sensors => RawFormat::Json,
         })
     }
+
+    /// The topic of `stream`, whose section this is, before the prefix; types of sensors may have others.
+    #[must_use]
+    pub fn own_topic(&self, stream: Stream) -> &str {
+        self.topic.as_deref().unwrap_or(stream.default_topic())
+    }
+
+    /// The topics of `stream`, whose section this is, before the prefix and each once: that of the
+    /// stream, or those of its types of sensors in the order of their names.
+    #[must_use]
+    pub fn topics(&self, stream: Stream) -> Vec<&str> {
+        let own = self.own_topic(stream);
+        let types = self.population.types.values();
+        let mut topics: Vec<&str> = Vec::new();
+        for topic in types.map(|kind| kind.topic.as_deref().unwrap_or(own)) {
+            if !topics.contains(&topic) {
+                topics.push(topic);
+            }
+        }
+        if topics.is_empty() {
+            topics.push(own);
+        }
+        topics
+    }
 }
 
 fn default_partitions() -> u32 {
@@ -190,6 +216,64 @@ pub struct RawPopulation {
     /// by default. For sensors only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation: Option<f64>,
+    /// Types of sensors by name, whose shares add up to 1. Records then have the field `sensor_type`.
+    /// Without any, all sensors are of one kind. For sensors only.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub types: BTreeMap<String, RawSensorType>,
+}
+
+/// A type of sensors: how many there are, where their readings go, and what they show. Each sensor draws its
+/// own values evenly from the ranges, which are `[least, most]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawSensorType {
+    /// Share of the groups of eight whose sensors are of this type, above 0.
+    pub share: f64,
+    /// The topic of their readings, before the prefix; by default the stream's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// Level around which the values lie.
+    #[serde(default = "default_level")]
+    pub level: [f64; 2],
+    /// Amplitude of the daily season.
+    #[serde(default = "default_daily")]
+    pub daily: [f64; 2],
+    /// Amplitude of the hourly season, above 0.
+    #[serde(default = "default_hourly")]
+    pub hourly: [f64; 2],
+    /// Standard deviation of the noise, above 0.
+    #[serde(default = "default_noise")]
+    pub noise: [f64; 2],
+}
+
+impl Default for RawSensorType {
+    /// The sensors of a stream without types.
+    fn default() -> Self {
+        Self {
+            share: 1.0,
+            topic: None,
+            level: default_level(),
+            daily: default_daily(),
+            hourly: default_hourly(),
+            noise: default_noise(),
+        }
+    }
+}
+
+fn default_level() -> [f64; 2] {
+    [20.0, 80.0]
+}
+
+fn default_daily() -> [f64; 2] {
+    [2.0, 8.0]
+}
+
+fn default_hourly() -> [f64; 2] {
+    [1.0, 4.0]
+}
+
+fn default_noise() -> [f64; 2] {
+    [0.8, 2.0]
 }
 
 impl Default for RawPopulation {
@@ -199,6 +283,36 @@ impl Default for RawPopulation {
             skew: 0.8,
             drift: None,
             correlation: None,
+            types: BTreeMap::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_are_named_once_and_the_streams_own_only_where_a_type_uses_it() {
+        let typed = |topic: Option<&str>| RawSensorType {
+            topic: topic.map(str::to_owned),
+            ..RawSensorType::default()
+        };
+        let topics = |types: &[(&str, Option<&str>)]| -> Vec<String> {
+            let mut section: StreamSection = serde_json::from_str("{}").unwrap();
+            section.population.types = types
+                .iter()
+                .map(|(name, topic)| ((*name).to_owned(), typed(*topic)))
+                .collect();
+            let topics = section.topics(Stream::Sensors);
+            topics.into_iter().map(str::to_owned).collect()
+        };
+        assert_eq!(topics(&[]), ["sensor-data_2"]);
+        assert_eq!(topics(&[("a", None), ("b", None)]), ["sensor-data_2"]);
+        assert_eq!(
+            topics(&[("a", Some("x")), ("b", None), ("c", Some("x"))]),
+            ["x", "sensor-data_2"]
+        );
+        assert_eq!(topics(&[("b", Some("y")), ("a", Some("x"))]), ["x", "y"]);
     }
 }

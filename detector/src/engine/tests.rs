@@ -231,6 +231,7 @@ impl Workload {
             sensor_id: sensor.into(),
             value,
             timestamp: EventTime(at),
+            sensor_type: None,
         }
         .encode(&mut bytes);
         self.push(Stream::Sensors, at, sensor, bytes);

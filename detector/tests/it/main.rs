@@ -71,7 +71,7 @@ impl World {
             group: "detector".into(),
             inputs: streams
                 .iter()
-                .map(|s| (*s, s.default_topic().to_owned()))
+                .map(|s| (*s, vec![s.default_topic().to_owned()]))
                 .collect(),
             anomalies: "anomalies".into(),
             fraud_flags: "fraud-flags".into(),
@@ -88,6 +88,7 @@ impl World {
             .job
             .inputs
             .values()
+            .flatten()
             .map(|topic| NewTopic::new(topic, 2));
         let outputs =
             ["anomalies", "fraud-flags", "dead-letters"].map(|topic| NewTopic::new(topic, 1));
@@ -191,6 +192,7 @@ fn reading(seconds: i64, sensor: &str, value: f64) -> Vec<u8> {
         sensor_id: sensor.into(),
         value,
         timestamp,
+        sensor_type: None,
     }
     .encode(&mut out);
     out
@@ -240,6 +242,33 @@ fn input(seconds: i64, schema_id: u32) -> Vec<u8> {
     }
     .encode_body(&mut out);
     out
+}
+
+#[test]
+fn a_stream_over_several_topics_is_read_whole() {
+    let mut world = World::new(&[Stream::Sensors]);
+    world
+        .admin()
+        .create_topics(&[NewTopic::new("more", 2)])
+        .unwrap();
+    let inputs = world.job.inputs.get_mut(&Stream::Sensors).unwrap();
+    inputs.push("more".to_owned());
+    // The same partition of both: what one has read must not be taken for what the other has.
+    world.write("sensor-data_2", &sensor(0, "sensor_0"));
+    world.write("more", &sensor(0, "sensor_1"));
+    world.write("more", &[(1, b"nonsense".to_vec())]);
+    let (facts, _) = world.detect();
+
+    let alerts = world.alerts();
+    let spikes = alerts
+        .iter()
+        .filter(|alert| alert.detector == "sensor-window");
+    let keys: BTreeSet<&str> = spikes.map(|alert| alert.key.id.as_str()).collect();
+    assert_eq!(keys, BTreeSet::from(["sensor_0", "sensor_1"]));
+    assert_eq!(facts.consumed[&Stream::Sensors], 27);
+    let letters = world.read("dead-letters");
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].0["source-topic"], "more");
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn our_rate(
             properties: BTreeMap::new(),
             registry: None,
         },
-        topics: BTreeMap::from([(stream, topic.to_owned())]),
+        topics: BTreeMap::from([(stream, vec![topic.to_owned()])]),
         out: out.path().to_owned(),
         pace: Pace::Max,
         worker: WorkerShare::default(),

@@ -88,13 +88,24 @@ pub(super) fn bank(parts: &BankParts<'_>, out: &mut Vec<u8>) {
     write_bytes(out, parts.address);
 }
 
-/// Appends a reading as JSON.
-pub(super) fn reading(sensor: &[u8], value: f64, at: EventTime, out: &mut Vec<u8>) {
+/// Appends a reading as JSON; the name of its type is ASCII too.
+pub(super) fn reading(
+    sensor: &[u8],
+    value: f64,
+    at: EventTime,
+    sensor_type: Option<&str>,
+    out: &mut Vec<u8>,
+) {
     out.reserve(LONGEST);
     out.extend_from_slice(b"{\"sensor_id\":\"");
     out.extend_from_slice(sensor);
     number_field(out, "\",\"value\":", value);
     integer_field(out, ",\"timestamp\":", at.0);
+    if let Some(sensor_type) = sensor_type {
+        out.extend_from_slice(b",\"sensor_type\":\"");
+        out.extend_from_slice(sensor_type.as_bytes());
+        out.push(b'"');
+    }
     out.push(b'}');
 }
 
@@ -177,11 +188,19 @@ mod tests {
                 ip_address: &address,
             }.encode_body(&mut slow);
             prop_assert_eq!(&fast, &slow);
-            fast.clear();
-            slow.clear();
-            reading(user.as_bytes(), value, at, &mut fast);
-            SensorReading { sensor_id: user.as_str().into(), value, timestamp: at }.encode(&mut slow);
-            prop_assert_eq!(&fast, &slow);
+            for sensor_type in [None, Some("humidity")] {
+                fast.clear();
+                slow.clear();
+                reading(user.as_bytes(), value, at, sensor_type, &mut fast);
+                SensorReading {
+                    sensor_id: user.as_str().into(),
+                    value,
+                    timestamp: at,
+                    sensor_type: sensor_type.map(Into::into),
+                }
+                .encode(&mut slow);
+                prop_assert_eq!(&fast, &slow);
+            }
         }
     }
 }

@@ -7,13 +7,13 @@ use crate::{
     banking::Customers,
     clickstream::Visitors,
     content::{Content, Place},
-    crowd::{Visits as _, partition_of},
+    crowd::Visits as _,
     plan::{Plan, StreamPlan},
     sensors::ordinary_reading,
     shape::SchemaIds,
 };
 
-/// The closing events of a stream: for each partition one ordinary event, long enough after the end
+/// The closing events of a stream: for each partition of its topics one ordinary event, long enough after the end
 /// of the run in event time to close every window. Sent after the last event and counted apart.
 #[must_use]
 pub fn closing_events(plan: &Plan, stream: Stream, schema_ids: SchemaIds) -> Vec<Event> {
@@ -23,18 +23,20 @@ pub fn closing_events(plan: &Plan, stream: Stream, schema_ids: SchemaIds) -> Vec
     let mut encoder = encoder(plan, stream_plan);
     encoder.schema_ids = schema_ids;
     let at = plan.closing_time();
-    let count = stream_plan.partitions;
-    (0..count)
+    let partitions = stream_plan.partitions;
+    (0..stream_plan.lanes())
         .map(|number| {
             let slot = stream_plan.schedule.count() + u64::from(number);
-            let entity = entity_of_partition(stream_plan, number);
+            let entity = entity_of_lane(stream_plan, number);
             let content = ordinary(plan, stream_plan, entity, slot, at);
             let mut event = Event {
                 slot,
                 due_ns: plan.duration().0 * 1000,
                 event_time: at,
                 frame_len: encoder.frame_len(),
-                partition: i32::try_from(number).unwrap_or(i32::MAX),
+                topic: number / partitions,
+                partition: i32::try_from(number % partitions).unwrap_or(i32::MAX),
+                lane: number,
                 ..Event::default()
             };
             let place = Place {
@@ -48,12 +50,11 @@ pub fn closing_events(plan: &Plan, stream: Stream, schema_ids: SchemaIds) -> Vec
         .collect()
 }
 
-/// An entity whose key belongs to this partition; any, where none does.
-fn entity_of_partition(plan: &StreamPlan, wanted: u32) -> u32 {
-    let belongs = |entity: &u32| partition_of(plan.stream, *entity, plan.partitions) == wanted;
+/// An entity whose records go to this lane; any, where none does.
+fn entity_of_lane(plan: &StreamPlan, wanted: u32) -> u32 {
     // With a thousand partitions, nearly every partition has one among the first 20,000.
     (0..plan.entities.min(20_000))
-        .find(belongs)
+        .find(|entity| plan.lane_of(*entity) == wanted)
         .unwrap_or(wanted % plan.entities)
 }
 

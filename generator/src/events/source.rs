@@ -16,7 +16,7 @@ use crate::{
 /// What a slot holds, for one of several workers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Filling {
-    /// An event, and its partition.
+    /// An event, and its lane: its partition among those of all topics.
     Event(Content, u32),
     /// An event that another worker makes.
     Others,

@@ -8,6 +8,8 @@ use crate::draw::{Draws, Key, Purpose};
 
 /// How far an unknown schema id lies above the known one: registries count up from 1.
 const UNKNOWN_ID_OFFSET: u32 = 1_000_000;
+/// Our fields that a record can be without.
+const OPTIONAL: [&str; 2] = ["referrer", "sensor_type"];
 
 /// Spoils the value of a slot's record in place. What exactly goes wrong is drawn from the slot.
 pub(crate) fn malform(kind: Malformation, value: &mut Vec<u8>, key: Key, slot: u64) {
@@ -15,11 +17,15 @@ pub(crate) fn malform(kind: Malformation, value: &mut Vec<u8>, key: Key, slot: u
     match kind {
         Malformation::BadJson => bad_json(value, &mut draws),
         Malformation::MissingField => change_fields(value, |fields| {
-            let field = draw_field(fields, &mut draws);
+            // Without a field that readers can do without, the record would still be one.
+            let needed = |name: &&String| !OPTIONAL.contains(&name.as_str());
+            let names: Vec<String> = fields.keys().filter(needed).cloned().collect();
+            let field = draw_name(&names, &mut draws);
             fields.shift_remove(&field);
         }),
         Malformation::WrongType => change_fields(value, |fields| {
-            let field = draw_field(fields, &mut draws);
+            let names: Vec<String> = fields.keys().cloned().collect();
+            let field = draw_name(&names, &mut draws);
             if let Some(content) = fields.get_mut(&field) {
                 *content = another_type(content);
             }
@@ -64,10 +70,10 @@ fn change_fields(value: &mut Vec<u8>, change: impl FnOnce(&mut Map<String, Value
     }
 }
 
-fn draw_field(fields: &Map<String, Value>, draws: &mut Draws) -> String {
-    let count = u32::try_from(fields.len()).unwrap_or(u32::MAX);
+fn draw_name(names: &[String], draws: &mut Draws) -> String {
+    let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
     let number = draws.below(count) as usize;
-    fields.keys().nth(number).cloned().unwrap_or_default()
+    names.get(number).cloned().unwrap_or_default()
 }
 
 /// A content that no reader of the field takes for one of its own: an object where there was a plain
@@ -80,7 +86,9 @@ fn another_type(content: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use floodmark_contracts::event::{clickstream::ClickEvent, confluent::split_frame};
+    use floodmark_contracts::event::{
+        clickstream::ClickEvent, confluent::split_frame, sensor::SensorReading,
+    };
     use proptest::prelude::*;
 
     use super::*;
@@ -101,6 +109,16 @@ mod tests {
                 prop_assert!(!spoilt(slot).is_empty());
                 prop_assert_eq!(spoilt(slot), spoilt(slot));
             }
+        }
+    }
+
+    #[test]
+    fn a_field_that_is_missing_is_never_one_that_readers_can_do_without() {
+        let reading = br#"{"sensor_id":"s","value":1.5,"timestamp":5,"sensor_type":"humidity"}"#;
+        for slot in 0..50 {
+            let mut value = reading.to_vec();
+            malform(Malformation::MissingField, &mut value, Key::root(1), slot);
+            assert!(SensorReading::decode(&value).is_err(), "{slot}");
         }
     }
 

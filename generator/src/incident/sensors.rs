@@ -24,7 +24,7 @@ use crate::{
     draw::Draws,
     fault::{Effect, Fault},
     plan::{Entity, Occupied, StreamPlan},
-    sensors::{Character, Rota, character_draws},
+    sensors::{Character, Rota},
 };
 
 /// Sensors that hang on one gateway: `sensor_1` to `sensor_8` are `group_1`, and so on.
@@ -60,7 +60,13 @@ impl Plant<'_> {
     }
 
     fn character(&self, sensor: u32) -> Character {
-        Character::draw(character_draws(self.plan.key, sensor))
+        Character::of(self.plan, sensor)
+    }
+
+    /// What heights in absolute numbers are multiplied by: they are stated for the sensors of a stream
+    /// without types.
+    fn scale(&self) -> f64 {
+        self.plan.types.ranges(self.sensor()).scale
     }
 
     /// Number of readings within the incident.

@@ -23,6 +23,7 @@ use crate::{
     ids::EventIds,
     incident::{self, Stage},
     schedule::{Schedule, resolve_phases},
+    sensors::SensorTypes,
     shape::{self, RunTimes},
     sink::MOST_HEADERS,
     skew::{ClockSkew, Idle},
@@ -54,15 +55,18 @@ pub(super) fn resolve(section: &GeneratorSection) -> Result<Inner, Vec<Problem>>
     let (mut incidents, mut decoys) = (Vec::new(), Vec::new());
     let mut topics = BTreeMap::new();
     for (stream, raw) in section.streams.iter() {
-        let topic = raw
-            .topic
-            .clone()
-            .unwrap_or_else(|| stream.default_topic().to_owned());
-        if let Some(other) = topics.insert(topic.clone(), stream) {
-            let text = format!("`{topic}` is the topic of `{other}` too; give each stream its own");
-            problems.add(format!("streams.{stream}.topic"), text);
+        for (path, topic) in named_topics(stream, raw) {
+            match topics.insert(topic, stream) {
+                Some(other) if other != stream => {
+                    let text = format!(
+                        "`{topic}` is the topic of `{other}` too; give each stream its own"
+                    );
+                    problems.add(path, text);
+                }
+                _ => check_topic(topic, &path, &mut problems),
+            }
         }
-        let plan = resolve_stream(stream, raw, topic, run.as_ref(), &mut problems);
+        let plan = resolve_stream(stream, raw, run.as_ref(), &mut problems);
         incidents.extend(anomalies::of_stream(
             stream,
             raw,
@@ -154,13 +158,11 @@ fn resolve_run(section: &GeneratorSection, problems: &mut Problems) -> Option<Ru
 fn resolve_stream(
     stream: Stream,
     raw: &StreamSection,
-    topic: String,
     run: Option<&Run>,
     problems: &mut Problems,
 ) -> Option<StreamPlan> {
     let path = |field: &str| format!("streams.{stream}.{field}");
     let load = resolve_load(stream, raw, run, problems);
-    check_topic(&topic, &path("topic"), problems);
     check_range(
         raw.partitions,
         1..=1000,
@@ -198,6 +200,7 @@ fn resolve_stream(
         i64::try_from(drift.as_millis()).ok()
     });
     let correlation = resolve_correlation(stream, raw.population.correlation, problems);
+    let types = SensorTypes::resolve(stream, raw, problems);
     let idle = Idle::resolve(&raw.idle, raw.partitions, &path("idle"), problems);
     // Without a sound run the keys and the speed are made up; the plan is not made then.
     let (seed, speed) = run.map_or((0, 1.0), |run| (run.seed, run.timeline.speed));
@@ -228,7 +231,7 @@ fn resolve_stream(
     let shape = shape::resolve(stream, raw, times, key.purpose(Purpose::Shape), problems);
     Some(StreamPlan {
         stream,
-        topic,
+        topics: raw.topics(stream).into_iter().map(str::to_owned).collect(),
         partitions: raw.partitions,
         rate: schedule.mean_rate(),
         entities,
@@ -236,6 +239,7 @@ fn resolve_stream(
         partition_skew: raw.partition_skew,
         drift_ms: drift_ms.flatten(),
         correlation,
+        types,
         referrer: raw.referrer,
         schedule,
         timeline: run.timeline,
@@ -396,6 +400,20 @@ fn resolve_producer(section: &ProducerSection, problems: &mut Problems) -> Optio
         problems.add("producer.transactions", text);
     }
     Some(every)
+}
+
+/// The topics that a section names, or goes to by default, each with its path.
+fn named_topics(stream: Stream, raw: &StreamSection) -> Vec<(String, &str)> {
+    let own = raw.own_topic(stream);
+    let of_types = raw.population.types.iter().filter_map(|(name, kind)| {
+        let path = format!("streams.{stream}.population.types.{name}.topic");
+        Some((path, kind.topic.as_deref()?))
+    });
+    let mut named: Vec<(String, &str)> = of_types.collect();
+    if raw.topics(stream).contains(&own) {
+        named.push((format!("streams.{stream}.topic"), own));
+    }
+    named
 }
 
 fn check_topic(topic: &str, path: &str, problems: &mut Problems) {

@@ -331,7 +331,7 @@ impl Tally {
         let histogram = || Histogram::new_with_bounds(1, HIGHEST_US, 3).map_err(bad_histogram);
         Ok(Self {
             facts: StreamFacts {
-                topic,
+                topics: vec![topic],
                 ..StreamFacts::default()
             },
             lateness: histogram()?,

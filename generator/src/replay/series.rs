@@ -275,6 +275,7 @@ fn record(name: &str, row: Row) -> Recorded {
         sensor_id: name.into(),
         value: row.value,
         timestamp: EventTime(row.at_ms),
+        sensor_type: None,
     }
     .encode(&mut value);
     Recorded {

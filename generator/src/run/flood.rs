@@ -165,10 +165,7 @@ impl Flood<'_> {
             .ok_or(GenerateError::Thread { stream })?
             .with_schema_ids(schema_ids);
         let mut closing = closing_events(self.plan, stream, schema_ids);
-        let ours = |partition: i32| {
-            share.is_some_and(|share| u32::try_from(partition).is_ok_and(|p| share.owns(p)))
-        };
-        closing.retain(|event| ours(event.partition));
+        closing.retain(|event| share.is_some_and(|share| share.owns(event.lane)));
         let pacer = Pacer::new(lane, sink, events)?;
         // Nobody to tell: the run has failed elsewhere.
         let _ = tell.send(News::Ready);
@@ -211,7 +208,7 @@ impl Flood<'_> {
         };
         for (stream, tally) in tallies {
             let into = facts.streams.entry(stream).or_insert_with(|| StreamFacts {
-                topic: self.topic(stream),
+                topics: self.topics(stream),
                 ..StreamFacts::default()
             });
             merge_stream(into, tally.facts()?)?;
@@ -222,8 +219,8 @@ impl Flood<'_> {
         Ok(facts)
     }
 
-    fn topic(&self, stream: Stream) -> String {
-        let planned = || self.plan.topic(stream).map(|(name, _)| name.to_owned());
+    fn topics(&self, stream: Stream) -> Vec<String> {
+        let planned = || self.plan.topics(stream).map(|(names, _)| names.to_vec());
         let named = self.job.topics.get(&stream).cloned();
         named.or_else(planned).unwrap_or_default()
     }

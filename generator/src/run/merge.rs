@@ -67,8 +67,8 @@ pub fn merge(
 /// Adds one worker's figures of a stream to those of others. The windows of the rate are left alone: they
 /// come from the rows.
 pub(super) fn merge_stream(into: &mut StreamFacts, more: StreamFacts) -> Result<(), GenerateError> {
-    if into.topic.is_empty() {
-        into.topic = more.topic;
+    if into.topics.is_empty() {
+        into.topics = more.topics;
     }
     into.due += more.due;
     into.sent += more.sent;
@@ -179,7 +179,7 @@ mod tests {
         digest: &str,
     ) -> (GeneratorFacts, Vec<SeriesRow>) {
         let facts = StreamFacts {
-            topic: "t".to_owned(),
+            topics: vec!["t".to_owned()],
             due: due.iter().sum(),
             sent: sent.iter().sum(),
             send_lateness: histogram(&[late]),

@@ -33,6 +33,7 @@ pub(crate) enum Source {
     Referrer,
     SensorId,
     Value,
+    SensorType,
 }
 
 /// What a field holds.
@@ -71,10 +72,12 @@ const BANKING: [(&str, Source); 10] = [
     ("ip_address", Source::IpAddress),
 ];
 
-const SENSORS: [(&str, Source); 3] = [
+/// Without the last one, unless there are types of sensors.
+const SENSORS: [(&str, Source); 4] = [
     ("sensor_id", Source::SensorId),
     ("value", Source::Value),
     ("timestamp", Source::Timestamp),
+    ("sensor_type", Source::SensorType),
 ];
 
 /// Our fields of a stream with this section, in the order in which they are written.
@@ -83,6 +86,7 @@ pub(crate) fn fields(stream: Stream, section: &StreamSection) -> &'static [(&'st
         Stream::Clickstream if section.referrer => &CLICKSTREAM,
         Stream::Clickstream => &CLICKSTREAM[..CLICKSTREAM.len() - 1],
         Stream::Banking => &BANKING,
+        Stream::Sensors if section.population.types.is_empty() => &SENSORS[..SENSORS.len() - 1],
         Stream::Sensors => &SENSORS,
     }
 }
@@ -119,7 +123,12 @@ impl Source {
     pub(crate) fn is_text(self) -> bool {
         !matches!(
             self,
-            Self::InputHash | Self::Timestamp | Self::LatencyMs | Self::Value | Self::Referrer
+            Self::InputHash
+                | Self::Timestamp
+                | Self::LatencyMs
+                | Self::Value
+                | Self::Referrer
+                | Self::SensorType
         )
     }
 }
@@ -134,6 +143,7 @@ impl<'a> Record<'a> {
                 Source::SensorId => Datum::Text(&event.sensor_id),
                 Source::Value => Datum::Double(event.value),
                 Source::Timestamp => Datum::Long(event.timestamp.0),
+                Source::SensorType => Datum::Nullable(event.sensor_type.as_deref()),
                 _ => Datum::Nullable(None),
             },
         }

@@ -21,7 +21,7 @@ pub(crate) const MOST_HEADERS: usize = 8;
 pub(super) struct KafkaSink {
     stream: Stream,
     producer: Producer,
-    topic: Topic,
+    topics: Vec<Topic>,
     /// Headers of every record.
     headers: Vec<(String, String)>,
     transactions: Option<Transactions>,
@@ -38,26 +38,48 @@ pub(crate) fn prepare(
     admin.wait_until_reachable(PATIENCE)?;
     let mut schema_ids = BTreeMap::new();
     for stream in plan.streams() {
-        let topic = topic_name(job, stream)?;
-        let wanted = plan.topic(stream).map_or(0, |(_, partitions)| partitions);
-        let found = admin
-            .topic(topic)?
-            .map_or(0, |description| description.partitions);
-        if u32::try_from(found) != Ok(wanted) {
-            return Err(SinkError::Partitions {
-                topic: topic.to_owned(),
-                found,
-                wanted,
-            });
+        let topics = topic_names(job, plan, stream)?;
+        let wanted = plan.topics(stream).map_or(0, |(_, partitions)| partitions);
+        for topic in topics {
+            let found = admin
+                .topic(topic)?
+                .map_or(0, |description| description.partitions);
+            if u32::try_from(found) != Ok(wanted) {
+                return Err(SinkError::Partitions {
+                    topic: topic.clone(),
+                    found,
+                    wanted,
+                });
+            }
         }
         let schemas = plan.schemas(stream);
         if !schemas.is_empty() {
             let url = job.connection.registry.as_ref();
             let registry = Registry::new(url.ok_or(SinkError::NoRegistry { stream })?)?;
-            schema_ids.insert(stream, register(&registry, topic, &schemas)?);
+            schema_ids.insert(stream, register_all(&registry, topics, &schemas)?);
         }
     }
     Ok(schema_ids)
+}
+
+/// Registers the schemas for each topic. A registry gives a schema one id, whatever the subject; records
+/// are framed with it before it is known where they go, so that one which does otherwise is of no use.
+fn register_all(
+    registry: &Registry,
+    topics: &[String],
+    schemas: &[String],
+) -> Result<SchemaIds, SinkError> {
+    let mut common: Option<SchemaIds> = None;
+    for topic in topics {
+        let ids = register(registry, topic, schemas)?;
+        if common.is_some_and(|common| common != ids) {
+            return Err(SinkError::SchemaIds {
+                topic: topic.clone(),
+            });
+        }
+        common = Some(ids);
+    }
+    Ok(common.unwrap_or_default())
 }
 
 /// Registers the versions of a topic's schema in their order.
@@ -72,23 +94,23 @@ fn register(registry: &Registry, topic: &str, schemas: &[String]) -> Result<Sche
 
 impl KafkaSink {
     pub(super) fn open(job: &GeneratorJob, plan: &Plan, stream: Stream) -> Result<Self, SinkError> {
-        let name = topic_name(job, stream)?;
+        let names = topic_names(job, plan, stream)?;
         let every = plan.transactions();
         let settings = every.map_or_else(ProducerSettings::default, |every| {
-            transactional(name, every)
+            transactional(&names[0], every)
         });
         let producer = Producer::new(&client(job), &settings)?;
-        let topic = producer.topic(name)?;
+        let topics: Result<Vec<Topic>, _> = names.iter().map(|name| producer.topic(name)).collect();
         let transactions = every.map(|every| Transactions::start(&producer, every));
         let headers = &job.section.producer.headers;
         let sink = Self {
             stream,
-            topic,
+            topics: topics?,
             headers: headers.clone().into_iter().collect(),
             transactions: transactions.transpose()?,
             producer,
         };
-        tracing::debug!(%stream, topic = sink.topic.name(), slots = plan.slots(stream), "producer");
+        tracing::debug!(%stream, topics = ?names, slots = plan.slots(stream), "producer");
         Ok(sink)
     }
 }
@@ -103,7 +125,8 @@ impl Sink for KafkaSink {
         for (slot, (name, text)) in headers.iter_mut().zip(&self.headers) {
             *slot = (name, Some(text.as_bytes()));
         }
-        let mut record = Record::new(&self.topic, &event.value)
+        let topic = &self.topics[event.topic as usize];
+        let mut record = Record::new(topic, &event.value)
             .headers(&headers[..self.headers.len().min(MOST_HEADERS)])
             .partition(event.partition)
             .timestamp_ms(timestamp_ms);
@@ -184,9 +207,16 @@ fn client(job: &GeneratorJob) -> ClientSettings {
     }
 }
 
-fn topic_name(job: &GeneratorJob, stream: Stream) -> Result<&str, SinkError> {
+/// The full names of a stream's topics, as many as the plan has.
+fn topic_names<'a>(
+    job: &'a GeneratorJob,
+    plan: &Plan,
+    stream: Stream,
+) -> Result<&'a [String], SinkError> {
+    let wanted = plan.topics(stream).map_or(0, |(names, _)| names.len());
     job.topics
         .get(&stream)
-        .map(String::as_str)
-        .ok_or(SinkError::NoTopic { stream })
+        .map(Vec::as_slice)
+        .filter(|names| names.len() == wanted && wanted > 0)
+        .ok_or(SinkError::NoTopic { stream, wanted })
 }

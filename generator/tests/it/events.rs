@@ -244,9 +244,8 @@ fn too_few_users_hurry_and_the_rate_stays() {
 
 fn check_closing(plan: &Plan, stream: Stream) {
     let closing = closing_events(plan, stream, SchemaIds::new(&[7]));
-    let (_, partitions) = plan.topic(stream).unwrap();
-    let found: Vec<i32> = closing.iter().map(|e| e.partition).collect();
-    assert_eq!(found, (0..partitions as i32).collect::<Vec<_>>());
+    let found: Vec<u32> = closing.iter().map(|e| e.lane).collect();
+    assert_eq!(found, (0..plan.lanes(stream)).collect::<Vec<_>>());
     let known: BTreeSet<Vec<u8>> = all_events(plan, stream)
         .into_iter()
         .map(|e| e.key)

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use floodmark_contracts::{kind::Kind, stream::Stream};
+use floodmark_contracts::{event::sensor::SensorReading, kind::Kind, stream::Stream};
 use floodmark_generator::{Plan, labels};
 
-use super::fixture::{Decoded, by, decoded, resolved, section};
+use super::fixture::{Decoded, all_events, by, decoded, resolved, section};
 
 /// Three groups of sensors that report once a second of event time, for a good hour.
 fn sensors(population: &str, anomalies: &str) -> Plan {
@@ -127,4 +127,78 @@ fn the_signal_of_a_group_failure_is_its_offset_over_the_spread_of_the_groups_mea
             "{population}: {found} {expected}"
         );
     }
+}
+
+/// Temperatures, and vibrations a hundred times as fine that go to a topic of their own.
+const TYPES: &str = "types: { heat: { share: 0.67 }, shake: { share: 0.33, topic: shakes, level: [0.5, 0.9], \
+                     daily: [0.0, 0.0], hourly: [0.01, 0.02], noise: [0.008, 0.02] } }";
+
+#[test]
+fn readings_have_the_ways_of_their_type() {
+    let plan = sensors(TYPES, "");
+    let events = all_events(&plan, Stream::Sensors);
+    let mut seen: BTreeMap<String, (u32, f64, f64)> = BTreeMap::new();
+    for event in &events {
+        let reading = SensorReading::decode(&event.value).unwrap();
+        let entry = seen.entry(reading.sensor_type.unwrap().to_string());
+        let (topic, least, most) = entry.or_insert((event.topic, f64::MAX, f64::MIN));
+        assert_eq!(*topic, event.topic);
+        (*least, *most) = (least.min(reading.value), most.max(reading.value));
+    }
+    let (heat, shake) = (seen["heat"], seen["shake"]);
+    assert_eq!((heat.0, shake.0), (0, 1));
+    assert_eq!(
+        plan.topics(Stream::Sensors).unwrap().0,
+        ["sensor-data_2", "shakes"]
+    );
+    assert!(heat.1 > 0.0 && heat.2 > 10.0, "{heat:?}");
+    assert!(shake.1 > 0.4 && shake.2 < 1.0, "{shake:?}");
+    // Two decimals would leave a few values; here nearly every reading differs from the one before.
+    let decoded = decoded(&plan, Stream::Sensors);
+    let of_shake = &by(&decoded, "sensor")["sensor_9"];
+    let repeats = of_shake.windows(2).filter(|w| value(w[0]) == value(w[1]));
+    assert!(repeats.count() < of_shake.len() / 20);
+    let (within, across) = correlations(&plan);
+    assert!((within - 0.4).abs() < 0.04 && across.abs() < 0.03);
+}
+
+#[test]
+fn heights_in_absolute_numbers_follow_the_noise_of_the_type() {
+    let anomalies = "sensor-spike: { count: 60, magnitude: 1 }";
+    let (calm, plan) = (sensors(TYPES, ""), sensors(TYPES, anomalies));
+    let before: BTreeMap<String, f64> = decoded(&calm, Stream::Sensors)
+        .iter()
+        .map(|event| (event.id.clone(), value(event)))
+        .collect();
+    let after: BTreeMap<String, f64> = decoded(&plan, Stream::Sensors)
+        .iter()
+        .map(|event| (event.id.clone(), value(event)))
+        .collect();
+    let mut of_shakes = 0;
+    for label in labels(&plan) {
+        let id = &label.event_ids[0];
+        let height = (after[id] - before[id]).abs();
+        let number: u32 = label.keys[0].id["sensor_".len()..].parse().unwrap();
+        let scale = if (number - 1) / 8 == 1 { 0.01 } else { 1.0 };
+        of_shakes += u32::from(scale < 1.0);
+        let expected = 90.0 * scale - 0.02..150.0 * scale + 0.02;
+        assert!(expected.contains(&height), "sensor_{number}: {height}");
+        // Heights over noise are those of any sensor.
+        assert!((45.0..190.0).contains(&label.snr.unwrap()));
+    }
+    assert!((8..35).contains(&of_shakes), "{of_shakes}");
+}
+
+#[test]
+fn types_whose_topic_is_another_streams_are_refused() {
+    let mut section = section(super::fixture::ALL);
+    let population = &mut section.streams.sensors.as_mut().unwrap().population;
+    population.types =
+        serde_saphyr::from_str("{ a: { share: 1, topic: banking-ui-events } }").unwrap();
+    let problems = Plan::resolve(&section).unwrap_err();
+    assert_eq!(
+        problems[0].to_string(),
+        "streams.sensors.population.types.a.topic: `banking-ui-events` is the topic of `banking` too; give \
+         each stream its own"
+    );
 }

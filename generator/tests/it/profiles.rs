@@ -9,10 +9,11 @@ use floodmark_generator::{fingerprint, labels};
 
 use super::fixture::resolved;
 
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 7] = [
     "banking",
     "catalogue",
     "clickstream",
+    "machines",
     "quickstart",
     "sensors",
     "smoke",
@@ -126,6 +127,7 @@ fn labels_of_the_shipped_profiles_can_be_scored() {
         "banking",
         "catalogue",
         "clickstream",
+        "machines",
         "quickstart",
         "sensors",
     ] {

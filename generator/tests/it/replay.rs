@@ -283,7 +283,7 @@ fn generated(out: &Path, sink: &SinkChoice, bootstrap: String) -> (GeneratorFact
             properties: BTreeMap::new(),
             registry: None,
         },
-        topics: BTreeMap::from([(Stream::Clickstream, "captured".to_owned())]),
+        topics: BTreeMap::from([(Stream::Clickstream, vec!["captured".to_owned()])]),
         out: out.join("generated"),
         pace: job::Pace::Schedule,
         worker: WorkerShare::default(),

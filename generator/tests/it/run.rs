@@ -86,7 +86,7 @@ fn job(section: GeneratorSection, out: &Path) -> GeneratorJob {
             properties: BTreeMap::new(),
             registry: None,
         },
-        topics: BTreeMap::from([(Stream::Sensors, "prefix.sensor-data_2".to_owned())]),
+        topics: BTreeMap::from([(Stream::Sensors, vec!["prefix.sensor-data_2".to_owned()])]),
         out: out.to_owned(),
         pace: Pace::Schedule,
         worker: WorkerShare::default(),
@@ -132,7 +132,7 @@ fn a_run_sends_all_on_time_and_accounts_for_it() {
         (events, events, events)
     );
     assert_eq!((found.failed, found.queue_full, found.closing), (0, 0, 3));
-    assert_eq!(found.topic, "prefix.sensor-data_2");
+    assert_eq!(found.topics, ["prefix.sensor-data_2"]);
     assert_eq!(
         Some(&found.fingerprint),
         fingerprint(&plan, Stream::Sensors).as_ref()

@@ -47,14 +47,23 @@ fn one(stream: Stream, lines: &str) -> GeneratorSection {
 
 fn job(section: GeneratorSection, out: &Path, cluster: Option<&Cluster>) -> GeneratorJob {
     let plan = resolved(section.clone());
-    let topics: BTreeMap<Stream, String> = plan
+    let names = |stream: Stream| -> Vec<String> {
+        let (names, _) = plan.topics(stream).unwrap();
+        match names.len() {
+            1 => vec![format!("t-{stream}")],
+            _ => names.iter().map(|name| format!("t-{name}")).collect(),
+        }
+    };
+    let topics: BTreeMap<Stream, Vec<String>> = plan
         .streams()
-        .map(|stream| (stream, format!("t-{stream}")))
+        .map(|stream| (stream, names(stream)))
         .collect();
     if let Some(cluster) = cluster {
-        for (stream, topic) in &topics {
-            let partitions = plan.topic(*stream).unwrap().1;
-            cluster.topic(topic, i32::try_from(partitions).unwrap());
+        for (stream, topics) in &topics {
+            let partitions = i32::try_from(plan.topics(*stream).unwrap().1).unwrap();
+            topics
+                .iter()
+                .for_each(|topic| cluster.topic(topic, partitions));
         }
     }
     GeneratorJob {
@@ -376,4 +385,69 @@ fn impossible_producers_are_refused() {
             "{problems:?}"
         );
     }
+}
+
+/// Three types of sensors over two topics.
+const TYPES: &str = "{ hum: { share: 0.25, topic: hums }, heat: { share: 0.5 }, cold: { share: 0.25, topic: hums } }";
+
+#[test]
+fn readings_go_to_the_topics_of_their_types() {
+    let (cluster, out) = (Cluster::start(), tempfile::tempdir().unwrap());
+    let mut section = one(Stream::Sensors, "format: avro");
+    let sensors = section.streams.sensors.as_mut().unwrap();
+    sensors.population.entities = 64;
+    sensors.population.types = serde_saphyr::from_str(TYPES).unwrap();
+    sensors.anomalies.clear();
+    let job = job(section, out.path(), Some(&cluster));
+    let facts = send(&job, &SinkChoice::Kafka).unwrap();
+    let found = &facts.streams[&Stream::Sensors];
+    assert_eq!(found.topics, ["t-hums", "t-sensor-data_2"]);
+
+    let plan = resolved(job.section.clone());
+    let registry = Registry::new(&cluster.registry_url()).unwrap();
+    let mut by_type: BTreeMap<String, (BTreeSet<String>, usize)> = BTreeMap::new();
+    let mut partitions = BTreeSet::new();
+    for topic in &found.topics {
+        for record in cluster.read(topic, Isolation::Committed) {
+            let (id, body) = split_frame(&record.value).unwrap();
+            let mut framed = vec![0, 0, 0, 0, 1];
+            framed.extend_from_slice(body);
+            let value = read(&[registry.schema(id).unwrap()], &framed);
+            let name = value["sensor_type"].as_str().unwrap().to_owned();
+            let entry = by_type.entry(name).or_default();
+            entry.0.insert(topic.clone());
+            entry.1 += 1;
+            partitions.insert((topic.clone(), record.partition));
+        }
+    }
+    assert_eq!(
+        partitions.len() as u64,
+        u64::from(plan.lanes(Stream::Sensors))
+    );
+    let topics = |name: &str| by_type[name].0.iter().cloned().collect::<Vec<_>>();
+    assert_eq!(topics("hum"), ["t-hums"]);
+    assert_eq!(topics("cold"), ["t-hums"]);
+    assert_eq!(topics("heat"), ["t-sensor-data_2"]);
+    let all: usize = by_type.values().map(|(_, count)| count).sum();
+    assert_eq!(all as u64, found.acknowledged + found.closing);
+    // Half of all readings are of one type; closing ones are a few more.
+    let heat = by_type["heat"].1 as f64 / all as f64;
+    assert!((heat - 0.5).abs() < 0.01, "{heat}");
+}
+
+#[test]
+fn a_job_that_names_too_few_topics_is_refused() {
+    let (cluster, out) = (Cluster::start(), tempfile::tempdir().unwrap());
+    let mut section = one(Stream::Sensors, "pad_bytes: 10");
+    let sensors = section.streams.sensors.as_mut().unwrap();
+    sensors.population.entities = 64;
+    sensors.population.types = serde_saphyr::from_str(TYPES).unwrap();
+    sensors.anomalies.clear();
+    let mut job = job(section, out.path(), Some(&cluster));
+    job.topics.get_mut(&Stream::Sensors).unwrap().pop();
+    let error = send(&job, &SinkChoice::Kafka).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the job does not name the 2 topics of stream `sensors`; add them to `topics`"
+    );
 }

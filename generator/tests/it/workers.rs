@@ -60,11 +60,23 @@ fn disturbed(seed: u64) -> Plan {
     resolved(section)
 }
 
-/// The records of each partition, in order.
-fn logs(records: impl Iterator<Item = Event>) -> BTreeMap<i32, Vec<Event>> {
-    let mut logs: BTreeMap<i32, Vec<Event>> = BTreeMap::new();
+/// [`DISTURBED`] with three types of sensors over two topics.
+fn typed(seed: u64) -> Plan {
+    let types = "{ a: { share: 0.5 }, b: { share: 0.3, topic: b }, c: { share: 0.2, topic: b } }";
+    let mut section = section(DISTURBED);
+    section.seed = seed;
+    let sensors = section.streams.sensors.as_mut().unwrap();
+    sensors.population.entities = 60;
+    sensors.rate = Some("1200/s".to_owned());
+    sensors.population.types = serde_saphyr::from_str(types).unwrap();
+    resolved(section)
+}
+
+/// The records of each partition of each topic, in order.
+fn logs(records: impl Iterator<Item = Event>) -> BTreeMap<u32, Vec<Event>> {
+    let mut logs: BTreeMap<u32, Vec<Event>> = BTreeMap::new();
     for record in records {
-        logs.entry(record.partition).or_default().push(record);
+        logs.entry(record.lane).or_default().push(record);
     }
     logs
 }
@@ -76,7 +88,7 @@ proptest! {
     /// silent slots.
     #[test]
     fn any_number_of_workers_makes_the_same_logs(seed: u64) {
-        for plan in [disturbed(seed), resolved(section(ALL))] {
+        for plan in [disturbed(seed), typed(seed), resolved(section(ALL))] {
             for stream in Stream::ALL {
                 let mut whole = events(&plan, stream, Share::WHOLE).unwrap();
                 let expected = logs(whole.by_ref());
@@ -85,9 +97,9 @@ proptest! {
                     for index in 0..workers {
                         let share = Share::new(index, workers).unwrap();
                         let mut part = events(&plan, stream, share).unwrap();
-                        for (partition, log) in logs(part.by_ref()) {
-                            prop_assert!(share.owns(partition.unsigned_abs()));
-                            prop_assert!(found.insert(partition, log).is_none());
+                        for (lane, log) in logs(part.by_ref()) {
+                            prop_assert!(share.owns(lane));
+                            prop_assert!(found.insert(lane, log).is_none());
                         }
                         silent += part.silent();
                     }

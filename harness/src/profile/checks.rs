@@ -32,8 +32,8 @@ pub struct Sound {
     pub drain: Duration,
     /// Where the events go through.
     pub broker: BrokerChoice,
-    /// Full names of the streams' topics.
-    pub inputs: BTreeMap<Stream, String>,
+    /// Full names of the streams' topics, each stream's in the order of its section.
+    pub inputs: BTreeMap<Stream, Vec<String>>,
     /// Full names of the output topics.
     pub outputs: Outputs,
 }
@@ -167,8 +167,9 @@ fn check_topics(profile: &Profile, problems: &mut Problems) {
         named.push(("topics.ground_truth".to_owned(), name));
     }
     for (stream, section) in profile.streams.iter() {
-        let name = section.topic.as_deref().unwrap_or(stream.default_topic());
-        named.push((format!("streams.{stream}.topic"), name));
+        for name in section.topics(stream) {
+            named.push((path_of_topic(stream, section, name), name));
+        }
         check_partitions(
             &format!("streams.{stream}.partitions"),
             section.partitions,
@@ -194,6 +195,16 @@ fn check_topics(profile: &Profile, problems: &mut Problems) {
                 format!("`{full}` is also the topic of `{other}`; use another name"),
             );
         }
+    }
+}
+
+/// Where a section says that a topic is one of its stream's.
+fn path_of_topic(stream: Stream, section: &StreamSection, topic: &str) -> String {
+    let mut types = section.population.types.iter();
+    let of_type = types.find(|(_, kind)| kind.topic.as_deref() == Some(topic));
+    match of_type.filter(|_| topic != section.own_topic(stream)) {
+        Some((name, _)) => format!("streams.{stream}.population.types.{name}.topic"),
+        None => format!("streams.{stream}.topic"),
     }
 }
 
@@ -246,7 +257,7 @@ fn check_partitions(path: &str, partitions: u32, problems: &mut Problems) {
     }
 }
 
-fn topic_names(profile: &Profile) -> (BTreeMap<Stream, String>, Outputs) {
+fn topic_names(profile: &Profile) -> (BTreeMap<Stream, Vec<String>>, Outputs) {
     let full = |name: &str| format!("{}{name}", profile.topic_prefix);
     let inputs = profile
         .streams
@@ -254,7 +265,7 @@ fn topic_names(profile: &Profile) -> (BTreeMap<Stream, String>, Outputs) {
         .map(|(stream, section)| {
             (
                 stream,
-                full(section.topic.as_deref().unwrap_or(stream.default_topic())),
+                section.topics(stream).into_iter().map(full).collect(),
             )
         })
         .collect();

@@ -44,7 +44,7 @@ pub(super) struct Setup {
     subject: Option<Child>,
     group: String,
     pub(super) admin: Admin,
-    inputs: BTreeMap<Stream, String>,
+    inputs: BTreeMap<Stream, Vec<String>>,
     progress: BTreeMap<(WallTime, Stream), Progress>,
     /// On the embedded broker, unless the records are to be kept.
     trimmer: Option<Trimmer>,
@@ -66,16 +66,19 @@ impl Setup {
 
     /// The subject's lag in records over all streams; each stream's is noted for the time series.
     pub(super) fn sample_lag(&mut self, clock: &dyn Clock) -> Result<u64, RunError> {
-        let names: Vec<&str> = self.inputs.values().map(String::as_str).collect();
+        let names = names_of(&self.inputs);
         let lag = self
             .admin
             .lag(&self.group, &names)
             .map_err(RunError::Cluster)?;
         let at = clock.now();
         let mut all = 0;
-        for (stream, topic) in &self.inputs {
+        for (stream, topics) in &self.inputs {
             let mut progress = Progress::default();
-            for part in lag.iter().filter(|part| part.partition.topic == *topic) {
+            for part in lag
+                .iter()
+                .filter(|part| topics.contains(&part.partition.topic))
+            {
                 progress.behind += part.records;
                 progress.committed += part.committed.unwrap_or(0).unsigned_abs();
             }
@@ -93,7 +96,7 @@ impl Setup {
         let Some(trimmer) = &mut self.trimmer else {
             return Ok(());
         };
-        let names: Vec<&str> = self.inputs.values().map(String::as_str).collect();
+        let names = names_of(&self.inputs);
         let mut lag = self
             .admin
             .lag(&self.group, &names)
@@ -257,7 +260,7 @@ fn wait_until_ready(request: &Request<'_>, setup: &mut Setup) -> Result<(), RunE
         .profile
         .streams
         .iter()
-        .map(|(_, section)| section.partitions as usize)
+        .map(|(stream, section)| section.partitions as usize * section.topics(stream).len())
         .sum();
     let started = clock.monotonic_us();
     loop {
@@ -396,12 +399,17 @@ pub(super) fn end_subject(
     if facts_file.exists() {
         return Ok(Some(read_json(&facts_file)?));
     }
-    let names: Vec<&str> = setup.inputs.values().map(String::as_str).collect();
+    let names = names_of(&setup.inputs);
     let lag = setup
         .admin
         .lag(&setup.group, &names)
         .map_err(RunError::Cluster)?;
     Ok(Some(consumed_of(&lag, &setup.inputs)))
+}
+
+/// The topics of all streams.
+fn names_of(inputs: &BTreeMap<Stream, Vec<String>>) -> Vec<&str> {
+    inputs.values().flatten().map(String::as_str).collect()
 }
 
 /// How far the subject is in one stream.

@@ -62,7 +62,7 @@ pub fn full() -> Scored {
         (Stream::Banking, "banking-ui-events"),
     ] {
         let mut facts = facts.clone();
-        facts.topic = topic.to_owned();
+        facts.topics = vec![topic.to_owned()];
         facts.due = 300_000;
         (facts.sent, facts.acknowledged) = (facts.due, facts.due - 40);
         run.record

@@ -198,7 +198,7 @@ fn record() -> RunRecord {
 
 fn stream_facts() -> StreamFacts {
     StreamFacts {
-        topic: "sensor-data_2".to_owned(),
+        topics: vec!["sensor-data_2".to_owned()],
         due: 2_000,
         sent: 2_000,
         acknowledged: 2_000,

@@ -163,12 +163,8 @@ fn check_workers(loaded: &Loaded, load: &LoadArgs, sink: &SinkChoice) -> Result<
         return Err(Failure::usage(message));
     }
     let plan = &loaded.plan;
-    let partitions = plan
-        .streams()
-        .filter_map(|stream| plan.topic(stream))
-        .map(|(_, partitions)| partitions)
-        .max()
-        .unwrap_or(1);
+    let lanes = plan.streams().map(|stream| plan.lanes(stream));
+    let partitions = lanes.max().unwrap_or(1);
     let senders = load.workers.saturating_mul(load.threads);
     if senders > partitions {
         let message = format!(

@@ -8,6 +8,7 @@ fn reading(seconds: f64, sensor: &str, value: f64) -> Vec<u8> {
         sensor_id: sensor.into(),
         value,
         timestamp: testing::at(seconds),
+        sensor_type: None,
     }
     .encode(&mut out);
     out

@@ -22,7 +22,7 @@ pub(crate) const FACTS: Facts = Facts::new(27, 180_000).on(HappensTo::Groups).ra
 const OFFSET: (f64, f64) = (2.5, 3.5);
 
 pub(super) fn trouble(plant: &Plant<'_>, occasion: &mut Occasion<'_>) -> Trouble {
-    let by = signed(OFFSET, &mut occasion.draws) * occasion.magnitude;
+    let by = signed(OFFSET, &mut occasion.draws) * plant.scale() * occasion.magnitude;
     let fault = Fault::Offset {
         by,
         every: 1,

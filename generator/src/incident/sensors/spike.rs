@@ -19,7 +19,7 @@ const SPIKE: (f64, f64) = (90.0, 150.0);
 const SPIKE_EVERY: u64 = 5;
 
 pub(super) fn trouble(plant: &Plant<'_>, occasion: &mut Occasion<'_>) -> Trouble {
-    let by = signed(SPIKE, &mut occasion.draws) * occasion.magnitude;
+    let by = signed(SPIKE, &mut occasion.draws) * plant.scale() * occasion.magnitude;
     let fault = Fault::Offset {
         by,
         every: SPIKE_EVERY,
