@@ -1,34 +1,32 @@
-//! Visitors of a web site: who they are and how they walk its pages.
+//! Visitors of a web site: who they are, how they look around, and how some of them buy.
+
+mod segments;
+mod walk;
 
 use std::net::Ipv4Addr;
 
 use floodmark_contracts::site::Site;
 
+pub(crate) use self::walk::Walks;
+use self::{
+    segments::{LONGEST_DWELL_MS, SEGMENTS},
+    walk::Move,
+};
 use crate::{
     address::AddressBook,
-    alias::Alias,
     content::{Click, ClickAction, Content, DeviceType, Origin, Visitor},
     crowd::Visits,
     draw::{Draws, Key, Purpose},
 };
 
-/// Share of the steps that stay on their page.
-const STAY: f64 = 0.2;
-/// Share of the steps that go to any page: a bookmark, a typed address.
-const JUMP: f64 = 0.004;
 /// Share of the events that are errors.
 const ERRORS: f64 = 0.01;
-/// Shortest and mean further gap between two events of a visit, and the longest, in milliseconds.
-const DWELL_MS: (f64, f64, f64) = (3_000.0, 12_000.0, 120_000.0);
-/// Fewest, mean further and most events of a visit.
-const STEPS: (f64, f64, f64) = (2.0, 8.0, 40.0);
-
 /// The visitors of the site.
 #[derive(Debug, Clone)]
 pub(crate) struct Visitors<'a> {
     book: &'a AddressBook,
     users: Key,
-    walk: Walk,
+    walks: Walks,
 }
 
 /// A visit between two events.
@@ -37,9 +35,19 @@ pub(crate) struct Visit {
     session: u64,
     user: u32,
     visitor: Visitor,
+    segment: u8,
     page: u8,
     steps_left: u8,
-    begun: bool,
+    stage: Stage,
+}
+
+/// How far a visit has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Begins,
+    LooksAround,
+    /// Something is in the cart, and so many pages of the purchase have been seen.
+    Buys(u8),
 }
 
 impl<'a> Visitors<'a> {
@@ -47,12 +55,17 @@ impl<'a> Visitors<'a> {
         Self {
             book,
             users: key.purpose(Purpose::User),
-            walk: Walk::new(Site::published()),
+            walks: Walks::new(Site::published()),
         }
     }
 
     /// Where a user is and with what, the same in all their visits.
     pub(crate) fn visitor(&self, user: u32) -> Visitor {
+        self.person(user).0
+    }
+
+    /// A user, and the segment that they belong to.
+    fn person(&self, user: u32) -> (Visitor, u8) {
         let mut draws = self.users.draws(u64::from(user));
         let country = self.book.draw_country(&mut draws);
         let address: Ipv4Addr = self.book.draw_address(country, &mut draws);
@@ -61,16 +74,17 @@ impl<'a> Visitors<'a> {
             9..=17 => DeviceType::Mobile,
             _ => DeviceType::Tablet,
         };
-        Visitor {
+        let visitor = Visitor {
             address,
             country,
             device,
-        }
+        };
+        (visitor, self.walks.segment(draws.unit()))
     }
 
     /// How visitors walk.
-    pub(crate) fn walk(&self) -> &Walk {
-        &self.walk
+    pub(crate) fn walks(&self) -> &Walks {
+        &self.walks
     }
 
     #[expect(
@@ -78,15 +92,65 @@ impl<'a> Visitors<'a> {
         clippy::cast_sign_loss,
         reason = "cut at 40 steps"
     )]
-    fn visit(&self, user: u32, page: u8, draws: &mut Draws) -> Visit {
-        let (fewest, further, most) = STEPS;
+    fn visit(&self, user: u32, draws: &mut Draws) -> Visit {
+        let (visitor, segment) = self.person(user);
+        let (fewest, further, most) = SEGMENTS[usize::from(segment)].steps;
         Visit {
             session: draws.bits(),
             user,
-            visitor: self.visitor(user),
-            page,
+            visitor,
+            segment,
+            page: 0,
             steps_left: (fewest + draws.exponential(further)).min(most) as u8,
-            begun: false,
+            stage: Stage::Begins,
+        }
+    }
+
+    /// Moves a visit on by an event; gives the event's action, and whether another one follows.
+    fn advance(&self, visit: &mut Visit, draws: &mut Draws) -> (ClickAction, bool) {
+        let walk = self.walks.of(visit.segment);
+        let mut action = ClickAction::PageView;
+        match visit.stage {
+            Stage::Begins => {
+                visit.page = walk.landing(draws);
+                visit.stage = Stage::LooksAround;
+            }
+            Stage::LooksAround => match walk.next(visit.page, draws) {
+                Move::Buys => {
+                    action = ClickAction::AddToCart;
+                    visit.stage = Stage::Buys(0);
+                }
+                Move::To(page) if page == visit.page => action = self.stays(page),
+                Move::To(page) => visit.page = page,
+            },
+            Stage::Buys(done) => {
+                visit.stage = Stage::Buys(done + 1);
+                if let Some((page, _)) = self.walks.funnel(done) {
+                    visit.page = page;
+                }
+                if self.walks.funnel(done + 1).is_none() {
+                    action = ClickAction::Purchase;
+                }
+            }
+        }
+        let goes_on = match visit.stage {
+            Stage::Buys(done) => {
+                let next = self.walks.funnel(done);
+                next.is_some_and(|(_, goes_on)| draws.chance(goes_on))
+            }
+            _ => {
+                visit.steps_left -= 1;
+                visit.steps_left > 0
+            }
+        };
+        (action, goes_on)
+    }
+
+    /// What people do on a page that they do not leave.
+    fn stays(&self, page: u8) -> ClickAction {
+        match self.walks.path(page) {
+            "/search" => ClickAction::Search,
+            _ => ClickAction::Click,
         }
     }
 }
@@ -95,33 +159,27 @@ impl Visits for Visitors<'_> {
     type Visit = Visit;
 
     fn open(&self, user: u32, draws: &mut Draws) -> Visit {
-        let page = self.walk.landing(draws);
-        self.visit(user, page, draws)
+        self.visit(user, draws)
     }
 
     fn resume(&self, user: u32, draws: &mut Draws) -> Visit {
-        let page = self.walk.anywhere(draws);
-        let mut visit = self.visit(user, page, draws);
+        let mut visit = self.visit(user, draws);
+        visit.page = self.walks.of(visit.segment).anywhere(draws);
         visit.steps_left = 1 + draws.below(u32::from(visit.steps_left)) as u8;
-        visit.begun = true;
+        visit.stage = Stage::LooksAround;
         visit
     }
 
     fn step(&self, visit: &mut Visit, draws: &mut Draws) -> (Content, Option<i64>) {
-        let mut action = ClickAction::PageView;
-        let mut origin = Origin::Outside;
-        if visit.begun {
-            let from = visit.page;
-            origin = Origin::Page(from);
-            visit.page = self.walk.next(from, draws);
-            action = self.walk.action(from, visit.page, draws);
-        }
-        visit.begun = true;
+        let origin = match visit.stage {
+            Stage::Begins => Origin::Outside,
+            _ => Origin::Page(visit.page),
+        };
+        let (mut action, goes_on) = self.advance(visit, draws);
         if draws.chance(ERRORS) {
             action = ClickAction::Error;
         }
-        visit.steps_left -= 1;
-        let gap = (visit.steps_left > 0).then(|| dwell_ms(draws));
+        let gap = goes_on.then(|| dwell_ms(visit.segment, draws));
         let Visit {
             user,
             session,
@@ -143,14 +201,15 @@ impl Visits for Visitors<'_> {
     }
 
     fn single(&self, user: u32, draws: &mut Draws) -> Content {
-        let page = self.walk.landing(draws);
+        let (visitor, segment) = self.person(user);
+        let page = self.walks.of(segment).landing(draws);
         let error = draws.chance(ERRORS);
         let action = if error {
             ClickAction::Error
         } else {
             ClickAction::PageView
         };
-        let (session, visitor) = (draws.bits(), self.visitor(user));
+        let session = draws.bits();
         Content::Click(Click {
             user,
             session,
@@ -162,165 +221,111 @@ impl Visits for Visitors<'_> {
     }
 
     fn mean_dwell_ms(&self) -> f64 {
-        DWELL_MS.0 + DWELL_MS.1
+        self.walks.mean_dwell_ms()
     }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "cut at two minutes")]
-fn dwell_ms(draws: &mut Draws) -> i64 {
-    let (shortest, further, longest) = DWELL_MS;
-    (shortest + draws.exponential(further)).min(longest) as i64
+fn dwell_ms(segment: u8, draws: &mut Draws) -> i64 {
+    let (shortest, further) = SEGMENTS[usize::from(segment)].dwell_ms;
+    (shortest + draws.exponential(further)).min(LONGEST_DWELL_MS) as i64
 }
 
-/// The site as visitors walk it.
-#[derive(Debug, Clone)]
-pub(crate) struct Walk {
-    site: &'static Site,
-    landing: Alias,
-    landing_weights: Vec<f64>,
-    /// For each page, a choice among its links.
-    links: Vec<Alias>,
-    shares: Vec<f64>,
-    anywhere: Alias,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Walk {
-    pub(crate) fn new(site: &'static Site) -> Self {
-        let landing_weights: Vec<f64> = site.pages().iter().map(|p| landing_weight(p)).collect();
-        let links = (0..site.pages().len())
-            .map(|page| Alias::new(&link_weights(site, page)))
-            .collect();
-        let shares = visited_shares(site, &landing_weights);
-        Self {
-            site,
-            landing: Alias::new(&landing_weights),
-            links,
-            anywhere: Alias::new(&shares),
-            shares,
-            landing_weights,
-        }
-    }
-
-    /// A page on which a visit begins.
-    pub(crate) fn landing(&self, draws: &mut Draws) -> u8 {
-        page_number(self.landing.pick(draws.bits()))
-    }
-
-    /// A page by how often visits of several steps come by.
-    fn anywhere(&self, draws: &mut Draws) -> u8 {
-        page_number(self.anywhere.pick(draws.bits()))
-    }
-
-    /// The page after `from`.
-    pub(crate) fn next(&self, from: u8, draws: &mut Draws) -> u8 {
-        let kind = draws.unit();
-        if kind < STAY {
-            from
-        } else if kind < STAY + JUMP {
-            page_number(draws.below(page_count(self.site)))
-        } else {
-            self.follow(from, draws)
-        }
-    }
-
-    /// A page that `from` links to.
-    pub(crate) fn follow(&self, from: u8, draws: &mut Draws) -> u8 {
-        let from = usize::from(from);
-        let choice = self.links[from].pick(draws.bits()) as usize;
-        u8::try_from(self.site.links(from)[choice]).unwrap_or_default()
-    }
-
-    /// A page to which `from` does not link.
-    pub(crate) fn unlinked(&self, from: u8, draws: &mut Draws) -> u8 {
-        let far: Vec<usize> = (0..self.site.pages().len())
-            .filter(|page| !self.site.connects(usize::from(from), *page))
-            .collect();
-        let choice = draws.below(u32::try_from(far.len()).unwrap_or(0)) as usize;
-        u8::try_from(far[choice]).unwrap_or_default()
-    }
-
-    /// Share of all events that a page has, where `singles` of them are visits by themselves.
-    pub(crate) fn share(&self, page: u8, singles: f64) -> f64 {
-        let page = usize::from(page);
-        let landing = self.landing_weights[page] / self.landing_weights.iter().sum::<f64>();
-        singles * landing + (1.0 - singles) * self.shares[page]
-    }
-
-    /// Number of pages.
-    pub(crate) fn pages(&self) -> u8 {
-        page_number(page_count(self.site))
-    }
-
-    fn action(&self, from: u8, to: u8, draws: &mut Draws) -> ClickAction {
-        let path = self.site.pages()[usize::from(to)].as_str();
-        match path {
-            "/confirmation" if from != to => ClickAction::Purchase,
-            _ if from != to => ClickAction::PageView,
-            "/search" => ClickAction::Search,
-            _ if path.starts_with("/product/") && draws.chance(0.5) => ClickAction::AddToCart,
-            _ => ClickAction::Click,
-        }
-    }
-}
-
-/// Weights of the pages on which visits begin.
-fn landing_weight(path: &str) -> f64 {
-    match path {
-        "/home" => 40.0,
-        "/search" | "/offers" => 8.0,
-        _ if path.starts_with("/category/") => 3.0,
-        _ if path.starts_with("/product/") => 0.8,
-        _ if path.starts_with("/blog") => 1.0,
-        _ => 0.3,
-    }
-}
-
-/// Weights of a page's links: those of the header, which every page has, are followed less.
-fn link_weights(site: &Site, page: usize) -> Vec<f64> {
-    let weight = |to: &usize| match site.pages()[*to].as_str() {
-        "/home" | "/search" => 1.0,
-        _ => 3.0,
-    };
-    site.links(page).iter().map(weight).collect()
-}
-
-/// Share of the events of visits of several steps that fall on each page: the walk's distribution
-/// after each step, weighted by the share of visits that get so far.
-fn visited_shares(site: &Site, landing: &[f64]) -> Vec<f64> {
-    let n = site.pages().len();
-    let total: f64 = landing.iter().sum();
-    let mut at: Vec<f64> = landing.iter().map(|w| w / total).collect();
-    let mut shares = vec![0.0; n];
-    let (fewest, further, most) = STEPS;
-    let mut step = 0.0;
-    while step < most {
-        let reached = if step < fewest {
-            1.0
-        } else {
-            crate::math::exp((fewest - step) / further)
-        };
-        let mut after = vec![JUMP / n as f64; n];
-        for page in 0..n {
-            shares[page] += reached * at[page];
-            after[page] += STAY * at[page];
-            let weights = link_weights(site, page);
-            let sum: f64 = weights.iter().sum();
-            for (to, weight) in site.links(page).iter().zip(weights) {
-                after[*to] += (1.0 - STAY - JUMP) * at[page] * weight / sum;
+    /// The events of a visit that begins, each with the gap after it.
+    fn visit(visitors: &Visitors<'_>, user: u32, draws: &mut Draws) -> Vec<(Click, Option<i64>)> {
+        let mut visit = visitors.open(user, draws);
+        let mut events = Vec::new();
+        loop {
+            let (Content::Click(click), gap) = visitors.step(&mut visit, draws) else {
+                return events;
+            };
+            events.push((click, gap));
+            if gap.is_none() {
+                return events;
             }
         }
-        at = after;
-        step += 1.0;
     }
-    let total: f64 = shares.iter().sum();
-    shares.iter().map(|share| share / total).collect()
-}
 
-fn page_count(site: &Site) -> u32 {
-    u32::try_from(site.pages().len()).unwrap_or(0)
-}
+    fn with_visitors<T>(look: impl Fn(&Visitors<'_>, &mut Draws) -> T) -> T {
+        let book = AddressBook::load().unwrap();
+        let visitors = Visitors::new(&book, Key::root(5));
+        look(&visitors, &mut Key::root(6).draws(0))
+    }
 
-fn page_number(index: u32) -> u8 {
-    // The site has 49 pages.
-    u8::try_from(index).unwrap_or_default()
+    #[test]
+    fn pages_are_seen_as_often_as_their_shares_say() {
+        with_visitors(|visitors, draws| {
+            let pages = usize::from(visitors.walks.pages());
+            let (mut seen, mut landed) = (vec![0.0; pages], vec![0.0; pages]);
+            let users = 60_000;
+            for user in 0..users {
+                for (click, _) in visit(visitors, user, draws) {
+                    seen[usize::from(click.page)] += 1.0;
+                }
+                if let Content::Click(click) = visitors.single(user, draws) {
+                    landed[usize::from(click.page)] += 1.0;
+                }
+            }
+            let events: f64 = seen.iter().sum();
+            for page in 0..visitors.walks.pages() {
+                let check = |count: f64, whole: f64, share: f64| {
+                    let spread = (share / whole).sqrt();
+                    // Visits come to a page more than once, so counts spread more than independent ones.
+                    let off = (count / whole - share).abs();
+                    assert!(
+                        off < 8.0 * spread,
+                        "{}: {share} {off}",
+                        visitors.walks.path(page)
+                    );
+                };
+                let number = usize::from(page);
+                check(seen[number], events, visitors.walks.share(page, 0.0));
+                check(
+                    landed[number],
+                    f64::from(users),
+                    visitors.walks.share(page, 1.0),
+                );
+            }
+        });
+    }
+
+    #[test]
+    fn people_of_a_segment_dwell_and_buy_in_its_way() {
+        with_visitors(|visitors, draws| {
+            let mut gaps = [(0.0, 0.0); SEGMENTS.len()];
+            let mut visits = [(0.0, 0.0); SEGMENTS.len()];
+            for user in 0..40_000 {
+                let segment = usize::from(visitors.person(user).1);
+                let events = visit(visitors, user, draws);
+                visits[segment].0 += 1.0;
+                let buys = events
+                    .last()
+                    .is_some_and(|(click, _)| visitors.walks.path(click.page) == "/confirmation");
+                visits[segment].1 += f64::from(u8::from(buys));
+                for gap in events.iter().filter_map(|(_, gap)| *gap) {
+                    gaps[segment] = (gaps[segment].0 + 1.0, gaps[segment].1 + gap as f64);
+                }
+            }
+            let all: f64 = visits.iter().map(|(count, _)| count).sum();
+            for ((segment, (count, _)), (n, sum)) in SEGMENTS.iter().zip(visits).zip(gaps) {
+                assert!((count / all - segment.share).abs() < 0.01);
+                let dwell = segment.dwell_ms.0 + segment.dwell_ms.1;
+                assert!((sum / n / dwell - 1.0).abs() < 0.03, "{}", sum / n);
+            }
+            let bought: Vec<f64> = visits
+                .iter()
+                .map(|(count, bought)| bought / count)
+                .collect();
+            // Readers hardly ever, buyers in one visit of six or seven.
+            assert!(
+                bought[3] < 0.01 && (0.1..0.25).contains(&bought[2]),
+                "{bought:?}"
+            );
+            assert!(bought[3] < bought[0] && bought[0] < bought[1] && bought[1] < bought[2]);
+        });
+    }
 }

@@ -110,7 +110,7 @@ fn scrape(
     let surfer = Surfer::new(&ground, user, &mut occasion.draws);
     let span = (occasion.at(0.0), occasion.at(BOT_ENDS));
     let times = beat(GAP_MS / occasion.magnitude, span, occasion);
-    let walk = ground.visitors.walk();
+    let walk = ground.visitors.walks().usual();
     let mut pages = vec![walk.landing(&mut occasion.draws)];
     while pages.len() < times.len() {
         pages.push(walk.follow(pages[pages.len() - 1], &mut occasion.draws));

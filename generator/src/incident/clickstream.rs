@@ -67,7 +67,7 @@ impl Ground<'_> {
 
     /// Events that a page usually has in a minute of event time.
     fn usual_per_minute(&self, page: u8) -> f64 {
-        self.plan.events_per_ms() * 60_000.0 * self.visitors.walk().share(page, SINGLES)
+        self.plan.events_per_ms() * 60_000.0 * self.visitors.walks().share(page, SINGLES)
     }
 
     /// Refuses more events in a minute than the stream has room for.

@@ -202,3 +202,84 @@ fn types_whose_topic_is_another_streams_are_refused() {
          each stream its own"
     );
 }
+
+/// A calm stream of clicks, an hour and a half of event time.
+fn clicks() -> Vec<Decoded> {
+    let plan = resolved(section(
+        r#"
+name: clicks
+seed: 3
+duration: 90s
+warm_up: 1s
+event_time: { speed: 60, origin: "2025-06-10T05:00:00Z" }
+streams:
+  clickstream:
+    rate: 3000/s
+    partitions: 3
+    population: { entities: 8000, skew: 0.5 }
+"#,
+    ));
+    decoded(&plan, Stream::Clickstream)
+}
+
+#[test]
+fn buyers_walk_the_funnel_and_leave_it_at_every_step() {
+    let events = clicks();
+    let mut reached = [0.0f64; 5];
+    let funnel = ["/cart", "/checkout", "/checkout/payment", "/confirmation"];
+    for visit in by(&events, "session").values() {
+        let kinds: Vec<&str> = visit.iter().map(|e| e.fields["type"].as_str()).collect();
+        assert!(!kinds.contains(&"purchase") || kinds.last() == Some(&"purchase"));
+        // Errors take the place of other events, and visits of the start have begun before it.
+        let Some(added) = kinds.iter().position(|kind| *kind == "add_to_cart") else {
+            continue;
+        };
+        assert!(visit[added].fields["page"].starts_with("/product/"));
+        reached[0] += 1.0;
+        let after: Vec<&str> = visit[added + 1..]
+            .iter()
+            .map(|event| event.fields["page"].as_str())
+            .collect();
+        assert_eq!(
+            after,
+            funnel[..after.len()],
+            "whoever leaves the funnel is gone"
+        );
+        for count in &mut reached[1..=after.len()] {
+            *count += 1.0;
+        }
+    }
+    assert!(reached[0] > 3000.0, "{reached:?}");
+    for (step, expected) in [0.75f64, 0.5, 0.75, 0.8].into_iter().enumerate() {
+        let found = reached[step + 1] / reached[step];
+        let spread = (expected * (1.0 - expected) / reached[step]).sqrt();
+        // The end of the run cuts some visits short.
+        assert!(
+            (found - expected).abs() < 4.0 * spread + 0.01,
+            "{step}: {found}"
+        );
+    }
+}
+
+#[test]
+fn a_user_keeps_to_one_segment() {
+    let events = clicks();
+    let mut shares: Vec<f64> = by(&events, "user")
+        .values()
+        .filter(|events| events.len() >= 60)
+        .map(|events| {
+            let blog = |e: &&&Decoded| e.fields["page"].starts_with("/blog");
+            events.iter().filter(blog).count() as f64 / events.len() as f64
+        })
+        .collect();
+    shares.sort_by(f64::total_cmp);
+    assert!(shares.len() > 300, "{}", shares.len());
+    // About one in seven reads, and hardly anybody is in between: if segments were drawn by the visit, all
+    // would be alike.
+    let readers = shares.iter().filter(|share| **share > 0.3).count() as f64 / shares.len() as f64;
+    let others = shares.iter().filter(|share| **share < 0.15).count() as f64 / shares.len() as f64;
+    assert!(
+        (0.08..0.25).contains(&readers) && others > 0.6,
+        "{readers} {others}"
+    );
+}

@@ -27,7 +27,7 @@ pub(super) fn script(
     ground.check_gap(gap_ms, "a bot's beat")?;
     let (from_ms, to_ms) = (occasion.at(0.0), occasion.at(1.0));
     let times = beat(gap_ms, (from_ms, to_ms), occasion);
-    let walk = ground.visitors.walk();
+    let walk = ground.visitors.walks().usual();
     let mut pages = vec![walk.landing(&mut occasion.draws)];
     while pages.len() < times.len() {
         pages.push(walk.follow(pages[pages.len() - 1], &mut occasion.draws));

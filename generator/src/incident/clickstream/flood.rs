@@ -14,7 +14,7 @@ use crate::{
 /// too much for the stream to carry, on quieter ones a few visits are a rise.
 const PAGE_SHARES: std::ops::Range<f64> = 0.01..0.04;
 /// How many pages these are.
-pub(super) const PAGES: u32 = 35;
+pub(super) const PAGES: u32 = 40;
 
 /// What a flood consists of, before its magnitude.
 pub(super) struct Flood {
@@ -59,9 +59,9 @@ impl Flood {
 
 /// The pages that can have floods.
 fn eligible(ground: &Ground<'_>) -> Vec<u8> {
-    let walk = ground.visitors.walk();
-    (0..walk.pages())
-        .filter(|page| PAGE_SHARES.contains(&walk.share(*page, SINGLES)))
+    let walks = ground.visitors.walks();
+    (0..walks.pages())
+        .filter(|page| PAGE_SHARES.contains(&walks.share(*page, SINGLES)))
         .collect()
 }
 
@@ -70,13 +70,13 @@ mod tests {
     use floodmark_contracts::site::Site;
 
     use super::*;
-    use crate::clickstream::Walk;
+    use crate::clickstream::Walks;
 
     #[test]
     fn so_many_pages_can_have_floods() {
-        let walk = Walk::new(Site::published());
-        let found = (0..walk.pages())
-            .filter(|page| PAGE_SHARES.contains(&walk.share(*page, SINGLES)))
+        let walks = Walks::new(Site::published());
+        let found = (0..walks.pages())
+            .filter(|page| PAGE_SHARES.contains(&walks.share(*page, SINGLES)))
             .count();
         assert_eq!(found, PAGES as usize);
     }

@@ -46,7 +46,7 @@ pub(super) fn script(
     };
     let shares = uneven_times(EVENTS, &mut occasion.draws);
     let times: Vec<f64> = shares.into_iter().map(|share| occasion.at(share)).collect();
-    let walk = ground.visitors.walk();
+    let walk = ground.visitors.walks().usual();
     let mut pages = vec![walk.landing(&mut occasion.draws)];
     while pages.len() < EVENTS {
         pages.push(walk.follow(pages[pages.len() - 1], &mut occasion.draws));

@@ -29,7 +29,7 @@ pub(super) fn script(
     let steps = (8.0 * occasion.magnitude).round().max(4.0) as usize;
     let shares = uneven_times(steps + 1, &mut occasion.draws);
     let times: Vec<f64> = shares.into_iter().map(|share| occasion.at(share)).collect();
-    let walk = ground.visitors.walk();
+    let walk = ground.visitors.walks().usual();
     let mut pages = vec![walk.landing(&mut occasion.draws)];
     // Below the four steps that make an incident, the others follow links: harder to tell from a
     // bookmark and an event that came late.

@@ -29,7 +29,7 @@ pub(super) fn script(
     let events = 1 + at_least_one(occasion.length_ms as f64 / gap_ms);
     let shares = uneven_times(events, &mut occasion.draws);
     let times: Vec<f64> = shares.into_iter().map(|share| occasion.at(share)).collect();
-    let walk = ground.visitors.walk();
+    let walk = ground.visitors.walks().usual();
     let mut pages = vec![walk.landing(&mut occasion.draws)];
     while pages.len() < events {
         pages.push(walk.follow(pages[pages.len() - 1], &mut occasion.draws));
