@@ -56,7 +56,7 @@ pub(super) const SEGMENTS: [Segment; 4] = [
             other: 0.3,
         },
         links: Weights {
-            home: 1.0,
+            home: 2.0,
             search: 1.0,
             offers: 3.0,
             category: 3.0,
@@ -71,8 +71,8 @@ pub(super) const SEGMENTS: [Segment; 4] = [
     Segment {
         share: 0.25,
         landing: Weights {
-            home: 15.0,
-            search: 50.0,
+            home: 20.0,
+            search: 40.0,
             offers: 4.0,
             category: 1.0,
             product: 2.0,
@@ -80,8 +80,8 @@ pub(super) const SEGMENTS: [Segment; 4] = [
             other: 0.3,
         },
         links: Weights {
-            home: 1.0,
-            search: 5.0,
+            home: 2.0,
+            search: 4.0,
             offers: 2.0,
             category: 2.0,
             product: 3.0,
@@ -104,7 +104,7 @@ pub(super) const SEGMENTS: [Segment; 4] = [
             other: 0.3,
         },
         links: Weights {
-            home: 1.0,
+            home: 2.0,
             search: 1.0,
             offers: 3.0,
             category: 3.0,
@@ -128,7 +128,7 @@ pub(super) const SEGMENTS: [Segment; 4] = [
             other: 1.4,
         },
         links: Weights {
-            home: 2.0,
+            home: 3.0,
             search: 1.0,
             offers: 2.0,
             category: 2.0,
