@@ -1,12 +1,16 @@
 //! Customers of a bank: accounts, devices, addresses, and what a visit to the bank's site is made of.
 
+mod habits;
+
 use std::net::Ipv4Addr;
 
+use self::habits::Payees;
+pub(crate) use self::habits::{Habits, Typing, new_payee};
 use crate::{
     address::AddressBook,
-    content::{Bank, BankAction, Content},
+    content::{Bank, BankAction, Content, Typed},
     crowd::Visits,
-    draw::{Draws, Key, Purpose, below, unit},
+    draw::{Draws, Key, Purpose, below},
 };
 
 /// Share of the accounts that share an office's address.
@@ -17,13 +21,10 @@ const OFFICE_SIZE: u32 = 500;
 const ABROAD: f64 = 0.02;
 /// Share of the visits with a device that the account never used.
 const NEW_DEVICE: f64 = 0.01;
-/// Share of the visits with the first device, and of those the ones in another network at home.
-const FIRST_DEVICE: f64 = 0.9;
+/// Share of the visits with the first device that are made in another network at home.
 const OTHER_NETWORK: f64 = 1.0 / 12.0;
 /// Share of the visits that seem to come from a neighbouring country.
 const ROAMING: f64 = 0.01;
-/// Share of the visits whose login is filled in by a password manager.
-const PASSWORD_MANAGER: f64 = 0.03;
 /// Shortest and mean further gap between two events of a visit, and the longest, in milliseconds.
 const DWELL_MS: (f64, f64, f64) = (1_000.0, 4_000.0, 60_000.0);
 
@@ -37,6 +38,8 @@ pub(crate) struct Customers<'a> {
     spare_devices: Key,
     offices: Key,
     visits: Key,
+    habits: Key,
+    payees: Payees,
 }
 
 /// A visit between two events.
@@ -46,6 +49,8 @@ pub(crate) struct Visit {
     user: u32,
     device: u64,
     address: Ipv4Addr,
+    payee: u64,
+    typing: Typing,
     step: u8,
     script: Script,
 }
@@ -69,6 +74,8 @@ impl<'a> Customers<'a> {
             spare_devices: key.purpose(Purpose::SpareDevice),
             offices: key.purpose(Purpose::Address),
             visits: key.purpose(Purpose::Visit),
+            habits: key.purpose(Purpose::Habit),
+            payees: Payees::new(key),
         }
     }
 
@@ -113,13 +120,23 @@ impl<'a> Customers<'a> {
         self.spare_devices.bits(u64::from(user))
     }
 
+    /// How the customer logs in and types.
+    pub(crate) fn habits(&self, user: u32) -> Habits {
+        Habits::draw(self.habits.draws(u64::from(user)))
+    }
+
+    /// The payee of an account's visit that changes none.
+    pub(crate) fn known_payee(&self, user: u32, session: u64) -> u64 {
+        self.payees.known(user, session)
+    }
+
     /// A visit that begins.
     fn visit(&self, user: u32, draws: &mut Draws) -> Visit {
         let session = draws.bits();
-        let place = self.place(user);
+        let (place, habits) = (self.place(user), self.habits(user));
         let (mut device, mut address) = (self.device(user, 0), place.address);
         if !place.abroad {
-            if !draws.chance(FIRST_DEVICE) {
+            if !draws.chance(habits.first_device) {
                 device = self.device(user, draws.below(self.device_count(user)));
             } else if draws.chance(OTHER_NETWORK) {
                 address = self.book.draw_address(place.country, draws);
@@ -133,14 +150,21 @@ impl<'a> Customers<'a> {
                 device = self.spare_device(user);
             }
         }
+        // What the customer does is drawn from the session and the customer's habits alone.
+        let script = Script::draw(self.visits.draws(session), habits);
         Visit {
             session,
             user,
             device,
             address,
+            payee: if script.payee_change {
+                new_payee(session)
+            } else {
+                self.known_payee(user, session)
+            },
+            typing: habits.typing,
             step: 0,
-            // What the customer does is drawn from the session alone.
-            script: Script::draw(self.visits.draws(session)),
+            script,
         }
     }
 }
@@ -166,7 +190,7 @@ impl Visits for Customers<'_> {
         let latency_ms = if quick {
             fast_latency_ms(draws)
         } else {
-            latency_ms(draws)
+            visit.typing.latency_ms(draws)
         };
         let gap = (visit.step < script.len()).then(|| dwell_ms(draws));
         let Visit {
@@ -174,6 +198,7 @@ impl Visits for Customers<'_> {
             session,
             device,
             address,
+            payee,
             ..
         } = *visit;
         (
@@ -184,7 +209,7 @@ impl Visits for Customers<'_> {
                 address,
                 action,
                 latency_ms,
-                typed: None,
+                typed: Typed::For(payee),
             }),
             gap,
         )
@@ -202,20 +227,14 @@ impl Visits for Customers<'_> {
             device: self.device(user, 0),
             address: self.place(user).address,
             action,
-            latency_ms: latency_ms(draws),
-            typed: None,
+            latency_ms: self.habits(user).typing.latency_ms(draws),
+            typed: Typed::Anew,
         })
     }
 
     fn mean_dwell_ms(&self) -> f64 {
         DWELL_MS.0 + DWELL_MS.1
     }
-}
-
-/// Time between two inputs of a person.
-#[expect(clippy::cast_possible_truncation, reason = "cut at two seconds")]
-pub(crate) fn latency_ms(draws: &mut Draws) -> i32 {
-    (80.0 + draws.exponential(250.0)).min(2000.0) as i32
 }
 
 /// Time between two inputs of a password manager.
@@ -242,7 +261,7 @@ struct Script {
 }
 
 impl Script {
-    fn draw(mut draws: Draws) -> Self {
+    fn draw(mut draws: Draws, habits: Habits) -> Self {
         let small = |draws: &mut Draws, n| u8::try_from(draws.below(n)).unwrap_or_default();
         let failed_logins = match draws.unit() {
             x if x < 0.01 => 2,
@@ -265,7 +284,7 @@ impl Script {
             },
             payee_change: transfers && payee,
             logout: draws.chance(0.7),
-            password_manager: unit(draws.bits()) < PASSWORD_MANAGER,
+            password_manager: draws.chance(habits.password_manager),
         }
     }
 
@@ -351,7 +370,10 @@ mod tests {
     #[test]
     fn visits_come_in_the_shares_that_the_catalogue_states() {
         let key = Key::root(1).purpose(Purpose::Visit);
-        let scripts: Vec<Script> = (0..20_000).map(|n| Script::draw(key.draws(n))).collect();
+        let habits = Key::root(1).purpose(Purpose::Habit);
+        let scripts: Vec<Script> = (0..20_000)
+            .map(|n| Script::draw(key.draws(n), Habits::draw(habits.draws(n))))
+            .collect();
         let share = |test: &dyn Fn(&Script) -> bool| {
             scripts.iter().filter(|s| test(s)).count() as f64 / scripts.len() as f64
         };
@@ -375,7 +397,6 @@ mod tests {
         assert!((0..1000).all(|u| (1..=3).contains(&customers.device_count(u))));
         assert_ne!(customers.device(1, 0), customers.device(1, 1));
         let key = Key::root(2);
-        assert!((0..5000).all(|n| (80..=2000).contains(&latency_ms(&mut key.draws(n)))));
         assert!((0..5000).all(|n| (3..=20).contains(&fast_latency_ms(&mut key.draws(n)))));
     }
 }

@@ -143,9 +143,42 @@ pub(crate) struct Bank {
     pub(crate) address: Ipv4Addr,
     pub(crate) action: BankAction,
     pub(crate) latency_ms: i32,
-    /// What was typed, where it is not drawn for the event alone: it was typed before.
-    pub(crate) typed: Option<u64>,
+    pub(crate) typed: Typed,
 }
+
+/// What was typed, where something was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Typed {
+    /// Drawn for the event alone.
+    Anew,
+    /// The same, but for what names this payee.
+    For(u64),
+    /// What was typed before.
+    Before(u64),
+}
+
+impl Typed {
+    /// The hash of what was typed into an event's element, from what was drawn for the event. Its highest two
+    /// bits choose the field of a form.
+    fn hash(self, action: BankAction, drawn: u64) -> u64 {
+        match self {
+            Self::Before(bits) => bits,
+            Self::For(payee) if action == BankAction::FieldInput => {
+                let field = drawn >> 62;
+                if NAMES_PAYEE[field as usize] {
+                    field << 62 | scramble(payee ^ field) >> 2
+                } else {
+                    drawn
+                }
+            }
+            Self::Anew | Self::For(_) => drawn,
+        }
+    }
+}
+
+/// The fields of the form for a transfer, and whether what is typed there names the payee.
+pub(crate) const FORM: [&str; 4] = ["amount", "iban", "reference", "payee-name"];
+const NAMES_PAYEE: [bool; 4] = [false, true, false, true];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BankAction {
@@ -214,10 +247,7 @@ impl BankAction {
             Self::LoginView => ("login-form", false),
             Self::LoginSuccess | Self::LoginFailed => ("login-submit", true),
             Self::BalanceView => ("balance-panel", false),
-            Self::FieldInput => {
-                let fields = ["amount", "iban", "reference", "payee-name"];
-                (fields[(bits >> 62) as usize], true)
-            }
+            Self::FieldInput => (FORM[(bits >> 62) as usize], true),
             Self::PayeeChange => ("payee-save", false),
             Self::Transfer => ("transfer-submit", false),
             Self::Logout => ("logout-button", false),
@@ -424,9 +454,8 @@ impl Encoder<'_> {
             clippy::cast_possible_truncation,
             reason = "half of the id's bits suffice"
         )]
-        let typed = bank
-            .typed
-            .unwrap_or_else(|| scramble(slot_id as u64 ^ bank.session));
+        let drawn = scramble(slot_id as u64 ^ bank.session);
+        let typed = bank.typed.hash(bank.action, drawn);
         let (element, has_input) = bank.action.element(typed);
         let (hash, device) = (hex::long_digits(typed), hex::long_digits(bank.device));
         let (id, session) = (UuidText::new(id), session_id(bank.session));

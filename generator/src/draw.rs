@@ -32,6 +32,8 @@ pub(crate) enum Purpose {
     Shape,
     Rank,
     Group,
+    Habit,
+    Payee,
 }
 
 /// The key of a family of draws.

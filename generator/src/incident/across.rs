@@ -17,6 +17,7 @@ use super::{
     banking::{
         Actor, Branch,
         account_takeover::{attack, visit_before},
+        stranger,
         surprise::Unusual,
     },
     clickstream::{Surfer, bot::beat},
@@ -137,7 +138,7 @@ fn takeover(
     let attacker = Actor {
         device: branch.strange_device(user, &mut occasion.draws),
         address: surfer.visitor.address,
-        ..own
+        ..stranger(own, occasion)
     };
     let (attack, telling) = attack(&attacker, TAKEOVER_BEGINS, occasion);
     planned.extend(attack);

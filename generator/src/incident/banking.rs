@@ -22,8 +22,8 @@ use floodmark_contracts::{
 use super::{Impossible, Occasion, Script};
 use crate::{
     address::AddressBook,
-    banking::{Customers, latency_ms},
-    content::{Bank, BankAction, Content, device_fingerprint, entity_name, session_id},
+    banking::{Customers, Typing, new_payee},
+    content::{Bank, BankAction, Content, Typed, device_fingerprint, entity_name, session_id},
     draw::Draws,
     plan::{Occupied, Planned, StreamPlan},
 };
@@ -110,14 +110,20 @@ pub(super) struct Actor {
     pub(super) session: u64,
     pub(super) device: u64,
     pub(super) address: Ipv4Addr,
+    pub(super) payee: u64,
+    pub(super) typing: Typing,
 }
 
 impl Actor {
-    /// The customer at the usual place with the first device, in a new session.
+    /// The customer at the usual place with the first device, in a new session that pays to a payee whom the
+    /// account knows.
     pub(super) fn customer(customers: &Customers<'_>, user: u32, draws: &mut Draws) -> Self {
+        let session = draws.bits();
         Self {
             user,
-            session: draws.bits(),
+            session,
+            payee: customers.known_payee(user, session),
+            typing: customers.habits(user).typing,
             device: customers.device(user, 0),
             address: customers.place(user).address,
         }
@@ -129,6 +135,8 @@ impl Actor {
             session,
             device,
             address,
+            payee,
+            ..
         } = *self;
         let bank = Bank {
             user,
@@ -137,7 +145,7 @@ impl Actor {
             address,
             action,
             latency_ms,
-            typed: None,
+            typed: Typed::For(payee),
         };
         Planned {
             at_ms,
@@ -153,7 +161,7 @@ impl Actor {
         share: f64,
         action: BankAction,
     ) -> Planned {
-        let latency = latency_ms(&mut occasion.draws);
+        let latency = self.typing.latency_ms(&mut occasion.draws);
         self.event(occasion.at(share), action, latency)
     }
 
@@ -166,6 +174,15 @@ impl Actor {
 
     pub(super) fn device_key(&self) -> TypedKey {
         TypedKey::new(KeyType::Device, device_fingerprint(self.device))
+    }
+}
+
+/// Somebody else in the customer's place: with a payee and a way of typing that are not the customer's.
+pub(super) fn stranger(customer: Actor, occasion: &mut Occasion<'_>) -> Actor {
+    Actor {
+        payee: new_payee(customer.session),
+        typing: Typing::draw(&mut occasion.draws),
+        ..customer
     }
 }
 

@@ -106,7 +106,10 @@ mod tests {
                 .map(|field| field["name"].as_str().unwrap())
                 .collect();
             // With all fields that a section can ask for.
-            let section = serde_json::from_str(r#"{ "rate": "1/s", "referrer": true }"#).unwrap();
+            let section = serde_json::from_str(
+                r#"{ "referrer": true, "population": { "types": { "a": { "share": 1 } } } }"#,
+            )
+            .unwrap();
             let ours: Vec<&str> = record::fields(stream, &section)
                 .iter()
                 .map(|(name, _)| *name)

@@ -195,6 +195,7 @@ pub fn decode(stream: Stream, event: &Event) -> Decoded {
                 ("device", e.device_fingerprint.to_owned()),
                 ("ip", e.ip_address.to_owned()),
                 ("latency", e.latency_ms.to_string()),
+                ("element", e.element_id.to_owned()),
                 ("typed", e.input_hash.unwrap_or_default().to_owned()),
             ];
             (e.event_id.to_owned(), e.timestamp, fields)

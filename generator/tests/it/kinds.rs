@@ -220,6 +220,7 @@ fn replayed_inputs_have_the_hashes_of_a_session_before() {
         for replay in sessions.values() {
             let again = replay
                 .iter()
+                .filter(|e| ["amount", "reference"].contains(&e.fields["element"].as_str()))
                 .filter(|e| seen.contains_key(&e.fields["typed"]));
             assert_eq!(again.count(), 4);
         }
@@ -227,15 +228,88 @@ fn replayed_inputs_have_the_hashes_of_a_session_before() {
 }
 
 #[test]
-fn ordinary_hashes_never_repeat() {
+fn ordinary_hashes_repeat_only_where_they_name_a_payee_of_the_account() {
     let events = decoded(&calm_of(MORE, 1), Stream::Banking);
-    let typed: Vec<&str> = events
-        .iter()
+    let typed = || events.iter().filter(|e| !e.fields["typed"].is_empty());
+    let names_payee = |e: &&Decoded| ["iban", "payee-name"].contains(&e.fields["element"].as_str());
+    let others: Vec<&str> = typed()
+        .filter(|e| !names_payee(e))
         .map(|e| e.fields["typed"].as_str())
-        .filter(|t| !t.is_empty())
         .collect();
-    let unique: BTreeSet<&&str> = typed.iter().collect();
-    assert!(typed.len() > 1000 && unique.len() == typed.len());
+    let unique: BTreeSet<&&str> = others.iter().collect();
+    assert!(others.len() > 1000 && unique.len() == others.len());
+
+    let mut accounts: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut ibans = 0;
+    for event in typed().filter(|e| e.fields["element"] == "iban") {
+        let of_hash = accounts.entry(&event.fields["typed"]).or_default();
+        of_hash.insert(&event.fields["user"]);
+        ibans += 1;
+    }
+    // Nobody's payee is another's, and payees come again.
+    assert!(accounts.values().all(|users| users.len() == 1));
+    assert!(
+        accounts.len() * 3 < ibans * 2,
+        "{} of {ibans}",
+        accounts.len()
+    );
+}
+
+#[test]
+fn a_payee_is_new_where_payees_are_changed_and_known_elsewhere() {
+    let seen = |plan: &Plan| -> BTreeMap<String, BTreeSet<String>> {
+        let events = decoded(plan, Stream::Banking);
+        let mut seen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for visit in by(&events, "session").values() {
+            if types(visit).contains(&"payee_change".to_owned()) {
+                continue;
+            }
+            for event in visit.iter().filter(|e| e.fields["element"] == "iban") {
+                let of_user = seen.entry(event.fields["user"].clone()).or_default();
+                of_user.insert(event.fields["typed"].clone());
+            }
+        }
+        seen
+    };
+    let calm = calm_of(MORE, 1);
+    let known = seen(&calm);
+    assert!(known.values().all(|payees| (1..=6).contains(&payees.len())));
+    let events = decoded(&calm, Stream::Banking);
+    let mut changes = 0;
+    for visit in by(&events, "session").values() {
+        let of_user = known.get(&visit[0].fields["user"]);
+        let ibans: BTreeSet<&str> = visit
+            .iter()
+            .filter(|e| e.fields["element"] == "iban")
+            .map(|e| e.fields["typed"].as_str())
+            .collect();
+        assert!(ibans.len() <= 1, "a visit pays to one");
+        if types(visit).contains(&"payee_change".to_owned()) {
+            changes += ibans.len();
+            let of_user = of_user.into_iter().flatten();
+            assert!(
+                !of_user
+                    .into_iter()
+                    .any(|known| ibans.contains(known.as_str()))
+            );
+        }
+    }
+    assert!(changes > 50, "{changes}");
+    // Who takes an account over brings a payee of their own.
+    for (plan, label, found) in incidents(Kind::BotThenTakeover) {
+        let known = seen(&plan);
+        let bank = found
+            .iter()
+            .filter(|e| e.fields.get("element").is_some_and(|e| e == "iban"));
+        for event in bank {
+            let of_user = known.get(&event.fields["user"]);
+            assert!(
+                of_user.is_none_or(|known| !known.contains(&event.fields["typed"])),
+                "{}",
+                label.id
+            );
+        }
+    }
 }
 
 #[test]

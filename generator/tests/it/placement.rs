@@ -116,8 +116,9 @@ fn a_flood_builds_up_over_its_ramp() {
         let inside = |id: &&String| (from..from + 60_000).contains(&times[*id]);
         label.event_ids.iter().filter(inside).count()
     };
+    // A sixth of the full rate is due in the first minute, give or take the chance of some 17 events.
     assert!(
-        minute(0) * 3 < minute(3) && minute(1) < minute(3),
+        minute(0) * 2 < minute(3) && minute(1) < minute(3),
         "{} {}",
         minute(0),
         minute(3)

@@ -4,9 +4,8 @@
 //! Signal to noise: how surprising the visit is, in spreads of what visits usually are. Weak ones come from
 //! an address that the customer uses, the weakest from the customer's own device too.
 
-use super::{Actor, Branch, surprise::Unusual};
+use super::{Actor, Branch, stranger, surprise::Unusual};
 use crate::{
-    banking::latency_ms,
     content::BankAction,
     incident::{
         Impossible, Occasion, Script,
@@ -45,7 +44,7 @@ pub(super) fn script(
     let attacker = Actor {
         device: if is_new.device { device } else { own.device },
         address: if is_new.address { address } else { own.address },
-        ..own
+        ..stranger(own, occasion)
     };
     let (attack, telling) = attack(&attacker, 0.0, occasion);
     planned.extend(attack);
@@ -71,7 +70,7 @@ pub(crate) fn visit_before(
     let mut at_ms = occasion.at(0.0) - before_ms;
     let mut planned = Vec::new();
     for action in [LoginView, LoginSuccess, BalanceView, Logout] {
-        let latency = latency_ms(&mut occasion.draws);
+        let latency = customer.typing.latency_ms(&mut occasion.draws);
         planned.push(Planned {
             labelled: false,
             ..customer.event(at_ms, action, latency)

@@ -6,9 +6,8 @@ use std::collections::BTreeSet;
 
 use floodmark_contracts::key::{KeyType, TypedKey};
 
-use super::{Actor, Branch};
+use super::{Actor, Branch, stranger};
 use crate::{
-    banking::latency_ms,
     content::BankAction,
     incident::{
         Impossible, Occasion, Script,
@@ -58,14 +57,13 @@ pub(super) fn script(
             user = draws.below(plan.entities);
         }
         let device = tools[draws.below(4) as usize];
+        let customer = Actor::customer(&branch.customers, user, draws);
         let actor = Actor {
-            user,
-            session: draws.bits(),
             device,
             address,
+            ..stranger(customer, occasion)
         };
-        let latency = latency_ms(draws);
-        planned.push(actor.event(occasion.at(share), BankAction::LoginFailed, latency));
+        planned.push(actor.act(occasion, share, BankAction::LoginFailed));
     }
     Ok(Script {
         keys: vec![TypedKey::new(KeyType::Ip, address.to_string())],

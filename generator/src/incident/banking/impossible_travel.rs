@@ -4,7 +4,6 @@
 
 use super::{Actor, Branch};
 use crate::{
-    banking::latency_ms,
     content::BankAction,
     incident::{Impossible, Occasion, Script, facts::Facts, times::uneven_times},
     plan::{Occupied, Planned},
@@ -30,7 +29,7 @@ pub(super) fn script(
     let mut at_ms = occasion.at(0.0);
     let step_ms = occasion.length_ms as f64 / 100.0;
     for action in [LoginView, LoginSuccess, BalanceView] {
-        let latency = latency_ms(&mut occasion.draws);
+        let latency = near.typing.latency_ms(&mut occasion.draws);
         planned.push(Planned {
             labelled: false,
             ..near.event(at_ms, action, latency)

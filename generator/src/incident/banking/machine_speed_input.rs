@@ -17,8 +17,8 @@ pub(crate) const FACTS: Facts = Facts::new(7, 30_000).magnitude(0.1);
 const INPUTS: usize = 12;
 /// Shortest and longest latency of a machine's input in milliseconds, before the magnitude.
 const LATENCY_MS: (f64, f64) = (3.0, 13.0);
-/// Mean and spread of people's latencies.
-const PEOPLE_MS: (f64, f64) = (330.0, 250.0);
+/// Mean of people's latencies, the spread of one person's, and of one person's mean from another's.
+const PEOPLE_MS: (f64, f64, f64) = (330.0, 250.0, 43.0);
 
 pub(super) fn script(
     branch: &Branch<'_>,
@@ -39,13 +39,14 @@ pub(super) fn script(
         planned.push(actor.event(form_ms, FieldInput, latency));
     }
     planned.push(actor.act(occasion, 1.0, Transfer));
-    let (mean, spread) = PEOPLE_MS;
+    let (mean, spread, of_people) = PEOPLE_MS;
+    let spread = (spread * spread / INPUTS as f64 + of_people * of_people).sqrt();
     let machine = (LATENCY_MS.0 + LATENCY_MS.1) / 2.0 / occasion.magnitude;
     Ok(Script {
         keys: actor.user_and_session(),
         planned,
         telling: 6,
-        snr: ((mean - machine) / (spread / (INPUTS as f64).sqrt())).max(0.0),
+        snr: ((mean - machine) / spread).max(0.0),
     })
 }
 

@@ -4,7 +4,7 @@
 
 use floodmark_contracts::key::{KeyType, TypedKey};
 
-use super::{Actor, Branch};
+use super::{Actor, Branch, stranger};
 use crate::{
     content::BankAction,
     incident::{
@@ -37,11 +37,11 @@ pub(super) fn script(
     let users = branch.different_users(accounts, &mut occasion.draws);
     let mut planned = Vec::new();
     for (number, user) in users.iter().enumerate() {
+        let customer = Actor::customer(&branch.customers, *user, &mut occasion.draws);
         let actor = Actor {
-            user: *user,
-            session: occasion.draws.bits(),
             device,
             address,
+            ..stranger(customer, occasion)
         };
         // One account after the other, each visit within its part of the incident.
         let part = 1.0 / users.len() as f64;

@@ -1,11 +1,11 @@
 //! `replayed-input`: sessions whose inputs have the hashes of an earlier session's.
 //!
-//! Signal to noise: the inputs that repeat, where ordinary ones never do.
+//! Signal to noise: the inputs that repeat, where ordinary ones into the same fields never do.
 
 use super::{Actor, Branch};
 use crate::{
-    banking::latency_ms,
-    content::{BankAction, Content},
+    content::{BankAction, Content, FORM, Typed},
+    draw::Draws,
     incident::{
         Impossible, Occasion, Script,
         facts::Facts,
@@ -19,6 +19,9 @@ pub(crate) const FACTS: Facts = Facts::new(22, 600_000).size(3, 1, 50);
 /// Inputs of the session that is recorded, and how many of them are replayed.
 const INPUTS: usize = 5;
 const REPLAYED: f64 = 4.0;
+/// What the recorded inputs are typed into: fields whose hashes never repeat by themselves, as those of a payee
+/// do.
+const FIELDS: [&str; INPUTS] = ["amount", "reference", "amount", "reference", "amount"];
 
 pub(super) fn script(
     branch: &Branch<'_>,
@@ -26,7 +29,7 @@ pub(super) fn script(
     occupied: &mut Occupied,
 ) -> Result<Script, Impossible> {
     let user = occasion.user(branch.plan, occupied)?;
-    let recorded: Vec<u64> = (0..INPUTS).map(|_| occasion.draws.bits()).collect();
+    let recorded = FIELDS.map(|field| typed_into(field, &mut occasion.draws));
     let replayed = at_least_one(REPLAYED * occasion.magnitude).min(INPUTS);
     // The session that is recorded, and then as many that replay it.
     let sessions = occasion.spec.size as usize + 1;
@@ -59,6 +62,12 @@ pub(super) fn script(
     })
 }
 
+/// What was typed into a field of the form: the highest two bits name it.
+fn typed_into(field: &str, draws: &mut Draws) -> u64 {
+    let number = FORM.iter().position(|name| *name == field);
+    (number.unwrap_or_default() as u64) << 62 | draws.bits() >> 2
+}
+
 /// A visit that makes a transfer, begun and as long as said, in shares of the incident's length. What is
 /// typed into an input is given, or as always.
 fn transfer_visit(
@@ -76,10 +85,10 @@ fn transfer_visit(
     for (number, action) in actions.into_iter().enumerate() {
         let jitter = occasion.draws.between(0.0, 0.8);
         let at_ms = occasion.at(begins + step * (number as f64 + jitter));
-        let latency = latency_ms(&mut occasion.draws);
+        let latency = actor.typing.latency_ms(&mut occasion.draws);
         let mut event = actor.event(at_ms, action, latency);
         if let (Content::Bank(bank), FieldInput) = (&mut event.content, action) {
-            bank.typed = typed(number - 3);
+            bank.typed = typed(number - 3).map_or(bank.typed, Typed::Before);
         }
         visit.push(event);
     }

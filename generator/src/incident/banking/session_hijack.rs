@@ -5,6 +5,7 @@
 
 use super::{Actor, Branch};
 use crate::{
+    banking::Typing,
     content::BankAction,
     incident::{
         Impossible, Occasion, Script,
@@ -30,6 +31,7 @@ pub(super) fn script(
     let thief = Actor {
         device: branch.strange_device(user, &mut occasion.draws),
         address: branch.address_near(user, &mut occasion.draws),
+        typing: Typing::draw(&mut occasion.draws),
         ..customer
     };
     let own = [LoginView, LoginSuccess, BalanceView];

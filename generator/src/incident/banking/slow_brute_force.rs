@@ -7,7 +7,7 @@ use floodmark_contracts::{
     stream::Stream,
 };
 
-use super::{Actor, Branch};
+use super::{Actor, Branch, stranger};
 use crate::{
     content::{BankAction, entity_name},
     incident::{
@@ -40,11 +40,11 @@ pub(super) fn script(
     let times = uneven_times(attempts, &mut occasion.draws);
     let mut planned = Vec::new();
     for share in times {
+        let customer = Actor::customer(&branch.customers, user, &mut occasion.draws);
         let actor = Actor {
-            user,
-            session: occasion.draws.bits(),
             device: tools[occasion.draws.below(TOOLS) as usize],
             address: branch.address_near(user, &mut occasion.draws),
+            ..stranger(customer, occasion)
         };
         planned.push(actor.act(occasion, share, BankAction::LoginFailed));
     }
