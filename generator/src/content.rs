@@ -448,8 +448,8 @@ impl Encoder<'_> {
         } else {
             slot_id
         };
-        // The hash of what was typed says nothing, as it does where input is masked; it only must
-        // not depend on anything but the event's place.
+        // The hash of what was typed says nothing but whether it was typed before, as it does where input is
+        // masked; what is drawn must not depend on anything but the event's place.
         #[expect(
             clippy::cast_possible_truncation,
             reason = "half of the id's bits suffice"
