@@ -170,37 +170,7 @@ fn resolve_stream(
         &path("partitions"),
         problems,
     );
-    let entities = raw.population.entities;
-    check_range(
-        entities,
-        1..=1_000_000,
-        "entities",
-        &path("population.entities"),
-        problems,
-    );
-    let skew = raw.population.skew;
-    if !(0.0..=3.0).contains(&skew) {
-        let text = format!("`{skew}` is no exponent of a Zipf law; use 0 (all alike) to 3");
-        problems.add(path("population.skew"), text);
-    }
-    if !(0.0..=3.0).contains(&raw.partition_skew) {
-        let text = format!(
-            "`{}` is no exponent of a Zipf law; use 0 (as the keys fall) to 3",
-            raw.partition_skew
-        );
-        problems.add(path("partition_skew"), text);
-    }
-    let drift_ms = raw.population.drift.as_ref().map(|text| {
-        let path = path("population.drift");
-        let drift = problems.check(&path, parse_duration(text))?;
-        if drift.as_millis() == 0 {
-            problems.add(path, "`0s` is no span; use `1s` or more, or leave it out");
-            return None;
-        }
-        i64::try_from(drift.as_millis()).ok()
-    });
-    let correlation = resolve_correlation(stream, raw.population.correlation, problems);
-    let types = SensorTypes::resolve(stream, raw, problems);
+    let population = resolve_population(stream, raw, problems);
     let idle = Idle::resolve(&raw.idle, raw.partitions, &path("idle"), problems);
     // Without a sound run the keys and the speed are made up; the plan is not made then.
     let (seed, speed) = run.map_or((0, 1.0), |run| (run.seed, run.timeline.speed));
@@ -234,12 +204,12 @@ fn resolve_stream(
         topics: raw.topics(stream).into_iter().map(str::to_owned).collect(),
         partitions: raw.partitions,
         rate: schedule.mean_rate(),
-        entities,
-        skew,
+        entities: raw.population.entities,
+        skew: raw.population.skew,
         partition_skew: raw.partition_skew,
-        drift_ms: drift_ms.flatten(),
-        correlation,
-        types,
+        drift_ms: population.drift_ms,
+        correlation: population.correlation,
+        types: population.types,
         referrer: raw.referrer,
         schedule,
         timeline: run.timeline,
@@ -256,6 +226,50 @@ fn resolve_stream(
         captures: Vec::new(),
         effects: Vec::new(),
     })
+}
+
+/// What a population's section says beyond plain numbers.
+struct Population {
+    drift_ms: Option<i64>,
+    correlation: f64,
+    types: SensorTypes,
+}
+
+fn resolve_population(stream: Stream, raw: &StreamSection, problems: &mut Problems) -> Population {
+    let path = |field: &str| format!("streams.{stream}.{field}");
+    check_range(
+        raw.population.entities,
+        1..=1_000_000,
+        "entities",
+        &path("population.entities"),
+        problems,
+    );
+    let skew = raw.population.skew;
+    if !(0.0..=3.0).contains(&skew) {
+        let text = format!("`{skew}` is no exponent of a Zipf law; use 0 (all alike) to 3");
+        problems.add(path("population.skew"), text);
+    }
+    if !(0.0..=3.0).contains(&raw.partition_skew) {
+        let text = format!(
+            "`{}` is no exponent of a Zipf law; use 0 (as the keys fall) to 3",
+            raw.partition_skew
+        );
+        problems.add(path("partition_skew"), text);
+    }
+    let drift_ms = raw.population.drift.as_ref().map(|text| {
+        let path = path("population.drift");
+        let drift = problems.check(&path, parse_duration(text))?;
+        if drift.as_millis() == 0 {
+            problems.add(path, "`0s` is no span; use `1s` or more, or leave it out");
+            return None;
+        }
+        i64::try_from(drift.as_millis()).ok()
+    });
+    Population {
+        drift_ms: drift_ms.flatten(),
+        correlation: resolve_correlation(stream, raw.population.correlation, problems),
+        types: SensorTypes::resolve(stream, raw, problems),
+    }
 }
 
 /// How far the noise of the sensors of a group correlates.
