@@ -1,6 +1,9 @@
 //! Arguments. Help texts teach; names are those of the tools people know.
 
-use std::path::PathBuf;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -147,6 +150,13 @@ pub struct BenchArgs {
     /// Leave broker and topics up after the run, until Ctrl-C
     #[arg(long)]
     pub keep: bool,
+    /// Show what the generator has sent so far to Prometheus, at `http://HOST:PORT/metrics`; a PORT alone is
+    /// one of loopback, port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", value_parser = metrics_address)]
+    pub metrics: Option<SocketAddr>,
+    /// Processes that generate the events, each with whole partitions; their figures are put together
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Load")]
+    pub workers: u32,
     /// How the load is held against what this machine can send
     #[command(flatten)]
     pub calibration: CalibrationArgs,
@@ -164,6 +174,7 @@ pub struct BenchArgs {
   floodmark generate profiles/sensors.yaml --sink stdout:keyed | kcat -P -b localhost:9092 -t t -K '\t'
   floodmark generate profiles/clickstream.yaml --sink null --rate max --threads 2
   floodmark generate profiles/clickstream.yaml --broker localhost:9092 --rate 200k/s --workers 4
+  floodmark generate profiles/banking.yaml --broker localhost:9092 --metrics 9249
   floodmark generate profiles/sensors.yaml --sink stdout | head")]
 pub struct GenerateArgs {
     /// The profile and what overrides it
@@ -188,6 +199,10 @@ pub struct GenerateArgs {
     /// How the load differs from the profile's
     #[command(flatten)]
     pub load: LoadArgs,
+    /// Show what has been sent so far to Prometheus, at `http://HOST:PORT/metrics`; a PORT alone is one of
+    /// loopback, port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", value_parser = metrics_address, conflicts_with = "job")]
+    pub metrics: Option<SocketAddr>,
     /// Where labels, enrichment data and figures go
     #[arg(
         long,
@@ -497,7 +512,7 @@ pub struct CollectArgs {
     pub stream: CollectStream,
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8088")]
-    pub listen: std::net::SocketAddr,
+    pub listen: SocketAddr,
     /// Origin whose pages may send, such as `https://shop.example`; may be repeated
     #[arg(long, value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,
@@ -543,13 +558,13 @@ It keeps everything in memory and forgets it when it ends.")]
 pub struct BrokerArgs {
     /// Address to listen at; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
-    pub listen: std::net::SocketAddr,
+    pub listen: SocketAddr,
     /// Address that clients are told to come to [default: where it listens]
     #[arg(long, value_name = "HOST:PORT")]
     pub advertise: Option<String>,
     /// Address of the schema registry; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
-    pub registry: std::net::SocketAddr,
+    pub registry: SocketAddr,
     /// Memory for records, in MiB; at the limit producers wait, nothing is dropped
     #[arg(long, value_name = "MIB", default_value_t = 4096)]
     pub memory: usize,
@@ -627,11 +642,37 @@ pub struct CompletionsArgs {
     pub shell: clap_complete::Shell,
 }
 
+/// An address to listen on. Nothing listens beyond this machine unless a host is named.
+fn metrics_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(port) = text.parse::<u16>() {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    text.parse()
+        .map_err(|_| "write a port such as `9249`, or an address such as `0.0.0.0:9249`".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn metrics_are_shown_to_this_machine_alone_unless_a_host_is_named() {
+        for (text, expected) in [
+            ("9249", Some("127.0.0.1:9249")),
+            ("0", Some("127.0.0.1:0")),
+            ("0.0.0.0:9249", Some("0.0.0.0:9249")),
+            ("[::1]:1", Some("[::1]:1")),
+            ("localhost", None),
+            ("70000", None),
+        ] {
+            let found = metrics_address(text)
+                .ok()
+                .map(|address| address.to_string());
+            assert_eq!(found.as_deref(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn the_arguments_are_consistent() {

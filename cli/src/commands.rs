@@ -9,6 +9,7 @@ pub(crate) mod detect;
 pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod merge;
+pub(crate) mod metrics;
 pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod schema;

@@ -95,6 +95,9 @@ pub struct GeneratorJob {
     /// When due time 0 is.
     #[serde(default)]
     pub start: Start,
+    /// File into which it writes what it has done so far, a [`crate::counts::Counts`], several times a second.
+    #[serde(default)]
+    pub counts: Option<PathBuf>,
 }
 
 fn one_thread() -> u32 {

@@ -11,6 +11,8 @@ pub mod alert;
 pub mod calibration;
 /// Event time and wall time.
 pub mod clock;
+/// What a generator has done so far.
+pub mod counts;
 /// What detectors may look up.
 pub mod enrichment;
 /// Records of the streams.

@@ -114,6 +114,9 @@ pub struct StreamFacts {
     pub acknowledged: u64,
     /// Events that the client gave up on.
     pub failed: u64,
+    /// The same by the client's code for the reason, such as `MessageTimedOut`.
+    #[serde(default)]
+    pub failures: BTreeMap<String, u64>,
     /// Times that the client's queue was full and the event was offered again.
     pub queue_full: u64,
     /// Requests that the client sent again, each with many events.

@@ -4,6 +4,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 
 use crate::{
     alert::{Alert, CollectedAlert},
+    calibration::Calibrations,
     enrichment::Enrichment,
     event::{banking::BankingUiEvent, clickstream::ClickEvent, sensor::SensorReading},
     job::{DetectorJob, GeneratorJob},
@@ -28,6 +29,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("generator-job.json", of::<GeneratorJob>()),
         ("detector-job.json", of::<DetectorJob>()),
         ("generator-facts.json", of::<GeneratorFacts>()),
+        ("calibration.json", of::<Calibrations>()),
         ("record.json", of::<RunRecord>()),
         ("series-row.json", of::<SeriesRow>()),
         ("result.json", of::<RunResult>()),

@@ -12,28 +12,20 @@ mod http;
 mod message;
 mod writer;
 
-use std::{
-    collections::BTreeSet,
-    net::SocketAddr,
-    sync::Arc,
-    thread::{self, JoinHandle},
-    time::Duration,
-};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use floodmark_contracts::{event::banking, stream::Stream};
 use floodmark_kafka::{Admin, ClientSettings, Registry};
-use tokio::{net::TcpListener, runtime::Builder, sync::oneshot};
 
 use self::{
     http::{App, router},
     message::Places,
     writer::{Delivering, Writer},
 };
+use crate::serve::{HttpServer, ServeError};
 
 /// How long the cluster may take to answer at the start.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long requests under way may take after a stop.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// What to collect, where to listen, who may send.
 #[derive(Debug, Clone)]
@@ -64,15 +56,9 @@ pub struct CollectSettings {
 /// Why the collector cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum CollectError {
-    /// The address is in use, or not one of this machine.
-    #[error("the collector could not listen on `{listen}`; use a free port, or port `0`")]
-    Listen {
-        /// The address asked for.
-        listen: SocketAddr,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
+    /// It cannot be served.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     /// The system has no room for another thread.
     #[error("the collector could not start a thread")]
     Thread {
@@ -144,10 +130,8 @@ pub struct CollectFigures {
 
 /// A running collector.
 pub struct CollectServer {
-    address: SocketAddr,
+    server: HttpServer,
     app: Arc<App>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
     delivering: Option<Delivering>,
 }
 
@@ -163,57 +147,10 @@ impl CollectServer {
             reason: error.to_string(),
         })?;
         let app = Arc::new(App::new(settings, writer, places, schema_id));
-        let listen_error = |source| CollectError::Listen {
-            listen: settings.listen,
-            source,
-        };
-        let thread_error = |source| CollectError::Thread { source };
-        let socket = std::net::TcpListener::bind(settings.listen).map_err(listen_error)?;
-        socket.set_nonblocking(true).map_err(listen_error)?;
-        let address = socket.local_addr().map_err(listen_error)?;
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(thread_error)?;
-        let listener = {
-            let _inside = runtime.enter();
-            TcpListener::from_std(socket).map_err(listen_error)?
-        };
-        let (stop, stopped) = oneshot::channel();
-        let service = router(Arc::clone(&app), settings.body_limit)
-            .into_make_service_with_connect_info::<SocketAddr>();
-        let serve = move || {
-            runtime.block_on(async {
-                let (closing, closed) = oneshot::channel::<()>();
-                let signal = async {
-                    let _ = stopped.await;
-                    let _ = closing.send(());
-                };
-                let serving = axum::serve(listener, service).with_graceful_shutdown(signal);
-                let deadline = async {
-                    // Requests under way end by themselves; a client that hangs does not hold us.
-                    let _ = closed.await;
-                    tokio::time::sleep(GRACE).await;
-                };
-                tokio::select! {
-                    served = async { serving.await } => {
-                        if let Err(error) = served {
-                            tracing::error!(%error, "the collector stopped serving");
-                        }
-                    }
-                    () = deadline => tracing::warn!("requests were cut off by the stop"),
-                }
-            });
-        };
-        let thread = thread::Builder::new()
-            .name("collector".to_owned())
-            .spawn(serve)
-            .map_err(thread_error)?;
+        let router = router(Arc::clone(&app), settings.body_limit);
         Ok(Self {
-            address,
+            server: HttpServer::start("collector", settings.listen, router)?,
             app,
-            stop: Some(stop),
-            thread: Some(thread),
             delivering: Some(delivering),
         })
     }
@@ -221,7 +158,7 @@ impl CollectServer {
     /// Where it answers: `http://HOST:PORT`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.server.url()
     }
 
     /// What it did so far.
@@ -238,13 +175,7 @@ impl CollectServer {
     }
 
     fn end(&mut self) {
-        // Whoever listens may be gone already if its thread ended by itself.
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the thread of the collector had panicked");
-        }
+        self.server.end();
         drop(self.delivering.take());
     }
 }

@@ -2,6 +2,7 @@
 
 mod board;
 mod flood;
+mod live;
 mod merge;
 mod pace;
 mod series;
@@ -31,6 +32,7 @@ use serde::Serialize;
 use self::{
     board::Board,
     flood::{Flood, OpenSink},
+    live::Live,
     pace::Counters,
 };
 pub use self::{
@@ -235,10 +237,12 @@ pub fn run(
         _ => BTreeMap::new(),
     };
     let sinks = open_sinks(job, &plan, choice)?;
-    let threads = plan
-        .streams()
-        .map(|stream| (stream, job.threads.max(1) as usize));
-    let board = Board::create(out("generator-series.ndjson"), threads)?;
+    let threads = || {
+        let threads = job.threads.max(1) as usize;
+        plan.streams().map(move |stream| (stream, threads))
+    };
+    let board = Board::create(out("generator-series.ndjson"), threads())?;
+    let live = Live::of(job, &plan, threads());
     let facts = Flood {
         job,
         plan: &plan,
@@ -246,6 +250,7 @@ pub fn run(
         clock,
         stop,
         board: &board,
+        live: live.as_ref(),
     }
     .send(sinks, PROGRESS_EVERY, &mut |elapsed, counters| {
         progress(progress_of(&plan, elapsed, counters));

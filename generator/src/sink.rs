@@ -8,6 +8,7 @@ mod transactions;
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use floodmark_contracts::{job::GeneratorJob, profile::shape::RawFormat, stream::Stream};
+use floodmark_kafka::ErrorCode;
 
 pub(crate) use self::kafka::{MOST_HEADERS, prepare};
 use crate::{events::Event, plan::Plan};
@@ -186,8 +187,8 @@ pub(crate) enum Handover {
 pub(crate) struct Report {
     /// The tag that was handed over with it.
     pub(crate) tag: u64,
-    /// False if it was given up.
-    pub(crate) stored: bool,
+    /// Why it was given up; none if it was stored.
+    pub(crate) failure: Option<ErrorCode>,
 }
 
 /// A way out for one stream's events. The seam between pacing and whatever takes the load.

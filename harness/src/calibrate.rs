@@ -208,6 +208,7 @@ fn measure(
         worker: WorkerShare::default(),
         threads: 1,
         start: Start::Ready,
+        counts: None,
     };
     let mut alone = BTreeMap::new();
     for (stream, section) in request.profile.streams.iter() {

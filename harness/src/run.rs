@@ -7,6 +7,7 @@
 mod drain;
 pub(crate) mod files;
 mod kept;
+mod several;
 mod stages;
 mod trim;
 
@@ -24,7 +25,7 @@ use floodmark_contracts::{
     stream::Stream,
     units::parse_duration,
 };
-use floodmark_generator::Plan;
+use floodmark_generator::{Plan, metrics::MetricsServer};
 use floodmark_kafka::ClientSettings;
 
 use self::kept::LeftOver;
@@ -43,6 +44,7 @@ use crate::{
     profile::Sound,
     topics::TopicsError,
     validity,
+    workers::WorkersError,
 };
 
 /// What a run needs to know. Everything in it has been validated.
@@ -69,6 +71,10 @@ pub struct Request<'a> {
     pub version: &'a str,
     /// Leave broker and topics up after the run.
     pub keep: bool,
+    /// Processes that generate the events.
+    pub workers: u32,
+    /// Where what the generator has sent is shown while it runs.
+    pub metrics: Option<&'a MetricsServer>,
 }
 
 /// What is going on, for whoever watches.
@@ -137,6 +143,9 @@ pub enum RunError {
         /// The end of its log.
         lines: String,
     },
+    /// The generator's processes.
+    #[error("cannot generate the events")]
+    Workers(#[source] WorkersError),
     /// A file of the run.
     #[error(transparent)]
     File(#[from] FileError),

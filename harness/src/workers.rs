@@ -6,6 +6,7 @@
 use std::{
     fs::File,
     io::{BufRead as _, BufReader, Seek as _, SeekFrom},
+    ops::ControlFlow,
     path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicBool, Ordering},
@@ -15,9 +16,11 @@ use std::{
 use floodmark_contracts::{
     clock::{Clock, RunMicros, WallTime},
     job::{GeneratorJob, Start, StartFiles, WorkerShare},
-    record::{GeneratorFacts, SeriesRow},
+    record::{GeneratorFacts, ProcessFacts, SeriesRow},
 };
-use floodmark_generator::{GenerateError, Plan, Progress, SinkChoice, merge};
+use floodmark_generator::{
+    GenerateError, Plan, Progress, SinkChoice, merge, metrics::MetricsServer,
+};
 
 use crate::{
     child::{Child, ChildError, SHOWN_LINES},
@@ -66,6 +69,9 @@ pub enum WorkersError {
     /// A worker left no figures.
     #[error("no worker left any figures")]
     NoFigures,
+    /// Whoever watches the run has given it up.
+    #[error("the workers were ended because the run was given up")]
+    GivenUp,
 }
 
 /// What the workers have to do.
@@ -84,17 +90,22 @@ pub struct Request<'a> {
     pub clock: &'a dyn Clock,
     /// Set by a signal: the run is cut short.
     pub stop: &'a AtomicBool,
+    /// Folder in which the workers' logs are kept; without one they go with the run.
+    pub logs: Option<&'a Path>,
+    /// Where the sum of all workers is shown while they run.
+    pub metrics: Option<&'a MetricsServer>,
 }
 
 /// Runs the workers and leaves in the job's folder what one would have left: labels, enrichment data,
-/// rows and figures. Call it on a thread that outlives them.
+/// rows and figures. Gives the figures back with the resources of all workers together. Call it on a thread
+/// that outlives them. `progress` is told how far they have got and may give the run up.
 ///
 /// # Errors
 /// [`WorkersError`]. A run that a signal cuts short is none: its figures say so.
 pub fn generate(
     request: &Request<'_>,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<GeneratorFacts, WorkersError> {
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<(GeneratorFacts, ProcessFacts), WorkersError> {
     let work = files::work_dir()?;
     files::make_dir(&request.job.out)?;
     let mut workers = Vec::new();
@@ -109,7 +120,21 @@ pub fn generate(
             worker.child.terminate(GRACE, request.clock);
         }
     }
-    gather(request, &workers)
+    Ok((gather(request, &workers)?, resources(&workers)))
+}
+
+/// What the workers have used, as if they were one process.
+fn resources(workers: &[Worker]) -> ProcessFacts {
+    let mut sum = ProcessFacts {
+        role: "generator".to_owned(),
+        cpu_seconds: 0.0,
+        peak_rss_bytes: 0,
+    };
+    for used in workers.iter().map(|worker| worker.child.resources()) {
+        sum.cpu_seconds += used.cpu_seconds;
+        sum.peak_rss_bytes += used.peak_rss_bytes;
+    }
+    sum
 }
 
 /// One worker's process and its files.
@@ -133,6 +158,11 @@ impl Worker {
         let dir = work.join(index.to_string());
         files::make_dir(&dir)?;
         let ready = dir.join("ready");
+        let counts = request.metrics.map(|metrics| {
+            let file = dir.join("counts.json");
+            metrics.add(file.clone());
+            file
+        });
         let job = GeneratorJob {
             out: dir.clone(),
             worker: WorkerShare {
@@ -143,6 +173,7 @@ impl Worker {
                 ready: ready.clone(),
                 go: go_file(work),
             }),
+            counts,
             ..request.job.clone()
         };
         let job_file = dir.join("job.json");
@@ -152,7 +183,10 @@ impl Worker {
             .args(["generate", "--sink"])
             .arg(request.sink.of_worker(index).to_string());
         command.arg("--job").arg(&job_file);
-        let log = dir.join("log");
+        let log = match request.logs {
+            Some(logs) => logs.join(format!("generator-{index}.log")),
+            None => dir.join("log"),
+        };
         let child = Child::spawn(&role, &mut command, &log).map_err(WorkersError::Child)?;
         Ok(Self {
             role,
@@ -260,7 +294,7 @@ fn watch(
     request: &Request<'_>,
     workers: &mut [Worker],
     started_at: WallTime,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<(), WorkersError> {
     let total = request
         .plan
@@ -292,7 +326,9 @@ fn watch(
         if running == 0 {
             return Ok(());
         }
-        progress(progress_of(request, workers, started_at, total));
+        if progress(progress_of(request, workers, started_at, total)).is_break() {
+            return Err(WorkersError::GivenUp);
+        }
         request.clock.sleep(Duration::from_millis(50));
     }
 }

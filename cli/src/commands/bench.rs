@@ -9,12 +9,12 @@ use floodmark_contracts::{
     clock::{Clock, SystemClock},
     record::RunRecord,
 };
-use floodmark_generator::SinkChoice;
+use floodmark_generator::{SinkChoice, metrics::MetricsServer};
 use floodmark_harness::run::{Kept, Request, RunError, execute, without_password};
 
 use crate::{
     args::{BenchArgs, Global},
-    commands::{calibrate, score::score_and_report, tell},
+    commands::{calibrate, generate::job::check_senders, metrics, score::score_and_report, tell},
     exit::{Exit, Failure},
     load::{self, Loaded},
     output,
@@ -24,7 +24,10 @@ use crate::{
 /// Runs, scores, reports.
 pub fn run(args: &BenchArgs, global: &Global) -> Result<Exit, Failure> {
     let loaded = load::load(&args.profile)?;
-    calibrate::check(&loaded, &SinkChoice::Kafka, 1, &args.calibration, global)?;
+    check_senders(&loaded.plan, args.workers, 1)?;
+    let sink = SinkChoice::Kafka;
+    calibrate::check(&loaded, &sink, args.workers, &args.calibration, global)?;
+    let metrics = metrics::start(args.metrics, global)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let stop = crate::signals::stop_flag()?;
     let out = args
@@ -32,7 +35,15 @@ pub fn run(args: &BenchArgs, global: &Global) -> Result<Exit, Failure> {
         .clone()
         .unwrap_or_else(|| default_out(&loaded, &*clock));
     output::claim(&out, args.force)?;
-    let (record, kept) = measure(args, &loaded, &out, Arc::clone(&clock), &stop, global)?;
+    let (record, kept) = measure(
+        args,
+        &loaded,
+        &out,
+        metrics.as_ref(),
+        Arc::clone(&clock),
+        &stop,
+        global,
+    )?;
     let result = score_and_report(&out, &record)?;
     output::summary(&out, &result);
     if let Some(kept) = kept {
@@ -46,6 +57,7 @@ fn measure(
     args: &BenchArgs,
     loaded: &Loaded,
     out: &Path,
+    metrics: Option<&MetricsServer>,
     clock: Arc<dyn Clock>,
     stop: &std::sync::atomic::AtomicBool,
     global: &Global,
@@ -63,6 +75,8 @@ fn measure(
         reproduce: reproduce(args),
         version: env!("CARGO_PKG_VERSION"),
         keep: args.keep,
+        workers: args.workers,
+        metrics,
     };
     let mut watcher = Watcher::new(global);
     let outcome = execute(&request, &mut |event| watcher.see(&event));
@@ -132,6 +146,9 @@ fn reproduce(args: &BenchArgs) -> String {
         Some((path, _)) if path.starts_with("client") => format!("--set {path}=…"),
         _ => format!("--set {}", quoted(set)),
     }));
+    if args.workers != 1 {
+        words.push(format!("--workers {}", args.workers));
+    }
     for property in &profile.properties {
         let key = property
             .split_once('=')

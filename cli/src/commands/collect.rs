@@ -115,7 +115,7 @@ fn origin_of(text: &str) -> Result<String, Failure> {
 fn failure(error: CollectError) -> Failure {
     let exit = match &error {
         error if error.is_unreachable() => Exit::Unreachable,
-        CollectError::NoRegistry | CollectError::Listen { .. } => Exit::Usage,
+        CollectError::NoRegistry | CollectError::Serve(_) => Exit::Usage,
         _ => Exit::Internal,
     };
     Failure::new(exit, error)

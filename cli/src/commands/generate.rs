@@ -1,22 +1,21 @@
 //! `floodmark generate`: the labelled events by themselves.
 
-mod job;
+pub(super) mod job;
 pub(super) mod verdict;
 
-use std::{path::Path, sync::atomic::AtomicBool};
+use std::{ops::ControlFlow, path::Path, sync::atomic::AtomicBool};
 
 use floodmark_contracts::{
     clock::{Clock, RunMicros, SystemClock},
-    job::GeneratorJob,
     record::GeneratorFacts,
 };
-use floodmark_generator::{GenerateError, Plan, Progress, SinkChoice};
+use floodmark_generator::{GenerateError, Progress, SinkChoice, metrics::MetricsServer};
 use floodmark_harness::workers;
 
 use self::job::Asked;
 use crate::{
     args::{GenerateArgs, Global},
-    commands::{read_job, tell},
+    commands::{metrics, read_job, tell},
     exit::{Exit, Failure},
     signals,
     watch::Watcher,
@@ -34,8 +33,9 @@ pub fn run(args: &GenerateArgs, global: &Global) -> Result<Exit, Failure> {
             Ok(exit_of(&facts.map_err(failure)?))
         }
         (None, Some(profile)) => {
+            let metrics = metrics::start(args.metrics, global)?;
             let asked = job::of(profile, args, &sink, global)?;
-            let outcome = send(&asked, &sink, &clock, &stop, global);
+            let outcome = send(asked, &sink, &clock, &stop, metrics.as_ref(), global);
             let facts = match outcome {
                 Err(failure) if sink.is_stdout() && failure.is_closed_reader() => {
                     return Ok(Exit::Pass);
@@ -59,10 +59,11 @@ pub fn run(args: &GenerateArgs, global: &Global) -> Result<Exit, Failure> {
 
 /// Sends the events, by this process or by several.
 fn send(
-    asked: &Asked,
+    asked: Asked,
     sink: &SinkChoice,
     clock: &dyn Clock,
     stop: &AtomicBool,
+    metrics: Option<&MetricsServer>,
     global: &Global,
 ) -> Result<GeneratorFacts, Failure> {
     let mut watcher = Watcher::new(global);
@@ -72,43 +73,41 @@ fn send(
         let (second, of) = (seconds(progress.elapsed) as i64, seconds(progress.duration));
         watcher.progress(second, of, &text);
     };
-    let facts = if asked.workers > 1 {
-        by_workers(
-            &asked.job,
-            &asked.plan,
-            asked.workers,
+    let Asked {
+        mut job,
+        plan,
+        workers: count,
+    } = asked;
+    let facts = if count > 1 {
+        let exe = std::env::current_exe()?;
+        let request = workers::Request {
+            exe: &exe,
+            job: &job,
+            plan: &plan,
             sink,
+            count,
             clock,
             stop,
-            &mut show,
-        )
+            logs: None,
+            metrics,
+        };
+        let mut show = |progress| {
+            show(progress);
+            ControlFlow::Continue(())
+        };
+        let outcome = workers::generate(&request, &mut show);
+        outcome.map(|(facts, _)| facts).map_err(Failure::from)
     } else {
-        floodmark_generator::run(&asked.job, sink, clock, stop, &mut show).map_err(failure)
+        let folder = tempfile::tempdir()?;
+        if let Some(metrics) = metrics {
+            let file = folder.path().join("counts.json");
+            metrics.add(file.clone());
+            job.counts = Some(file);
+        }
+        floodmark_generator::run(&job, sink, clock, stop, &mut show).map_err(failure)
     };
     watcher.finish();
     facts
-}
-
-fn by_workers(
-    job: &GeneratorJob,
-    plan: &Plan,
-    count: u32,
-    sink: &SinkChoice,
-    clock: &dyn Clock,
-    stop: &AtomicBool,
-    show: &mut dyn FnMut(Progress),
-) -> Result<GeneratorFacts, Failure> {
-    let exe = std::env::current_exe()?;
-    let request = workers::Request {
-        exe: &exe,
-        job,
-        plan,
-        sink,
-        count,
-        clock,
-        stop,
-    };
-    Ok(workers::generate(&request, show)?)
 }
 
 fn failure(error: GenerateError) -> Failure {

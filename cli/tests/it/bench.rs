@@ -13,7 +13,7 @@ use std::{
 use floodmark_contracts::{
     alert::{Alert, CollectedAlert},
     clock::{Clock, SystemClock},
-    record::RunRecord,
+    record::{RunRecord, SeriesRow},
     result::{Outcome, RunResult},
     stream::Stream,
 };
@@ -126,17 +126,73 @@ fn the_same_seed_gives_the_same_labels_and_alerts_and_another_seed_does_not() {
     assert_eq!(first.text("labels.ndjson"), second.text("labels.ndjson"));
     assert_eq!(first.alerts(), second.alerts());
     assert_ne!(first.text("labels.ndjson"), other.text("labels.ndjson"));
-    let fingerprints = |run: &Run| {
-        let record: serde_json::Value = serde_json::from_str(&run.text("record.json")).unwrap();
-        record["generator"]
-            .as_object()
-            .unwrap()
-            .values()
-            .map(|facts| facts["fingerprint"].as_str().unwrap().to_owned())
-            .collect::<Vec<_>>()
-    };
     assert_eq!(fingerprints(&first), fingerprints(&second));
     assert_ne!(fingerprints(&first), fingerprints(&other));
+}
+
+/// Digests of the events of each stream.
+fn fingerprints(run: &Run) -> Vec<String> {
+    let record: serde_json::Value = serde_json::from_str(&run.text("record.json")).unwrap();
+    record["generator"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|facts| facts["fingerprint"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn several_generators_make_the_run_that_one_makes() {
+    let [one, two] = [&[][..], &["--workers", "2"]].map(Run::of);
+    assert_eq!(fingerprints(&one), fingerprints(&two));
+    for name in ["labels.ndjson", "enrichment.ndjson"] {
+        assert_eq!(one.text(name), two.text(name), "{name}");
+    }
+    assert_eq!(one.alerts(), two.alerts());
+    let (expected, found) = (one.result(), two.result());
+    let scores = |result: &RunResult| serde_json::to_value(&result.detection.overall).unwrap();
+    assert_eq!(scores(&found), scores(&expected));
+    let offered = |result: &RunResult| -> Vec<f64> {
+        let streams = result.throughput.values();
+        streams.map(|stream| stream.offered).collect()
+    };
+    assert_eq!(offered(&found), offered(&expected));
+    // The verdict is on both workers: their rows make one series, with one value for each second.
+    let due = |run: &Run| {
+        let series = run.text("timeseries.ndjson");
+        let rows = series
+            .lines()
+            .map(|line| serde_json::from_str::<SeriesRow>(line).unwrap());
+        rows.filter(|row| row.metric == "due" && row.stream == Some(Stream::Sensors))
+            .map(|row| (row.t, row.value))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(due(&two), due(&one));
+    for worker in 0..2 {
+        assert!(
+            two.dir
+                .join(format!("logs/generator-{worker}.log"))
+                .exists()
+        );
+    }
+    assert!(two.text("report.html").contains("--workers 2"));
+}
+
+#[test]
+fn more_generators_than_partitions_are_refused_before_anything_starts() {
+    let errors = floodmark()
+        .args(["bench", "--workers", "3"])
+        .arg(profile("smoke"))
+        .assert()
+        .code(2)
+        .get_output()
+        .stderr
+        .clone();
+    let errors = String::from_utf8_lossy(&errors).into_owned();
+    assert!(
+        errors.contains("3 senders") && errors.contains("no stream has more than 2"),
+        "{errors}"
+    );
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! asserted is that a load that cannot have been what was asked for is called so.
 
 use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -413,4 +415,72 @@ fn workers_of_several_machines_are_put_together_afterwards() {
     let (code, errors) = merge("c", "mixed");
     assert_eq!(code, Some(2), "{errors}");
     assert!(errors.contains("did not start together"), "{errors}");
+}
+
+/// What the page at `http://HOST:PORT/PATH` says; none if nobody answers any more.
+fn page(url: &str) -> Option<String> {
+    let (address, path) = url.strip_prefix("http://")?.split_once('/')?;
+    let mut connection = TcpStream::connect(address).ok()?;
+    write!(connection, "GET /{path} HTTP/1.0\r\n\r\n").ok()?;
+    let mut text = String::new();
+    connection.read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+/// The sum of a metric over all streams.
+fn sum(page: &str, name: &str) -> f64 {
+    let lines = page.lines().filter(|line| {
+        line.strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with(['{', ' ']))
+    });
+    lines
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum()
+}
+
+#[test]
+fn metrics_show_all_workers_together_while_they_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let yaml = steady(dir.path(), "sensors", "2k/s", "30s");
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin("floodmark"))
+        .args([
+            "generate",
+            "--sink",
+            "null",
+            "--workers",
+            "2",
+            "--metrics",
+            "0",
+            "--out",
+        ])
+        .arg(&out)
+        .arg(yaml)
+        .env("FLOODMARK_STATE", dir.path().join("state"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut running = Running(child);
+    let url = lines
+        .find_map(|line| Some(line.unwrap().strip_prefix("metrics ")?.to_owned()))
+        .unwrap();
+    // Whoever stops reading would stop the one who writes.
+    let rest = std::thread::spawn(move || lines.for_each(drop));
+    until("more than a second of both workers", || {
+        let Some(text) = page(&url) else { return false };
+        let both = sum(&text, "floodmark_generator_processes") == 2.0;
+        both && sum(&text, "floodmark_generator_sent_events_total") > 2_000.0
+    });
+    let last = page(&url).unwrap();
+    // Each asks for about its partitions' part, and together they ask for the whole.
+    let asked = sum(&last, "floodmark_generator_asked_events_per_second");
+    assert!((1_500.0..2_500.0).contains(&asked), "{last}");
+    running.signal("INT");
+    assert_eq!(running.code(), Some(130));
+    rest.join().unwrap();
+    let facts: GeneratorFacts = read(&out.join("generator.json"));
+    let sent = facts.streams[&Stream::Sensors].sent as f64;
+    assert!(sum(&last, "floodmark_generator_sent_events_total") <= sent);
+    assert!(page(&url).is_none(), "the page goes with the run");
 }

@@ -125,6 +125,7 @@ fn our_rate(
         worker: WorkerShare::default(),
         threads: 1,
         start: Start::Ready,
+        counts: None,
     };
     let rates = speed(&job, &SinkChoice::Kafka, &SystemClock::new(), span)?;
     Ok(rates[&stream])

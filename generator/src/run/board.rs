@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io::{BufWriter, Write},
     path::PathBuf,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::Mutex,
 };
 
 use floodmark_contracts::{
@@ -13,7 +13,7 @@ use floodmark_contracts::{
     stream::Stream,
 };
 
-use super::{GenerateError, series::Counts, write_line};
+use super::{GenerateError, live::lock, series::Counts, write_line};
 
 /// Seconds in which sent is held against due.
 const WINDOW_S: usize = 10;
@@ -140,11 +140,6 @@ impl Board {
             inner.complete.extend(rows);
         }
     }
-}
-
-/// A poisoned lock only means that another thread died; the counts are whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Lanes {

@@ -19,6 +19,7 @@ use floodmark_contracts::{
 use super::{
     GenerateError,
     board::Board,
+    live::Live,
     merge::merge_stream,
     pace::{Counters, Lane, Pacer, Shared},
     start::{self, Instants},
@@ -43,6 +44,8 @@ pub(super) struct Flood<'a> {
     pub(super) clock: &'a dyn Clock,
     pub(super) stop: &'a AtomicBool,
     pub(super) board: &'a Board,
+    /// If somebody reads metrics.
+    pub(super) live: Option<&'a Live<'a>>,
 }
 
 /// What a thread tells the one that looks after it.
@@ -133,18 +136,24 @@ impl Flood<'_> {
             let _ = gate.send(instants);
         }
         let elapsed = || RunMicros(self.clock.monotonic_us() - instants.started_mono_us);
+        let show = || match self.live {
+            Some(live) => live.write(elapsed()),
+            None => Ok(()),
+        };
         while left > 0 {
             match news.recv_timeout(look_every) {
                 Ok(News::Ended(stream, outcome)) => take(&mut left, stream, *outcome)?,
                 Ok(News::Ready) => {}
                 Err(mpsc::RecvTimeoutError::Timeout) => {
                     self.board.write()?;
+                    show()?;
                     look(elapsed());
                 }
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
             }
         }
         self.board.write()?;
+        show()?;
         self.facts(instants.started_at, elapsed(), tallies)
     }
 
@@ -179,6 +188,7 @@ impl Flood<'_> {
             stop: self.stop,
             board: self.board,
             counters,
+            lane: self.live.and_then(|live| live.lane(stream, lane.thread)),
         };
         pacer.run(shared, &closing).map(Some)
     }

@@ -74,6 +74,9 @@ pub(super) fn merge_stream(into: &mut StreamFacts, more: StreamFacts) -> Result<
     into.sent += more.sent;
     into.acknowledged += more.acknowledged;
     into.failed += more.failed;
+    for (code, count) in more.failures {
+        *into.failures.entry(code).or_default() += count;
+    }
     into.queue_full += more.queue_full;
     into.retries += more.retries;
     into.bytes += more.bytes;

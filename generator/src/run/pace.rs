@@ -5,7 +5,10 @@
 //! once, and each is due when it is sent.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,6 +21,7 @@ use floodmark_contracts::{
 use super::{
     GenerateError,
     board::Board,
+    live::LaneCounts,
     tally::{Tag, Tally},
 };
 use crate::{
@@ -51,6 +55,8 @@ pub(super) struct Shared<'a> {
     pub(super) stop: &'a AtomicBool,
     pub(super) board: &'a Board,
     pub(super) counters: &'a Counters,
+    /// Where this thread stands, if somebody reads metrics.
+    pub(super) lane: Option<&'a Mutex<LaneCounts>>,
 }
 
 /// What has happened so far in a stream, for whoever watches. Updated after each burst.
@@ -110,7 +116,14 @@ impl<'a> Pacer<'a> {
     }
 
     /// Sends all events, waits for their reports, then sends the closing ones.
-    pub(super) fn run(self, shared: Shared<'_>, closing: &[Event]) -> Result<Tally, GenerateError> {
+    pub(super) fn run(
+        mut self,
+        shared: Shared<'_>,
+        closing: &[Event],
+    ) -> Result<Tally, GenerateError> {
+        if shared.lane.is_some() {
+            self.tally.watched();
+        }
         let sender = Sender {
             lane: self.lane,
             shared,
@@ -159,6 +172,7 @@ impl Sender<'_> {
             let Lane { stream, thread, .. } = self.lane;
             self.shared.board.passed(stream, thread, &over);
             self.tally.tell(self.shared.counters);
+            self.show(more.then_some(next_due_us));
             if more && next_due_us > now_us {
                 self.sleep_us(next_due_us - now_us);
             }
@@ -275,10 +289,19 @@ impl Sender<'_> {
         self.flush(limit)?;
         self.tally.facts.retries = self.sink.retries();
         self.tally.tell(self.shared.counters);
+        self.show(None);
         let rest = self.tally.series.rest();
         let Lane { stream, thread, .. } = self.lane;
         self.shared.board.ended(stream, thread, &rest);
         Ok(self.tally)
+    }
+
+    /// Requests sent again are asked for here as well: they are counted by the client.
+    fn show(&mut self, next_due_us: Option<i64>) {
+        if let Some(lane) = self.shared.lane {
+            self.tally.facts.retries = self.sink.retries();
+            self.tally.show(lane, next_due_us);
+        }
     }
 
     fn flush(&mut self, limit: Duration) -> Result<(), GenerateError> {

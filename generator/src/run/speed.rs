@@ -57,6 +57,7 @@ pub fn speed(
         pace: Pace::Max,
         threads: 1,
         start: Start::Ready,
+        counts: None,
         ..job.clone()
     };
     let sinks = open_sinks(&job, &plan, choice)?;
@@ -70,6 +71,7 @@ pub fn speed(
         clock,
         stop: &stop,
         board: &board,
+        live: None,
     };
     let mut looks: Vec<(i64, BTreeMap<Stream, u64>)> = Vec::new();
     flood.send(sinks, LOOK_EVERY, &mut |elapsed, counters| {

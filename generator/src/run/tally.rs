@@ -1,12 +1,13 @@
 //! What a thread counts on its way.
 
-use std::sync::atomic::Ordering;
+use std::sync::{Mutex, atomic::Ordering};
 
-use floodmark_contracts::record::StreamFacts;
+use floodmark_contracts::{counts::Spans, record::StreamFacts};
 use hdrhistogram::Histogram;
 
 use super::{
     GenerateError,
+    live::{LaneCounts, lock},
     pace::Counters,
     series::{Counts, Series},
 };
@@ -76,6 +77,15 @@ pub(super) struct Tally {
     /// What the watchers know already.
     told: Counts,
     latest_us: i64,
+    /// Only for whoever reads metrics: it costs a few nanoseconds an event.
+    spans: Option<Box<LiveSpans>>,
+}
+
+/// Spans of time in the buckets that metrics have.
+#[derive(Debug, Default)]
+struct LiveSpans {
+    send_lateness: Spans,
+    acknowledgement: Spans,
 }
 
 impl Tally {
@@ -91,7 +101,13 @@ impl Tally {
             fingerprint: Fingerprint::default(),
             told: Counts::default(),
             latest_us: 0,
+            spans: None,
         })
+    }
+
+    /// Counts for metrics from now on.
+    pub(super) fn watched(&mut self) {
+        self.spans = Some(Box::default());
     }
 
     /// Counts an event that was due, whether it is sent or not.
@@ -106,6 +122,9 @@ impl Tally {
         let lateness_us = (now_us - due_us).max(0);
         self.due(due_us);
         self.lateness.saturating_record(lateness_us.unsigned_abs());
+        if let Some(spans) = &mut self.spans {
+            spans.send_lateness.record(lateness_us.unsigned_abs());
+        }
         let second = self.series.at(now_us);
         second.sent += 1;
         second.lateness_max_us = second.lateness_max_us.max(lateness_us);
@@ -121,9 +140,17 @@ impl Tally {
     pub(super) fn stored_at_once(&mut self, due_us: i64, now_us: i64) {
         self.facts.acknowledged += 1;
         self.series.at(now_us).acknowledged += 1;
-        self.latency.saturating_record(0);
         let late = (now_us - due_us).max(0).unsigned_abs();
-        self.due_to_acknowledged.saturating_record(late);
+        self.after_acknowledgement(0, late);
+    }
+
+    #[inline]
+    fn after_acknowledgement(&mut self, since_hand_over_us: u64, since_due_us: u64) {
+        self.latency.saturating_record(since_hand_over_us);
+        self.due_to_acknowledged.saturating_record(since_due_us);
+        if let Some(spans) = &mut self.spans {
+            spans.acknowledgement.record(since_hand_over_us);
+        }
     }
 
     /// Counts a hand-over that found no room.
@@ -137,16 +164,16 @@ impl Tally {
         if report.tag == Tag::UNCOUNTED.0 {
             return;
         }
-        if !report.stored {
+        if let Some(code) = report.failure {
             self.facts.failed += 1;
+            *self.facts.failures.entry(format!("{code:?}")).or_default() += 1;
             self.series.at(now_us).failed += 1;
             return;
         }
         self.facts.acknowledged += 1;
         self.series.at(now_us).acknowledged += 1;
         let (handed_over, due) = Tag(report.tag).spans(now_us);
-        self.latency.saturating_record(handed_over);
-        self.due_to_acknowledged.saturating_record(due);
+        self.after_acknowledgement(handed_over, due);
     }
 
     /// Tells the watchers what has happened since the last time.
@@ -175,6 +202,31 @@ impl Tally {
             .fetch_max(latest_us, Ordering::Relaxed);
     }
 
+    /// Tells whoever reads metrics where the sender stands, and when its next event is due; none is left if
+    /// there is no such time.
+    pub(super) fn show(&self, lane: &Mutex<LaneCounts>, next_due_us: Option<i64>) {
+        let Some(spans) = &self.spans else { return };
+        let mut lane = lock(lane);
+        lane.next_due_us = next_due_us;
+        let counts = &mut lane.counts;
+        let facts = &self.facts;
+        for (into, value) in [
+            (&mut counts.due, facts.due),
+            (&mut counts.sent, facts.sent),
+            (&mut counts.bytes, facts.bytes),
+            (&mut counts.acknowledged, facts.acknowledged),
+            (&mut counts.queue_full, facts.queue_full),
+            (&mut counts.retries, facts.retries),
+        ] {
+            *into = value;
+        }
+        if counts.failed != facts.failures {
+            counts.failed.clone_from(&facts.failures);
+        }
+        counts.send_lateness.clone_from(&spans.send_lateness);
+        counts.acknowledgement.clone_from(&spans.acknowledgement);
+    }
+
     /// The figures as they stand in files.
     pub(super) fn facts(mut self) -> Result<StreamFacts, GenerateError> {
         self.facts.send_lateness = encoded(&self.lateness)?;
@@ -188,6 +240,8 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
+    use floodmark_kafka::ErrorCode;
+
     use super::*;
 
     #[test]
@@ -217,15 +271,13 @@ mod tests {
     fn a_lost_event_is_failed_and_has_no_latency() {
         let mut tally = Tally::new().unwrap();
         let tag = Tag::new(0, 5).0;
-        tally.report(Report { tag, stored: false }, 10);
-        tally.report(
-            Report {
-                tag: 0,
-                stored: true,
-            },
-            10,
-        );
+        let failure = Some(ErrorCode::MessageTimedOut);
+        tally.report(Report { tag, failure }, 10);
+        let failure = None;
+        tally.report(Report { tag: 0, failure }, 10);
         assert_eq!((tally.facts.failed, tally.facts.acknowledged), (1, 0));
+        let by_code: Vec<_> = tally.facts.failures.iter().collect();
+        assert_eq!(by_code, [(&"MessageTimedOut".to_owned(), &1)]);
         assert!(tally.due_to_acknowledged.is_empty());
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use floodmark_contracts::{event::banking::SUBJECT_SUFFIX, job::GeneratorJob, stream::Stream};
 use floodmark_kafka::{
     Admin, ClientSettings, Delivery, Producer, ProducerSettings, Record, Registry, SendError,
-    producer::Topic,
+    producer::{Outcome, Topic},
 };
 
 use super::{Handover, Report, Sink, SinkError, transactions::Transactions};
@@ -182,9 +182,13 @@ impl Sink for KafkaSink {
 
 /// What a delivery means for the figures.
 pub(super) fn report_of(delivery: Delivery) -> Report {
+    let failure = match delivery.outcome {
+        Outcome::Delivered { .. } => None,
+        Outcome::Failed { code, .. } => Some(code),
+    };
     Report {
         tag: delivery.tag,
-        stored: delivery.is_delivered(),
+        failure,
     }
 }
 

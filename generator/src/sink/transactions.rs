@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use floodmark_contracts::clock::{Clock, SystemClock};
-use floodmark_kafka::{Delivery, Error, Producer, error::Remedy};
+use floodmark_kafka::{Delivery, Error, ErrorCode, Producer, error::Remedy};
 
 use super::{Report, SinkError};
 
@@ -76,10 +76,11 @@ impl Transactions {
             return Ok(());
         }
         let outcome = self.commit(producer);
-        let committed = outcome.is_ok();
+        let refused = outcome.as_ref().err();
+        let refused = refused.map(|error| error.code().unwrap_or(ErrorCode::Fail));
         for kept in self.waiting.drain(..) {
             report(Report {
-                stored: kept.stored && committed,
+                failure: kept.failure.or(refused),
                 ..kept
             });
         }

@@ -14,6 +14,7 @@ mod explain;
 mod fixture;
 mod incidents;
 mod kinds;
+mod metrics;
 mod placement;
 mod populations;
 mod problems;

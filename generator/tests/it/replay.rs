@@ -289,6 +289,7 @@ fn generated(out: &Path, sink: &SinkChoice, bootstrap: String) -> (GeneratorFact
         worker: WorkerShare::default(),
         threads: 1,
         start: Start::Ready,
+        counts: None,
     };
     let facts = run(
         &job,

@@ -42,7 +42,7 @@ impl HandClock {
     }
 
     /// The first sleep that ends after `at` takes `longer`.
-    fn stalling(at: Duration, longer: Duration) -> Self {
+    pub fn stalling(at: Duration, longer: Duration) -> Self {
         Self {
             stall_at_us: at.as_micros() as i64,
             stall_us: AtomicI64::new(longer.as_micros() as i64),
@@ -78,7 +78,7 @@ fn sensors_only() -> GeneratorSection {
     section
 }
 
-fn job(section: GeneratorSection, out: &Path) -> GeneratorJob {
+pub fn job(section: GeneratorSection, out: &Path) -> GeneratorJob {
     GeneratorJob {
         section,
         connection: Connection {
@@ -92,6 +92,7 @@ fn job(section: GeneratorSection, out: &Path) -> GeneratorJob {
         worker: WorkerShare::default(),
         threads: 1,
         start: Start::Ready,
+        counts: None,
     }
 }
 
@@ -99,14 +100,17 @@ fn check_run(job: &GeneratorJob, choice: &SinkChoice, clock: &HandClock) -> Gene
     run(job, choice, clock, &AtomicBool::new(false), &mut |_| {}).unwrap()
 }
 
-fn highest(histogram: &str) -> u64 {
+pub fn decoded(histogram: &str) -> Histogram<u64> {
     let bytes = base64::engine::general_purpose::STANDARD
         .decode(histogram)
         .unwrap();
-    let histogram: Histogram<u64> = Deserializer::new()
+    Deserializer::new()
         .deserialize(&mut bytes.as_slice())
-        .unwrap();
-    histogram.max()
+        .unwrap()
+}
+
+fn highest(histogram: &str) -> u64 {
+    decoded(histogram).max()
 }
 
 fn series(out: &Path, metric: &str) -> Vec<f64> {

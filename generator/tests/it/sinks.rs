@@ -79,6 +79,7 @@ fn job(section: GeneratorSection, out: &Path, cluster: Option<&Cluster>) -> Gene
         worker: WorkerShare::default(),
         threads: 1,
         start: Start::Ready,
+        counts: None,
     }
 }
 

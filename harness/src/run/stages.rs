@@ -14,6 +14,7 @@ use floodmark_kafka::{Admin, ClientSettings};
 use super::{
     Folders, Generated, Request, RunError, RunEvent, consumed_of,
     files::{self, read_json, read_series, write_lines, write_private},
+    several,
     trim::{Trimmer, trim},
 };
 use crate::{
@@ -89,6 +90,15 @@ impl Setup {
             trim(trimmer, &self.admin, clock.monotonic_us(), &lag).map_err(RunError::Cluster)?;
         }
         Ok(all)
+    }
+
+    /// What is looked at once a second while events are generated.
+    pub(super) fn look(&mut self, clock: &dyn Clock) -> Result<(), RunError> {
+        if self.subject.is_some() {
+            self.sample_lag(clock).map(|_| ())
+        } else {
+            self.trim_unread(clock)
+        }
     }
 
     /// Makes room where nobody reads: everything is of no more use at once.
@@ -307,7 +317,28 @@ pub(super) fn generate(
         worker: WorkerShare::default(),
         threads: 1,
         start: Start::Ready,
+        counts: None,
     };
+    if request.workers > 1 {
+        several::generate(request, folders, setup, &job, watch)
+    } else {
+        by_one(request, folders, setup, job, watch)
+    }
+}
+
+/// The generator as one process.
+fn by_one(
+    request: &Request<'_>,
+    folders: &Folders,
+    setup: &mut Setup,
+    mut job: GeneratorJob,
+    watch: &mut dyn FnMut(RunEvent),
+) -> Result<Generated, RunError> {
+    if let Some(metrics) = request.metrics {
+        let file = folders.generator.join("counts.json");
+        metrics.add(file.clone());
+        job.counts = Some(file);
+    }
     let job_file = folders.generator.join("job.json");
     write_private(&job_file, &job)?;
     let mut command = Command::new(request.exe);
@@ -351,11 +382,7 @@ fn watch_generator(
         let now = request.clock.monotonic_us();
         if now - last_sample >= 1_000_000 {
             last_sample = now;
-            if setup.subject.is_some() {
-                setup.sample_lag(&*request.clock)?;
-            } else {
-                setup.trim_unread(&*request.clock)?;
-            }
+            setup.look(&*request.clock)?;
             watch(progress(request, &series_file, setup));
         }
         request.clock.sleep(Duration::from_millis(20));

@@ -67,6 +67,7 @@ pub(super) fn of(
         worker,
         threads: args.load.threads,
         start,
+        counts: None,
     };
     Ok(Asked {
         job,
@@ -152,25 +153,32 @@ fn duration_of(
 }
 
 fn check_workers(loaded: &Loaded, load: &LoadArgs, sink: &SinkChoice) -> Result<(), Failure> {
-    if load.workers == 0 || load.threads == 0 {
-        return Err(Failure::usage(
-            "nothing is sent by 0 workers or threads; use 1 or more",
-        ));
-    }
     if load.workers > 1 && sink.is_stdout() {
         let message = "the lines of several workers would run into one another; use `--sink file:DIR`, or one \
                        worker";
         return Err(Failure::usage(message));
     }
-    let plan = &loaded.plan;
+    check_senders(&loaded.plan, load.workers, load.threads)
+}
+
+/// Refuses senders that would have nothing to do.
+pub(in crate::commands) fn check_senders(
+    plan: &Plan,
+    workers: u32,
+    threads: u32,
+) -> Result<(), Failure> {
+    if workers == 0 || threads == 0 {
+        return Err(Failure::usage(
+            "nothing is sent by 0 workers or threads; use 1 or more",
+        ));
+    }
     let lanes = plan.streams().map(|stream| plan.lanes(stream));
     let partitions = lanes.max().unwrap_or(1);
-    let senders = load.workers.saturating_mul(load.threads);
+    let senders = workers.saturating_mul(threads);
     if senders > partitions {
         let message = format!(
-            "{senders} senders ({} workers with {} threads for each stream) share whole partitions, and no stream \
-             has more than {partitions}; use fewer, or raise `partitions`",
-            load.workers, load.threads
+            "{senders} senders ({workers} workers with {threads} threads for each stream) share whole partitions, \
+             and no stream has more than {partitions}; use fewer, or raise `partitions`"
         );
         return Err(Failure::usage(message));
     }

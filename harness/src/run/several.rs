@@ -1,0 +1,73 @@
+//! The generator of a run as several processes.
+
+use std::{ops::ControlFlow, time::Duration};
+
+use floodmark_contracts::job::GeneratorJob;
+use floodmark_generator::{Progress, SinkChoice};
+
+use super::{Folders, Generated, Request, RunError, RunEvent, files, read_series, stages::Setup};
+use crate::workers::{self, WorkersError};
+
+/// How often the run is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Runs the generator's processes, with a sample of the subject's lag each second, and puts together what
+/// they leave.
+pub(super) fn generate(
+    request: &Request<'_>,
+    folders: &Folders,
+    setup: &mut Setup,
+    job: &GeneratorJob,
+    watch: &mut dyn FnMut(RunEvent),
+) -> Result<Generated, RunError> {
+    let clock = &*request.clock;
+    let workers = workers::Request {
+        exe: request.exe,
+        job,
+        plan: request.plan,
+        sink: &SinkChoice::Kafka,
+        count: request.workers,
+        clock,
+        stop: request.stop,
+        logs: Some(&folders.logs),
+        metrics: request.metrics,
+    };
+    let mut failure = None;
+    let mut last_look = clock.monotonic_us();
+    let mut last = Progress::default();
+    let outcome = workers::generate(&workers, &mut |progress| {
+        let now = clock.monotonic_us();
+        let mut look = || {
+            setup.check_children()?;
+            if now - last_look >= files::micros(LOOK_EVERY) {
+                last_look = now;
+                setup.look(clock)?;
+                watch(RunEvent::Progress {
+                    second: progress.elapsed.0.max(0) / 1_000_000,
+                    of: request.sound.duration.as_secs_f64(),
+                    sent: progress.sent.saturating_sub(last.sent),
+                    alerts: setup.collector.alerts(),
+                });
+                last = progress;
+            }
+            Ok(())
+        };
+        match look() {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failure = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    });
+    match (outcome, failure) {
+        (_, Some(failure)) => Err(failure),
+        (Err(WorkersError::File(error)), None) => Err(RunError::File(error)),
+        (Err(error), None) => Err(RunError::Workers(error)),
+        (Ok((facts, resources)), None) => {
+            setup.processes.push(resources);
+            let series = read_series(&folders.generator.join("generator-series.ndjson"))?;
+            Ok(Generated { facts, series })
+        }
+    }
+}
