@@ -160,6 +160,9 @@ pub struct Detection {
     /// The same per kind of decoy.
     #[serde(default)]
     pub decoys_per_kind: BTreeMap<Kind, DecoyScores>,
+    /// Recall over how hard incidents are to see.
+    #[serde(default)]
+    pub difficulty: Difficulty,
     /// Labels left out because their tolerance passes the end of the run.
     pub truncated: u64,
     /// Labels and alerts left out because they lie in the warm-up.
@@ -186,6 +189,43 @@ pub struct Detection {
     pub missed: Vec<String>,
     /// Ids of alerts that matched no label (the first 1000).
     pub false_alerts: Vec<String>,
+}
+
+/// Recall over the two measures of difficulty that labels carry.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Difficulty {
+    /// Over the label's signal to noise.
+    pub snr: RecallCurve,
+    /// Over the label's magnitude.
+    pub magnitude: RecallCurve,
+}
+
+/// Recall in ranges of a measure, from hard to easy. Ranges without a label are left out.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct RecallCurve {
+    /// Over all labels that say the measure.
+    pub overall: Vec<RecallBin>,
+    /// Per kind; an alert that names another kind does not count.
+    pub per_kind: BTreeMap<Kind, Vec<RecallBin>>,
+    /// Labels that do not say it.
+    pub unstated: u64,
+}
+
+/// Recall over the labels in a range.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RecallBin {
+    /// Lower bound of the range, inclusive.
+    pub from: f64,
+    /// Upper bound, exclusive; absent for the last range.
+    pub below: Option<f64>,
+    /// Labels in it; never 0.
+    pub labels: u64,
+    /// Those that were detected.
+    pub detected: u64,
+    /// `detected / labels`.
+    pub recall: Option<f64>,
+    /// Wilson interval of the recall, 95 %.
+    pub interval: Option<[f64; 2]>,
 }
 
 /// How often a detector alerts on what only looks like an incident. Such alerts are among the false ones.

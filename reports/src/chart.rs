@@ -2,6 +2,7 @@
 //! same chart follows light, dark and print; what a colour says, a dash, a shape or a word says too.
 
 mod accuracy;
+mod difficulty;
 mod latency;
 mod scale;
 mod svg;
@@ -9,6 +10,7 @@ mod timeline;
 
 pub(crate) use self::{
     accuracy::accuracy,
+    difficulty::difficulty,
     latency::{Curves, decade_name, latency},
     scale::{Scale, nice_ticks},
     timeline::timeline,

@@ -1,6 +1,9 @@
 //! Figures as people read them: with units, and as many digits as mean something.
 
-use floodmark_contracts::clock::{EventTime, WallTime};
+use floodmark_contracts::{
+    clock::{EventTime, WallTime},
+    result::RecallBin,
+};
 
 /// What stands where there is no value.
 pub(crate) const UNDEFINED: &str = "undefined";
@@ -113,6 +116,23 @@ pub(crate) fn percent(share: f64) -> String {
     }
 }
 
+/// The range of a measure, such as `0.5–1`. Its bounds are powers of two; small ones are written as
+/// fractions, which are shorter.
+pub(crate) fn range(bin: &RecallBin) -> String {
+    let bound = |at: f64| {
+        if at > 0.0 && at < 0.25 {
+            format!("1/{}", 1.0 / at)
+        } else {
+            at.to_string()
+        }
+    };
+    match bin.below {
+        Some(below) if bin.from == 0.0 => format!("under {}", bound(below)),
+        Some(below) => format!("{}–{}", bound(bin.from), bound(below)),
+        None => format!("from {}", bound(bin.from)),
+    }
+}
+
 /// An interval of shares; nothing if there is none. Two decimals: its ends are not known better.
 pub(crate) fn interval(interval: Option<[f64; 2]>) -> String {
     interval.map_or_else(String::new, |[low, high]| format!("{low:.2}–{high:.2}"))
@@ -192,6 +212,27 @@ mod tests {
         assert_eq!(bytes(64.0 * 1024.0 * 1024.0), "64.0 MiB");
         assert_eq!(rate(50_000.0), "50,000/s");
         assert_eq!([0.5, 2.0, 12_000.0].map(tick), ["0.500", "2", "12,000"]);
+    }
+
+    #[test]
+    fn ranges_are_written_as_short_as_they_are_exact() {
+        for (from, below, expected) in [
+            (0.0, Some(0.031_25), "under 1/32"),
+            (0.062_5, Some(0.125), "1/16–1/8"),
+            (0.125, Some(0.25), "1/8–0.25"),
+            (0.5, Some(1.0), "0.5–1"),
+            (1024.0, None, "from 1024"),
+        ] {
+            let bin = RecallBin {
+                from,
+                below,
+                labels: 1,
+                detected: 0,
+                recall: Some(0.0),
+                interval: None,
+            };
+            assert_eq!(range(&bin), expected);
+        }
     }
 
     #[test]

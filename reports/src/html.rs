@@ -15,7 +15,8 @@ use floodmark_contracts::result::RunResult;
 use self::{
     incidents::{Listing, false_alerts, missed},
     tables::{
-        DecoyRow, DisorderRow, GateRow, KindRow, LatencyRow, Pair, ProcessRow, ThroughputRow,
+        DecoyRow, DifficultyRow, DisorderRow, GateRow, KindRow, LatencyRow, Pair, ProcessRow,
+        ThroughputRow,
     },
     tiles::Tile,
 };
@@ -58,6 +59,10 @@ struct Page<'a> {
     accuracy_chart: String,
     kinds: Vec<KindRow>,
     decoys: Vec<DecoyRow>,
+    /// SVG; none where no label says how hard it is.
+    difficulty_chart: Option<String>,
+    /// The measure's name and its ranges.
+    difficulty: [(&'static str, Vec<DifficultyRow>); 2],
     counts: Vec<Pair>,
     /// Missed incidents and false alerts.
     lists: [Listing; 2],
@@ -103,6 +108,17 @@ pub fn html(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportEr
         accuracy_chart: chart::accuracy(&result.detection),
         kinds: tables::kinds(&result.detection),
         decoys: tables::decoys(&result.detection),
+        difficulty_chart: chart::difficulty(&result.detection),
+        difficulty: [
+            (
+                "Signal to noise",
+                tables::difficulty(&result.detection.difficulty.snr),
+            ),
+            (
+                "Magnitude",
+                tables::difficulty(&result.detection.difficulty.magnitude),
+            ),
+        ],
         counts: tables::counts(&result.detection),
         lists: [missed(input), false_alerts(input, &model)],
         processes: tables::processes(result),

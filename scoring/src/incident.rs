@@ -21,6 +21,7 @@ use floodmark_contracts::{kind::Kind, result::Scores};
 use crate::{
     confusion::share,
     delays::quantile,
+    difficulty::Detected,
     intervals::{CONFIDENCE, wilson},
     matching::Found,
     scope::{Candidate, Claim, Scope},
@@ -30,6 +31,8 @@ use crate::{
 pub(crate) struct Incident {
     pub(crate) overall: Scores,
     pub(crate) per_kind: BTreeMap<Kind, Scores>,
+    /// The labels that were found.
+    pub(crate) detected: Detected,
     /// Alerts that are candidates of more than one label.
     pub(crate) shared_alerts: u64,
     /// Alerts that are candidates only of labels that were left out.
@@ -53,16 +56,24 @@ pub(crate) fn score(scope: &Scope<'_>, found: &Found, merge_gap_ms: i64) -> Inci
             Claim::Silent | Claim::Foreign(_) => None,
         }))
         .collect();
+    let overall = Level::overall(scope, found);
+    let levels: BTreeMap<Kind, Level> = kinds
+        .into_iter()
+        .map(|kind| (kind, Level::of_kind(scope, found, kind)))
+        .collect();
+    let detected = |level: &Level| level.delays.keys().map(|i| *i as usize).collect();
     Incident {
-        overall: Level::overall(scope, found).scores(scope, merge_gap_ms),
-        per_kind: kinds
+        detected: Detected {
+            overall: detected(&overall),
+            per_kind: levels
+                .iter()
+                .map(|(kind, level)| (*kind, detected(level)))
+                .collect(),
+        },
+        overall: overall.scores(scope, merge_gap_ms),
+        per_kind: levels
             .into_iter()
-            .map(|kind| {
-                (
-                    kind,
-                    Level::of_kind(scope, found, kind).scores(scope, merge_gap_ms),
-                )
-            })
+            .map(|(kind, level)| (kind, level.scores(scope, merge_gap_ms)))
             .collect(),
         shared_alerts: labels_of.iter().filter(|n| **n > 1).count() as u64,
         ignored: (0..labels_of.len()).filter(|i| ignored(*i)).count() as u64,

@@ -17,6 +17,7 @@ pub mod confusion;
 mod decoys;
 /// Quantiles of delays, and survival with misses censored.
 pub mod delays;
+mod difficulty;
 mod disorder;
 /// Gates: conditions on metrics that pass or fail a run.
 pub mod gates;

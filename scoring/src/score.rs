@@ -19,7 +19,7 @@ use hdrhistogram::Histogram;
 
 use crate::{
     baseline::Space,
-    decoys, disorder,
+    decoys, difficulty, disorder,
     gates::{self, GateError},
     incident,
     latency::{self, HistogramError, LATENCIES},
@@ -192,6 +192,7 @@ fn judge_within<'a>(
     let matching = matching::fates(&scope, &found);
     let incident = incident::score(&scope, &found, settings.merge_gap_ms);
     let decoys = decoys::score(&scope, &found);
+    let difficulty = difficulty::score(&scope, &incident.detected);
     let space = Space::new(&scope, &found, streams, bounds, settings);
     let of_kind = |kind: &Kind| (*kind, space.of_kind(*kind));
     let detection = Detection {
@@ -203,6 +204,7 @@ fn judge_within<'a>(
         per_kind: incident.per_kind,
         decoys: decoys.overall,
         decoys_per_kind: decoys.per_kind,
+        difficulty,
         truncated: scope.standing_count(Standing::Truncated),
         warm_up: Excluded {
             labels: scope.standing_count(Standing::WarmUp),

@@ -2,16 +2,16 @@
 
 use floodmark_contracts::{
     result::{
-        Asked, Baseline, DecoyScores, Detection, Disorder, RunResult, Scores, Throughput,
-        Tolerances, ValidityStatus,
+        Asked, Baseline, DecoyScores, Detection, Disorder, RecallBin, RecallCurve, RunResult,
+        Scores, Throughput, Tolerances, ValidityStatus,
     },
     stream::Stream,
 };
 
 use crate::{
     format::{
-        UNDEFINED, bytes, count, interval, micros, millis, number, percent, plural, rate, ratio,
-        setting_millis,
+        UNDEFINED, bytes, count, interval, micros, millis, number, percent, plural, range, rate,
+        ratio, setting_millis,
     },
     model::{LATENCY_COLUMNS, latencies, total_throughput},
     prose,
@@ -331,6 +331,31 @@ pub(super) fn decoys(detection: &Detection) -> Vec<DecoyRow> {
     let kinds = detection.decoys_per_kind.iter();
     std::iter::once(row("all decoys", &detection.decoys))
         .chain(kinds.map(|(kind, scores)| row(kind.name(), scores)))
+        .collect()
+}
+
+/// Recall in a range of difficulty.
+pub(super) struct DifficultyRow {
+    pub(super) kind: &'static str,
+    pub(super) range: String,
+    pub(super) found: String,
+    pub(super) recall: String,
+    pub(super) interval: String,
+}
+
+/// Over all kinds first, then each kind, from hard to easy.
+pub(super) fn difficulty(curve: &RecallCurve) -> Vec<DifficultyRow> {
+    let row = |kind, bin: &RecallBin| DifficultyRow {
+        kind,
+        range: range(bin),
+        found: format!("{} of {}", count(bin.detected), count(bin.labels)),
+        recall: ratio(bin.recall),
+        interval: interval(bin.interval),
+    };
+    let overall = curve.overall.iter().map(|bin| row("all kinds", bin));
+    let kinds = curve.per_kind.iter();
+    overall
+        .chain(kinds.flat_map(|(kind, bins)| bins.iter().map(|bin| row(kind.name(), bin))))
         .collect()
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use floodmark_reports::html;
 use roxmltree::{Document, Node, ParsingOptions};
 
-use crate::runs::{Scored, empty, full, interrupted};
+use crate::runs::{Scored, empty, full, interrupted, with_difficulty};
 
 /// Renders the run and looks at one of its charts.
 fn with_chart<T>(run: &Scored, id: &str, look: impl FnOnce(Node<'_, '_>) -> T) -> T {
@@ -315,4 +315,59 @@ fn what_an_interrupted_run_never_came_to_is_not_drawn() {
         run.labels.push(label);
     }
     assert_eq!(drawn(&run), legend_only + 1);
+}
+
+#[test]
+fn recall_over_difficulty_has_a_column_for_each_range() {
+    insta::assert_snapshot!(outline(&with_difficulty(), "difficulty"), @r#"
+    Recall over difficulty
+    By signal to noise, recall is 0.222 over 9 incidents at 0.25–0.5 and 1.000 over 9 incidents at 32–64. The table below holds each range and kind.
+      Recall over signal to noise
+      0
+      0.25
+      0.5
+      0.75
+      1
+      0.25–0.5
+      9
+      0.5–1
+      9
+      1–2
+      9
+      2–4
+      9
+      4–8
+      9
+      8–16
+      9
+      16–32
+      9
+      32–64
+      9
+      Recall over magnitude
+      0
+      0.25
+      0.5
+      0.75
+      1
+      0.25–0.5
+      24
+      1–2
+      48
+      recall with its 95 % interval; above, the number of incidents; below, the range
+    11 circle estimate
+    10 line grid
+    31 line interval
+    2 polyline series recall
+    "#);
+}
+
+#[test]
+fn where_no_incident_says_how_hard_it_is_there_is_no_such_chart() {
+    for run in [full(), empty()] {
+        let mut out = Vec::new();
+        html(&run.input(), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(!text.contains("Recall over difficulty"));
+    }
 }

@@ -45,6 +45,10 @@ impl Scored {
 
 /// Three streams, six kinds, some missed, some false, one gate that fails and one that warns.
 pub fn full() -> Scored {
+    Scored::of(full_run(), series(600))
+}
+
+fn full_run() -> Run {
     let mut run = Run::new()
         .gate("detection.recall >= 0.8", GateFailure::Fail)
         .gate("detection.precision >= 0.95", GateFailure::Fail)
@@ -118,8 +122,7 @@ pub fn full() -> Scored {
         run.alerts.push(wrong);
     }
     run.alerts.push(alert("unnamed", "s9", 200_000, 200_000));
-    let series = series(600);
-    Scored::of(run, series)
+    run
 }
 
 /// A run in which nothing happened.
@@ -203,6 +206,21 @@ fn series(seconds: i64) -> Vec<SeriesRow> {
         }
     }
     rows
+}
+
+/// A full run whose incidents say how hard they are: of the weak ones few are found.
+pub fn with_difficulty() -> Scored {
+    let mut run = full_run();
+    for (number, label) in (0u32..).zip(&mut run.labels) {
+        let snr = [0.4, 0.9, 1.5, 3.0, 5.0, 9.0, 20.0, 40.0][number as usize % 8];
+        label.snr = Some(snr);
+        label.magnitude = Some(if number % 3 == 0 { 0.25 } else { 1.0 });
+        if snr < 1.0 && number % 5 != 0 {
+            let id = format!("a-{}", label.id.replace("-0", "-"));
+            run.alerts.retain(|alert| alert.alert.id != id);
+        }
+    }
+    Scored::of(run, series(600))
 }
 
 /// A run whose detector falls for one of two decoys.

@@ -8,6 +8,7 @@
 
 mod brute_force;
 mod decoys;
+mod difficulty;
 mod properties;
 mod scale;
 mod scores;
