@@ -3,6 +3,8 @@
 //! All times are event time, or microseconds since the start of the run, so that the file depends on
 //! plan and seed alone.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +44,10 @@ pub struct Label {
     pub start: EventTime,
     /// Event time of the incident's end, inclusive.
     pub end: EventTime,
+    /// Fields of the records in which the incident shows, per stream, by the names under which the profile has
+    /// them written; fields that it leaves out are left out here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub evidence: BTreeMap<Stream, Vec<String>>,
     /// Ids of the affected events, in order of event time. Empty for an incident that consists of
     /// missing events.
     pub event_ids: Vec<String>,

@@ -64,7 +64,8 @@ pub struct StreamExplanation {
     pub topics: Vec<String>,
     /// Partitions of each topic.
     pub partitions: u32,
-    /// The field whose value is the key, by our name.
+    /// The field whose value is the key, by the name under which it is written; by ours where the profile leaves
+    /// it out.
     pub key: String,
     /// Encoding of the records.
     pub format: RawFormat,
@@ -128,7 +129,11 @@ pub fn explain(plan: &Plan) -> Explanation {
             stream,
             topics: topics.to_vec(),
             partitions,
-            key: raw.key.clone().unwrap_or_else(|| default_key(stream)),
+            key: key(
+                plan,
+                stream,
+                raw.key.clone().unwrap_or_else(|| default_key(stream)),
+            ),
             format: raw.encoding(stream),
             fields: plan.field_names(stream),
             versions: plan.version_count(stream),
@@ -168,6 +173,11 @@ fn asked(raw: &StreamSection) -> Map<String, Value> {
     };
     all.retain(|name, value| !EXPLAINED.contains(&name.as_str()) && !says_nothing(value));
     all
+}
+
+fn key(plan: &Plan, stream: Stream, ours: String) -> String {
+    let written = plan.field_name(stream, &ours).map(str::to_owned);
+    written.unwrap_or(ours)
 }
 
 fn default_key(stream: Stream) -> String {

@@ -4,6 +4,7 @@
 mod across;
 mod banking;
 mod clickstream;
+mod evidence;
 mod facts;
 mod sensors;
 mod times;
@@ -20,6 +21,7 @@ use floodmark_contracts::{
 
 use self::clickstream::Ground;
 pub(crate) use self::{
+    evidence::evidence,
     facts::{Facts, HappensTo, facts},
     sensors::{GROUP_SIZE, id_of_slot},
 };

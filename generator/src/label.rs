@@ -4,7 +4,7 @@ use floodmark_contracts::{label::Label, stream::Stream};
 
 use crate::{
     ids::UuidText,
-    incident::{Incident, id_of_slot},
+    incident::{Incident, evidence, id_of_slot},
     plan::{Plan, StreamPlan},
 };
 
@@ -18,14 +18,14 @@ pub fn labels(plan: &Plan) -> Vec<Label> {
             stream
                 .incidents
                 .iter()
-                .map(move |incident| label(stream, incident))
+                .map(move |incident| label(plan, stream, incident))
         })
         .collect();
     labels.sort_by(|a, b| (a.start, &a.id).cmp(&(b.start, &b.id)));
     labels
 }
 
-fn label(plan: &StreamPlan, incident: &Incident) -> Label {
+fn label(whole: &Plan, plan: &StreamPlan, incident: &Incident) -> Label {
     let Incident {
         kind,
         number,
@@ -54,6 +54,11 @@ fn label(plan: &StreamPlan, incident: &Incident) -> Label {
         keys: incident.keys.clone(),
         start,
         end,
+        evidence: evidence(kind)
+            .iter()
+            .map(|(stream, fields)| (*stream, written(whole, *stream, fields)))
+            .filter(|(_, fields)| !fields.is_empty())
+            .collect(),
         event_ids: ids_elsewhere
             .chain(ids_here)
             .map(|(stream, slot)| event_id(plan, stream, slot))
@@ -62,6 +67,15 @@ fn label(plan: &StreamPlan, incident: &Incident) -> Label {
         last_sent,
         detectable_at,
     }
+}
+
+/// The fields under the names that the profile gives them.
+fn written(plan: &Plan, stream: Stream, fields: &[&str]) -> Vec<String> {
+    let names = fields.iter();
+    names
+        .filter_map(|ours| plan.field_name(stream, ours))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Id of a slot's event, as the event carries it.

@@ -1,6 +1,6 @@
 //! Labels of a replay: those that were recorded, with the send times of the pace.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use floodmark_contracts::{
     clock::{EventTime, RunMicros},
@@ -42,6 +42,8 @@ pub(super) fn labels(recording: &Recording, schedule: &[Due]) -> Vec<Label> {
                     keys: vec![key.clone()],
                     start: *start,
                     end: *end,
+                    // What gives an incident of a recording away, nobody has said.
+                    evidence: BTreeMap::new(),
                     event_ids: ids.clone(),
                     first_sent: sent().min().copied().unwrap_or_default(),
                     last_sent: sent().max().copied().unwrap_or_default(),

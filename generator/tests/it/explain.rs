@@ -42,6 +42,10 @@ fn a_shape_is_part_of_it() {
         (RawFormat::Avro, "session_id", 2)
     );
     assert!(stream.fields.contains(&"customer".to_owned()));
+    // The key is named as it is written, too.
+    let renamed = "fields: { rename: { user_id: customer } }";
+    let found = explain(&resolved(shaped(Stream::Clickstream, renamed)));
+    assert_eq!(found.streams[0].key, "customer");
     assert!(
         (500.0..510.0).contains(&stream.bytes.value),
         "{}",

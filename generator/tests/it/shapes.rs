@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use apache_avro::{Schema, reader::datum::GenericDatumReader};
-use floodmark_contracts::{event::confluent::split_frame, job::GeneratorSection, stream::Stream};
-use floodmark_generator::{Event, Plan, SchemaIds, Share, closing_events, fingerprint};
+use floodmark_contracts::{
+    event::confluent::split_frame, job::GeneratorSection, kind::Kind, stream::Stream,
+};
+use floodmark_generator::{Event, Plan, SchemaIds, Share, closing_events, fingerprint, labels};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::fixture::{ALL, all_events, decode, resolved, section};
+use super::fixture::{ALL, MORE, all_events, decode, resolved, section};
 
 /// [`ALL`] with more lines in the section of a stream.
 pub fn shaped(stream: Stream, lines: &str) -> GeneratorSection {
@@ -450,5 +452,83 @@ fn workers_together_make_the_events_of_one_whatever_the_shape() {
             })
             .collect();
         assert!(whole == by_place(shared), "{lines}");
+    }
+}
+
+#[test]
+fn labels_name_the_fields_that_give_an_incident_away_as_they_are_written() {
+    let renamed = [
+        (
+            Stream::Clickstream,
+            "fields: { rename: { page_url: url, ip_address: address }, omit: [country] }",
+        ),
+        (
+            Stream::Banking,
+            "fields: { rename: { device_fingerprint: device }, omit: [latency_ms] }",
+        ),
+        (Stream::Sensors, "fields: { rename: { value: reading } }"),
+    ];
+    let (mut all, mut more) = (ALL.to_owned(), MORE.to_owned());
+    for (stream, lines) in renamed {
+        let head = format!("  {stream}:\n");
+        for text in [&mut all, &mut more] {
+            *text = text.replace(&head, &format!("{head}    {lines}\n"));
+        }
+    }
+    let mut seen: BTreeMap<Kind, BTreeMap<Stream, Vec<String>>> = BTreeMap::new();
+    for plan in [resolved(section(&all)), resolved(section(&more))] {
+        let written: BTreeMap<Stream, BTreeSet<String>> = Stream::ALL
+            .into_iter()
+            .map(|stream| {
+                let event = &some(&plan, stream)[0];
+                let record = read(&plan.schemas(stream), &event.value);
+                let names = names(&record).into_iter().map(str::to_owned);
+                (stream, names.collect())
+            })
+            .collect();
+        for label in labels(&plan) {
+            for (stream, fields) in &label.evidence {
+                for field in fields {
+                    assert!(written[stream].contains(field), "{}: {field}", label.id);
+                }
+            }
+            seen.insert(label.kind, label.evidence);
+        }
+    }
+    assert_eq!(seen.len(), 30, "all kinds and decoys: {:?}", seen.keys());
+    let fields = |kind, stream| seen[&kind][&stream].join(" ");
+    for (kind, stream, expected) in [
+        (
+            Kind::TrafficSpike,
+            Stream::Clickstream,
+            "url user_id timestamp",
+        ),
+        (
+            Kind::GeoHop,
+            Stream::Clickstream,
+            "session_id address timestamp",
+        ),
+        (
+            Kind::MachineSpeedInput,
+            Stream::Banking,
+            "session_id event_type",
+        ),
+        (
+            Kind::LevelShift,
+            Stream::Sensors,
+            "sensor_id reading timestamp",
+        ),
+        (
+            Kind::BotThenTakeover,
+            Stream::Clickstream,
+            "address session_id timestamp",
+        ),
+        (
+            Kind::BotThenTakeover,
+            Stream::Banking,
+            "user_id device ip_address event_type timestamp",
+        ),
+    ] {
+        assert_eq!(fields(kind, stream), expected, "{kind}");
     }
 }

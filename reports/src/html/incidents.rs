@@ -100,6 +100,8 @@ fn incident(label: &Label) -> Row {
             count(label.event_ids.len() as u64),
         ),
     ];
+    let shown = label.evidence.iter();
+    details.extend(shown.map(|(stream, fields)| (format!("shows in {stream}"), fields.join(", "))));
     details.extend(events(&label.event_ids));
     Row {
         id: short(&label.id),

@@ -50,6 +50,7 @@ pub fn label(id: &str, kind: Kind, key: &str, start: i64, end: i64) -> Label {
         keys: vec![TypedKey::new(kind.key_types()[0], key)],
         start: EventTime(start),
         end: EventTime(end),
+        evidence: BTreeMap::new(),
         event_ids: Vec::new(),
         first_sent: RunMicros(start * 1000),
         last_sent: RunMicros(end * 1000),
