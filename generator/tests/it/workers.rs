@@ -1,15 +1,16 @@
 //! Laws of shares, extra records and disturbances: what one worker makes, several make together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use floodmark_contracts::{
     event::{banking::BankingUiEvent, clickstream::ClickEvent, confluent::split_frame},
+    kind::Kind,
     stream::Stream,
 };
 use floodmark_generator::{Delayed, Event, Form, Malformation, Plan, Share, events, labels};
 use proptest::prelude::*;
 
-use super::fixture::{ALL, all_events, resolved, section};
+use super::fixture::{ALL, MORE, all_events, resolved, section};
 
 /// Everything that disturbs a stream, on all of them.
 const DISTURBED: &str = r#"
@@ -88,25 +89,8 @@ proptest! {
     /// silent slots.
     #[test]
     fn any_number_of_workers_makes_the_same_logs(seed: u64) {
-        for plan in [disturbed(seed), typed(seed), resolved(section(ALL))] {
-            for stream in Stream::ALL {
-                let mut whole = events(&plan, stream, Share::WHOLE).unwrap();
-                let expected = logs(whole.by_ref());
-                for workers in [2, 3, 7] {
-                    let (mut found, mut silent) = (BTreeMap::new(), 0);
-                    for index in 0..workers {
-                        let share = Share::new(index, workers).unwrap();
-                        let mut part = events(&plan, stream, share).unwrap();
-                        for (lane, log) in logs(part.by_ref()) {
-                            prop_assert!(share.owns(lane));
-                            prop_assert!(found.insert(lane, log).is_none());
-                        }
-                        silent += part.silent();
-                    }
-                    prop_assert!(found == expected, "{} workers, {}", workers, stream);
-                    prop_assert_eq!(silent, whole.silent());
-                }
-            }
+        for plan in [disturbed(seed), typed(seed)] {
+            check_workers(&plan)?;
         }
     }
 
@@ -133,6 +117,82 @@ proptest! {
             }
         }
     }
+}
+
+/// The logs of 2, 3 and 7 workers against those of one.
+fn check_workers(plan: &Plan) -> Result<(), TestCaseError> {
+    for stream in Stream::ALL {
+        let mut whole = events(plan, stream, Share::WHOLE).unwrap();
+        let expected = logs(whole.by_ref());
+        for workers in [2, 3, 7] {
+            let (mut found, mut silent) = (BTreeMap::new(), 0);
+            for index in 0..workers {
+                let share = Share::new(index, workers).unwrap();
+                let mut part = events(plan, stream, share).unwrap();
+                for (lane, log) in logs(part.by_ref()) {
+                    prop_assert!(share.owns(lane));
+                    prop_assert!(found.insert(lane, log).is_none());
+                }
+                silent += part.silent();
+            }
+            prop_assert!(found == expected, "{} workers, {}", workers, stream);
+            prop_assert_eq!(silent, whole.silent());
+        }
+    }
+    Ok(())
+}
+
+/// What disturbs each stream of a plan, beside the disorder that it has.
+const DISTURBANCES: [(Stream, &str); 3] = [
+    (
+        Stream::Clickstream,
+        "
+    partition_skew: 0.5
+    idle: [{ partition: 1, from: 4s, for: 1s }]
+    jitter: { share: 1, delay: { log-normal: { median: 3ms, sigma: 1, max: 200ms } } }
+    offline: { share: 0.1, every: 8m, length: 1m }
+    clock_skew: { share: 0.1, offset: { uniform: { min: 1s, max: 20s } } }
+    duplicates: { share: 0.05, new_ids: 0.4, delay: { uniform: { min: 0ms, max: 50ms } } }
+    malformed: { bad-json: 0.01, missing-field: 0.01, wrong-type: 0.01, truncated: 0.01 }
+",
+    ),
+    (
+        Stream::Banking,
+        "
+    offline: { share: 0.1, every: 8m, length: 1m }
+    clock_skew: { share: 0.2, ahead: 1, offset: { uniform: { min: 1s, max: 20s } } }
+    duplicates: { share: 0.05, new_ids: 0.4, delay: { uniform: { min: 0ms, max: 50ms } } }
+    malformed: { unknown-schema: 0.02, truncated: 0.01 }
+",
+    ),
+    (
+        Stream::Sensors,
+        "
+    idle: [{ partition: 0, from: 4s, for: 1s }]
+    clock_skew: { share: 0.3, ahead: 0, offset: { uniform: { min: 1s, max: 20s } } }
+    duplicates: { share: 0.05, delay: { uniform: { min: 0ms, max: 50ms } } }
+    malformed: { missing-field: 0.02 }
+",
+    ),
+];
+
+/// Workers own partitions whatever happens in them: an incident's events, a wave over many users, one actor
+/// over two streams and every decoy are cut apart like anything else, and each part is made as in the whole.
+#[test]
+fn every_kind_and_decoy_is_the_same_from_any_number_of_workers() {
+    let mut kinds = BTreeSet::new();
+    for text in [ALL, MORE] {
+        let mut text = text.to_owned();
+        for (stream, lines) in DISTURBANCES {
+            let head = format!("  {stream}:\n");
+            text = text.replace(&head, &format!("{head}{}", lines.trim_start_matches('\n')));
+        }
+        let plan = resolved(section(&text));
+        kinds.extend(labels(&plan).iter().map(|label| label.kind));
+        check_workers(&plan).unwrap();
+    }
+    let all: BTreeSet<Kind> = Kind::ALL.into_iter().chain(Kind::DECOYS).collect();
+    assert_eq!(kinds, all);
 }
 
 fn check_extra(stream: Stream, event: &Event, extra: &Event) -> Result<(), TestCaseError> {
