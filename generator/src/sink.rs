@@ -180,6 +180,8 @@ pub(crate) enum Handover {
     Taken,
     /// There is no room now; the event must be handed over again.
     Full,
+    /// Something else has to happen first, when reports are taken; the event must be handed over again.
+    Later,
 }
 
 /// What became of an event that was taken.

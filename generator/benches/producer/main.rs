@@ -5,7 +5,7 @@
 //! FLOODMARK_KAFKA=HOST:PORT cargo bench -p floodmark-generator --bench producer
 //! ```
 //!
-//! Two sizes: clickstream records of about 300 bytes and sensor readings of about 100. Ours is a run at the
+//! Two sizes: clickstream records padded to 300 bytes and sensor readings padded to 100. Ours is a run at the
 //! highest rate; the bare one is a loop around rdkafka's `BaseProducer` with the same settings that sends
 //! records which the generator made beforehand. The two take turns, round by round, so that whatever else
 //! the machine does meets both; the ratio is of the medians. Without `FLOODMARK_KAFKA` the embedded
@@ -28,6 +28,8 @@ use crate::broker::EmbeddedProcess;
 
 /// Partitions of every topic here.
 const PARTITIONS: i32 = 4;
+/// The streams, and the bytes to which their values are padded.
+const SIZES: [(Stream, usize); 2] = [(Stream::Clickstream, 300), (Stream::Sensors, 100)];
 /// Time in which queues fill.
 const SETTLE: Duration = Duration::from_millis(500);
 /// Records that the bare producer sends in turn: enough that they are not all in the nearest cache, as
@@ -62,25 +64,30 @@ fn main() -> Result<(), Box<dyn Error>> {
     ));
     report("| stream | bytes | bare | ours | ours / bare |");
     report("|---|---:|---:|---:|---:|");
-    for stream in [Stream::Clickstream, Stream::Sensors] {
-        report(&case(stream, &bootstrap, rounds, span)?);
+    for (stream, bytes) in SIZES {
+        report(&case(stream, bytes, &bootstrap, rounds, span)?);
     }
     Ok(())
 }
 
 fn case(
     stream: Stream,
+    wanted: usize,
     bootstrap: &str,
     rounds: u64,
     span: Measured,
 ) -> Result<String, Box<dyn Error>> {
-    let section = section(stream)?;
+    let section = section(stream, wanted)?;
     let plan = Plan::resolve(&section).map_err(|problems| format!("{problems:?}"))?;
     let records: Vec<Event> = events(&plan, stream, Share::WHOLE)
         .ok_or("the plan lacks its stream")?
         .take(READY_MADE)
         .collect();
-    let bytes = records.iter().map(|r| r.value.len()).sum::<usize>() / records.len();
+    let bytes = records.iter().map(|r| r.value.len()).sum::<usize>() as f64 / records.len() as f64;
+    // Padding makes no record shorter.
+    if (bytes - wanted as f64).abs() > 1.0 {
+        return Err(format!("{stream} has {bytes:.1} bytes a record, not {wanted}").into());
+    }
     let (mut bare, mut ours) = (Vec::new(), Vec::new());
     for round in 0..rounds {
         // A topic for each turn, deleted after it: nobody's records weigh on the other's disk or memory.
@@ -99,7 +106,7 @@ fn case(
     }
     let (bare, ours) = (median(&mut bare), median(&mut ours));
     Ok(format!(
-        "| {stream} | {bytes} | {bare:.0} | {ours:.0} | {:.3} |",
+        "| {stream} | {bytes:.1} | {bare:.0} | {ours:.0} | {:.3} |",
         ours / bare
     ))
 }
@@ -132,11 +139,11 @@ fn our_rate(
 }
 
 /// A stream that lasts longer than it is measured, with disorder.
-fn section(stream: Stream) -> Result<GeneratorSection, Box<dyn Error>> {
+fn section(stream: Stream, bytes: usize) -> Result<GeneratorSection, Box<dyn Error>> {
     Ok(serde_saphyr::from_str(&format!(
         "name: producer\nseed: 1\nduration: 10h\nwarm_up: 0s\n\
          event_time: {{ speed: 1, origin: \"2025-06-10T05:00:00Z\" }}\nstreams:\n  {stream}:\n    \
-         rate: 1k/s\n    partitions: {PARTITIONS}\n    population: {{ entities: 100000, skew: 0.9 }}\n    \
+         rate: 1k/s\n    partitions: {PARTITIONS}\n    pad_bytes: {bytes}\n    population: {{ entities: 100000, skew: 0.9 }}\n    \
          disorder: {{ share: 0.2, delay: {{ exponential: {{ mean: 400ms, max: 2s }} }} }}\n"
     ))?)
 }

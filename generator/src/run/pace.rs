@@ -223,6 +223,10 @@ impl Sender<'_> {
                     self.shared.clock.sleep(FULL_SLEEP);
                     break;
                 }
+                Handover::Later => {
+                    self.take_reports();
+                    break;
+                }
                 handover => {
                     self.tally.sent(event, due_us, now_us);
                     if handover == Handover::Stored {
@@ -282,7 +286,8 @@ impl Sender<'_> {
         self.flush(limit)?;
         for event in closing {
             let timestamp_ms = self.shared.clock.now().as_millis();
-            if self.sink.send(event, timestamp_ms, Tag::UNCOUNTED.0)? != Handover::Full {
+            let handover = self.sink.send(event, timestamp_ms, Tag::UNCOUNTED.0)?;
+            if matches!(handover, Handover::Stored | Handover::Taken) {
                 self.tally.facts.closing += 1;
             }
         }

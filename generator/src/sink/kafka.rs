@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use floodmark_contracts::{event::banking::SUBJECT_SUFFIX, job::GeneratorJob, stream::Stream};
 use floodmark_kafka::{
-    Admin, ClientSettings, Delivery, Producer, ProducerSettings, Record, Registry, SendError,
+    Admin, ClientSettings, Delivery, ErrorCode, Producer, ProducerSettings, Record, Registry,
+    SendError,
     producer::{Outcome, Topic},
 };
 
@@ -134,10 +135,14 @@ impl Sink for KafkaSink {
         if !event.key.is_empty() {
             record = record.key(&event.key);
         }
-        match self.producer.send(&record, tag) {
-            Ok(()) => Ok(Handover::Taken),
-            Err(SendError::QueueFull) => Ok(Handover::Full),
-            Err(source) => Err(SinkError::Refused {
+        match (self.producer.send(&record, tag), &mut self.transactions) {
+            (Ok(()), _) => Ok(Handover::Taken),
+            (Err(SendError::QueueFull), _) => Ok(Handover::Full),
+            (Err(error), Some(transactions)) if is_spoilt(&error) => {
+                transactions.give_up();
+                Ok(Handover::Later)
+            }
+            (Err(source), _) => Err(SinkError::Refused {
                 stream: self.stream,
                 slot: event.slot,
                 source,
@@ -178,6 +183,17 @@ impl Sink for KafkaSink {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// True if a record of the open transaction has failed, so that nothing more can be put into it.
+fn is_spoilt(error: &SendError) -> bool {
+    matches!(
+        error,
+        SendError::Refused {
+            code: ErrorCode::State,
+            ..
+        }
+    )
 }
 
 /// What a delivery means for the figures.

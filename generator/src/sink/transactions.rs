@@ -21,6 +21,8 @@ pub(super) struct Transactions {
     open_since: Option<i64>,
     clock: SystemClock,
     waiting: Vec<Report>,
+    /// True if the open one cannot be committed, so that it need not grow old.
+    given_up: bool,
     /// Why a commit outside of a call that can fail failed.
     failure: Option<Error>,
 }
@@ -34,6 +36,7 @@ impl Transactions {
             open_since: None,
             clock: SystemClock::new(),
             waiting: Vec::new(),
+            given_up: false,
             failure: None,
         })
     }
@@ -55,9 +58,14 @@ impl Transactions {
         self.waiting.push(super::kafka::report_of(delivery));
     }
 
+    /// Has the open transaction ended when reports are taken the next time: a record in it has failed.
+    pub(super) fn give_up(&mut self) {
+        self.given_up = true;
+    }
+
     /// Commits the open transaction if it is old enough.
     pub(super) fn tick(&mut self, producer: &Producer, report: &mut dyn FnMut(Report)) {
-        let old = |since| self.clock.monotonic_us() - since >= self.every_us;
+        let old = |since| self.given_up || self.clock.monotonic_us() - since >= self.every_us;
         if self.failure.is_none()
             && self.open_since.is_some_and(old)
             && let Err(error) = self.end(producer, report)
@@ -72,22 +80,27 @@ impl Transactions {
         producer: &Producer,
         report: &mut dyn FnMut(Report),
     ) -> Result<(), Error> {
+        self.given_up = false;
         if self.open_since.take().is_none() {
             return Ok(());
         }
         let outcome = self.commit(producer);
         let refused = outcome.as_ref().err();
         let refused = refused.map(|error| error.code().unwrap_or(ErrorCode::Fail));
-        for kept in self.waiting.drain(..) {
+        let mut hand_on = |kept: Report| {
             report(Report {
                 failure: kept.failure.or(refused),
                 ..kept
             });
-        }
+        };
+        self.waiting.drain(..).for_each(&mut hand_on);
         match outcome {
             Err(error) if error.remedy() == Some(Remedy::Abort) => {
                 tracing::warn!(%error, "a transaction is aborted; its events count as failed");
-                producer.abort_transaction(PATIENCE, &mut |_| {})
+                // Records that were still on their way are reported now.
+                producer.abort_transaction(PATIENCE, &mut |delivery| {
+                    hand_on(super::kafka::report_of(delivery));
+                })
             }
             other => other,
         }

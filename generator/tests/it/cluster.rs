@@ -30,23 +30,39 @@ pub struct Read {
 
 /// A broker with a registry beside it, which can be stopped.
 pub struct Cluster {
-    broker: Broker,
+    bootstrap: String,
+    _broker: Option<Broker>,
     registry: Mutex<Option<RegistryServer>>,
     url: String,
 }
 
 impl Cluster {
     pub fn start() -> Self {
+        let broker = Broker::start(BrokerConfig::default()).unwrap();
+        Self::with(broker.bootstrap().to_string(), Some(broker))
+    }
+
+    /// The cluster that `FLOODMARK_TEST_BOOTSTRAP` names, for the lane with real parts, or one of our own. Its
+    /// topics must have names that nobody else uses.
+    pub fn given_or_own() -> Self {
+        match std::env::var("FLOODMARK_TEST_BOOTSTRAP") {
+            Ok(bootstrap) => Self::with(bootstrap, None),
+            Err(_) => Self::start(),
+        }
+    }
+
+    fn with(bootstrap: String, broker: Option<Broker>) -> Self {
         let server = registry::start("127.0.0.1:0".parse().unwrap()).unwrap();
         Self {
-            broker: Broker::start(BrokerConfig::default()).unwrap(),
+            bootstrap,
+            _broker: broker,
             url: server.url(),
             registry: Mutex::new(Some(server)),
         }
     }
 
     pub fn bootstrap(&self) -> String {
-        self.broker.bootstrap().to_string()
+        self.bootstrap.clone()
     }
 
     pub fn client(&self) -> ClientSettings {
@@ -67,10 +83,12 @@ impl Cluster {
     }
 
     pub fn topic(&self, name: &str, partitions: i32) {
+        self.create(NewTopic::new(name, partitions));
+    }
+
+    pub fn create(&self, topic: NewTopic) {
         let admin = Admin::new(&self.client(), PATIENCE).unwrap();
-        admin
-            .create_topics(&[NewTopic::new(name, partitions)])
-            .unwrap();
+        admin.create_topics(&[topic]).unwrap();
     }
 
     /// Everything in a topic: partition by partition, each in its order.

@@ -23,4 +23,5 @@ mod replay;
 mod run;
 mod shapes;
 mod sinks;
+mod transactions;
 mod workers;

@@ -23,14 +23,14 @@ use floodmark_kafka::{Registry, consumer::Isolation};
 use serde_json::Value;
 
 use super::{
-    cluster::{Cluster, Read},
+    cluster::Cluster,
     fixture::{all_events, resolved, section},
     run::HandClock,
     shapes::{read, shaped},
 };
 
 /// One stream of the fixture, shaped.
-fn one(stream: Stream, lines: &str) -> GeneratorSection {
+pub fn one(stream: Stream, lines: &str) -> GeneratorSection {
     let mut section = shaped(stream, lines);
     let streams = &mut section.streams;
     for (other, slot) in [
@@ -45,7 +45,7 @@ fn one(stream: Stream, lines: &str) -> GeneratorSection {
     section
 }
 
-fn job(section: GeneratorSection, out: &Path, cluster: Option<&Cluster>) -> GeneratorJob {
+pub fn job(section: GeneratorSection, out: &Path, cluster: Option<&Cluster>) -> GeneratorJob {
     let plan = resolved(section.clone());
     let names = |stream: Stream| -> Vec<String> {
         let (names, _) = plan.topics(stream).unwrap();
@@ -86,11 +86,6 @@ fn job(section: GeneratorSection, out: &Path, cluster: Option<&Cluster>) -> Gene
 fn send(job: &GeneratorJob, choice: &SinkChoice) -> Result<GeneratorFacts, GenerateError> {
     let stop = AtomicBool::new(false);
     run(job, choice, &HandClock::new(), &stop, &mut |_| {})
-}
-
-/// A topic's records, closing ones left out, as a set of what their events would be.
-fn values(records: &[Read]) -> BTreeSet<Vec<u8>> {
-    records.iter().map(|record| record.value.clone()).collect()
 }
 
 #[test]
@@ -240,31 +235,6 @@ fn records_bear_headers_due_times_and_client_properties_are_passed_on() {
         }
     }
     assert_eq!(matched, events.len());
-}
-
-#[test]
-fn transactions_are_committed_and_counted_once_they_are() {
-    let (cluster, out) = (Cluster::start(), tempfile::tempdir().unwrap());
-    let mut section = one(Stream::Sensors, "");
-    section.producer.transactions = Some("20ms".to_owned());
-    let job = job(section, out.path(), Some(&cluster));
-    let plan = resolved(job.section.clone());
-    let facts = send(&job, &SinkChoice::Kafka).unwrap();
-    let found = &facts.streams[&Stream::Sensors];
-    assert_eq!((found.acknowledged, found.failed), (found.sent, 0));
-    let records = cluster.read("t-sensors", Isolation::Committed);
-    assert_eq!(records.len() as u64, found.sent + found.closing);
-    let expected: BTreeSet<Vec<u8>> = all_events(&plan, Stream::Sensors)
-        .into_iter()
-        .chain(closing_events(&plan, Stream::Sensors, SchemaIds::default()))
-        .map(|event| event.value)
-        .collect();
-    assert_eq!(values(&records), expected);
-    // Markers take offsets too: that is how a topic shows that it was written in transactions.
-    let admin = floodmark_kafka::Admin::new(&cluster.client(), super::cluster::PATIENCE).unwrap();
-    let bounds = admin.watermarks(&["t-sensors"]).unwrap();
-    let offsets: i64 = bounds.iter().map(|bounds| bounds.high - bounds.low).sum();
-    assert!(offsets > i64::try_from(records.len()).unwrap());
 }
 
 #[test]
