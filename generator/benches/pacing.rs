@@ -11,14 +11,13 @@
 
 use std::{collections::BTreeMap, error::Error, sync::atomic::AtomicBool, time::Duration};
 
-use base64::Engine as _;
 use floodmark_contracts::{
     clock::{Clock, SystemClock},
     job::{Connection, GeneratorJob, GeneratorSection, Pace, Start, WorkerShare},
     stream::Stream,
 };
 use floodmark_generator::{SinkChoice, run};
-use hdrhistogram::{Histogram, serialization::Deserializer};
+use hdrhistogram::Histogram;
 
 /// Events per second of the cases.
 const RATES: [u64; 3] = [1_000, 50_000, 200_000];
@@ -115,9 +114,9 @@ fn generator(rate: u64, seconds: u64) -> Result<Histogram<u64>, Box<dyn Error>> 
         &stop,
         &mut |_| {},
     )?;
-    let found = &facts.streams[&Stream::Clickstream].send_lateness.0;
-    let bytes = base64::engine::general_purpose::STANDARD.decode(found)?;
-    Ok(Deserializer::new().deserialize(&mut bytes.as_slice())?)
+    Ok(facts.streams[&Stream::Clickstream]
+        .send_lateness
+        .decoded()?)
 }
 
 fn setting(name: &str, usual: u64) -> Result<u64, Box<dyn Error>> {

@@ -21,7 +21,6 @@ mod extras;
 mod fault;
 mod fingerprint;
 mod hex;
-mod histogram;
 mod ids;
 mod incident;
 mod label;
@@ -40,6 +39,8 @@ mod sink;
 mod skew;
 mod wheel;
 
+pub use floodmark_contracts::histogram::HistogramError;
+
 pub use self::{
     delay::Delayed,
     enrichment::enrichment,
@@ -47,7 +48,6 @@ pub use self::{
     explain::{Explanation, explain},
     extras::{Form, Malformation},
     fingerprint::Fingerprint,
-    histogram::HistogramError,
     label::labels,
     plan::Plan,
     run::{GenerateError, Measured, Progress, merge, run, speed},

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use floodmark_contracts::record::{DisorderFacts, ExtraFacts};
+use floodmark_contracts::{
+    histogram::{EncodedHistogram, HistogramError, up_to},
+    record::{DisorderFacts, ExtraFacts},
+};
 use hdrhistogram::Histogram;
 
 use crate::{
     delay::Delayed,
     events::Event,
     extras::{Form, Malformation},
-    histogram::{self, HistogramError},
 };
 
 /// The longest delay that histograms can hold: a day, in milliseconds.
@@ -31,8 +33,8 @@ impl Realised {
     pub(crate) fn new() -> Result<Self, HistogramError> {
         Ok(Self {
             facts: DisorderFacts::default(),
-            delay: histogram::up_to(LONGEST_MS)?,
-            behind: histogram::up_to(LONGEST_MS)?,
+            delay: up_to(LONGEST_MS)?,
+            behind: up_to(LONGEST_MS)?,
             newest_ms: Vec::new(),
             copies: 0,
             new_ids: 0,
@@ -77,8 +79,8 @@ impl Realised {
     /// The figures.
     pub(crate) fn facts(&self) -> Result<(DisorderFacts, ExtraFacts), HistogramError> {
         let disorder = DisorderFacts {
-            delay: histogram::encoded(&self.delay)?,
-            behind: histogram::encoded(&self.behind)?,
+            delay: EncodedHistogram::of(&self.delay)?,
+            behind: EncodedHistogram::of(&self.behind)?,
             ..self.facts.clone()
         };
         let malformed = self

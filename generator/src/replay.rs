@@ -16,6 +16,7 @@ use std::path::PathBuf;
 
 use floodmark_contracts::{
     clock::{EventTime, RunMicros},
+    histogram::HistogramError,
     key::TypedKey,
     kind::Kind,
     label::Label,
@@ -233,11 +234,8 @@ pub enum ReplayError {
         source: floodmark_kafka::SendError,
     },
     /// A histogram cannot be made or written.
-    #[error("cannot keep a histogram: {reason}")]
-    Histogram {
-        /// Why.
-        reason: String,
-    },
+    #[error(transparent)]
+    Histogram(#[from] HistogramError),
 }
 
 impl ReplayError {

@@ -22,6 +22,7 @@ use std::{
 
 use floodmark_contracts::{
     clock::{Clock, RunMicros},
+    histogram::HistogramError,
     job::GeneratorJob,
     problem::Problem,
     record::GeneratorFacts,
@@ -41,7 +42,6 @@ pub use self::{
 };
 use crate::{
     enrichment::enrichment,
-    histogram::HistogramError,
     label::labels,
     plan::Plan,
     sink::{self, SinkChoice, SinkError},

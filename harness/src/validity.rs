@@ -10,7 +10,6 @@ use floodmark_contracts::{
     result::{Validity, ValidityReason, ValidityStatus},
     stream::Stream,
 };
-use hdrhistogram::Histogram;
 
 pub use self::load::judge_load;
 
@@ -90,18 +89,8 @@ fn verdict(reasons: Vec<ValidityReason>) -> Validity {
 
 /// A percentile of an encoded histogram; `None` if it is empty or cannot be read.
 fn percentile(encoded: &EncodedHistogram, quantile: f64) -> Option<u64> {
-    let histogram = decode(encoded)?;
+    let histogram = encoded.decoded().ok()?;
     (!histogram.is_empty()).then(|| histogram.value_at_quantile(quantile))
-}
-
-fn decode(encoded: &EncodedHistogram) -> Option<Histogram<u64>> {
-    use base64::Engine;
-    let bytes = base64::engine::general_purpose::STANDARD
-        .decode(&encoded.0)
-        .ok()?;
-    hdrhistogram::serialization::Deserializer::new()
-        .deserialize(&mut bytes.as_slice())
-        .ok()
 }
 
 fn reason(code: &str, status: ValidityStatus, message: String) -> ValidityReason {
@@ -115,19 +104,14 @@ fn reason(code: &str, status: ValidityStatus, message: String) -> ValidityReason
 
 #[cfg(test)]
 mod tests {
-    use base64::Engine;
-    use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
+    use floodmark_contracts::histogram::empty;
 
     use super::*;
 
     pub(super) fn lateness(us: u64) -> EncodedHistogram {
-        let mut histogram = Histogram::<u64>::new(3).unwrap();
+        let mut histogram = empty().unwrap();
         histogram.record_n(us, 1000).unwrap();
-        let mut bytes = Vec::new();
-        V2DeflateSerializer::new()
-            .serialize(&histogram, &mut bytes)
-            .unwrap();
-        EncodedHistogram(base64::engine::general_purpose::STANDARD.encode(bytes))
+        EncodedHistogram::of(&histogram).unwrap()
     }
 
     fn verdict_of(facts: StreamFacts, consumed: u64, cut: bool) -> String {

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use floodmark_contracts::{
+    histogram::HistogramError,
     profile::StreamSection,
     record::{RunRecord, StreamFacts},
     result::{Asked, Disorder},
     stream::Stream,
     units::parse_duration,
 };
-
-use crate::latency::{HistogramError, decode};
 
 /// What disturbed each stream.
 ///
@@ -45,7 +44,7 @@ fn of(
     let beyond_watermark = match bound_ms.and_then(|bound_ms| u64::try_from(bound_ms).ok()) {
         None => None,
         Some(bound_ms) => {
-            let behind = decode(&facts.disorder.behind)?;
+            let behind = facts.disorder.behind.decoded()?;
             let within = behind.count_between(0, bound_ms);
             Some(share(behind.len().saturating_sub(within)))
         }
@@ -83,7 +82,7 @@ fn offline_asked(section: &StreamSection) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use floodmark_contracts::{
-        histogram::EncodedHistogram,
+        histogram::{EncodedHistogram, empty},
         record::{DisorderFacts, ExtraFacts},
     };
 
@@ -121,17 +120,11 @@ mod tests {
     }
 
     fn encoded(values: &[u64]) -> EncodedHistogram {
-        use base64::Engine as _;
-        use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
-        let mut histogram = crate::latency::empty().unwrap();
+        let mut histogram = empty().unwrap();
         values
             .iter()
             .for_each(|value| histogram.record(*value).unwrap());
-        let mut bytes = Vec::new();
-        V2DeflateSerializer::new()
-            .serialize(&histogram, &mut bytes)
-            .unwrap();
-        EncodedHistogram(base64::engine::general_purpose::STANDARD.encode(bytes))
+        EncodedHistogram::of(&histogram).unwrap()
     }
 
     #[test]

@@ -5,16 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use floodmark_contracts::{
     alert::CollectedAlert,
     clock::{Timeline, WallTime},
-    histogram::EncodedHistogram,
+    histogram::{EncodedHistogram, HistogramError, add, empty, record},
     label::Label,
     record::{RunRecord, StreamFacts},
     result::LatencySummary,
 };
-use hdrhistogram::{Histogram, serialization::Deserializer};
+use hdrhistogram::Histogram;
 
 use crate::matching::{Fate, Matching};
 
@@ -48,42 +47,6 @@ pub const LATENCIES: [(&str, &str); 4] = [
          time of the first alert that detects it: the window's own length is in it",
     ),
 ];
-
-/// Why a histogram could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("histogram is not an HDR histogram in the V2 Deflate format and base64: {reason}")]
-pub struct HistogramError {
-    /// What the decoder said.
-    pub reason: String,
-}
-
-/// An empty histogram with three significant digits that grows as needed.
-///
-/// # Errors
-/// Never in practice: the precision is one that the library takes.
-pub fn empty() -> Result<Histogram<u64>, HistogramError> {
-    Histogram::new(3).map_err(failed)
-}
-
-/// Reads a histogram as files hold it; empty text is an empty histogram.
-///
-/// # Errors
-/// [`HistogramError`] if it is anything else.
-pub fn decode(encoded: &EncodedHistogram) -> Result<Histogram<u64>, HistogramError> {
-    if encoded.0.is_empty() {
-        return empty();
-    }
-    let bytes = STANDARD.decode(&encoded.0).map_err(failed)?;
-    Deserializer::new()
-        .deserialize(&mut bytes.as_slice())
-        .map_err(failed)
-}
-
-fn failed(reason: impl ToString) -> HistogramError {
-    HistogramError {
-        reason: reason.to_string(),
-    }
-}
 
 /// Every latency distribution of a run, in microseconds, by the names of [`LATENCIES`].
 ///
@@ -160,7 +123,7 @@ fn merge(
 ) -> Result<Histogram<u64>, HistogramError> {
     let mut sum = empty()?;
     for facts in record.generator.values() {
-        sum.add(decode(pick(facts))?).map_err(failed)?;
+        add(&mut sum, &pick(facts).decoded()?)?;
     }
     Ok(sum)
 }
@@ -209,15 +172,12 @@ fn detect_latency(
 
 /// Counts a latency; the append time is whole milliseconds, so it may lie a little before its cause.
 fn record_us(histogram: &mut Histogram<u64>, latency: i64) -> Result<(), HistogramError> {
-    histogram
-        .record(u64::try_from(latency).unwrap_or(0))
-        .map_err(failed)
+    record(histogram, u64::try_from(latency).unwrap_or(0))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::support::encoded;
 
     fn of(values: impl IntoIterator<Item = u64>) -> Histogram<u64> {
         let mut histogram = empty().unwrap();
@@ -253,18 +213,5 @@ mod tests {
         let last = summary.curve.last().unwrap();
         assert!((last[0] - 99.0).abs() < 1e-9, "{last:?}");
         assert!(summarise(&of([]), "").curve.is_empty());
-    }
-
-    #[test]
-    fn a_histogram_survives_its_text_and_nonsense_is_refused() {
-        let decoded = decode(&encoded(&[10, 20, 30])).unwrap();
-        assert_eq!((decoded.len(), decoded.max()), (3, 30));
-        assert!(decode(&EncodedHistogram::default()).unwrap().is_empty());
-        for text in ["not base64!", "AAAA"] {
-            let error = decode(&EncodedHistogram(text.to_owned()))
-                .unwrap_err()
-                .to_string();
-            assert!(error.contains("V2 Deflate"), "{error}");
-        }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use floodmark_contracts::{
     alert::{Alert, CollectedAlert},
     clock::{EventTime, WallTime},
+    histogram::HistogramError,
     kind::Kind,
     label::Label,
     problem::Problem,
@@ -22,7 +23,7 @@ use crate::{
     decoys, difficulty, disorder,
     gates::{self, GateError},
     incident,
-    latency::{self, HistogramError, LATENCIES},
+    latency::{self, LATENCIES},
     matching::{self, Fate, LabelFate, Matching},
     metrics,
     scope::{Bounds, Exclusion, Scope, Standing},

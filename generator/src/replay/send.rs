@@ -9,20 +9,16 @@ use std::{
     time::Duration,
 };
 
-use base64::Engine as _;
 use floodmark_contracts::{
     clock::{Clock, RunMicros, WallTime},
-    histogram::EncodedHistogram,
+    histogram::{EncodedHistogram, up_to},
     record::{GeneratorFacts, StreamFacts},
 };
 use floodmark_kafka::{
     Admin, ClientSettings, Delivery, Producer, ProducerSettings, Record, SendError,
     producer::{Topic, partition_for_key},
 };
-use hdrhistogram::{
-    Histogram,
-    serialization::{Serializer as _, V2DeflateSerializer},
-};
+use hdrhistogram::Histogram;
 
 use super::{Due, Pace, Recorded, Recording, ReplayError};
 use crate::fingerprint::Fingerprint;
@@ -328,14 +324,13 @@ struct Tally {
 
 impl Tally {
     fn new(topic: String) -> Result<Self, ReplayError> {
-        let histogram = || Histogram::new_with_bounds(1, HIGHEST_US, 3).map_err(bad_histogram);
         Ok(Self {
             facts: StreamFacts {
                 topics: vec![topic],
                 ..StreamFacts::default()
             },
-            lateness: histogram()?,
-            latency: histogram()?,
+            lateness: up_to(HIGHEST_US)?,
+            latency: up_to(HIGHEST_US)?,
             fingerprint: Fingerprint::default(),
         })
     }
@@ -363,25 +358,9 @@ impl Tally {
     }
 
     fn facts(mut self) -> Result<StreamFacts, ReplayError> {
-        self.facts.send_lateness = encoded(&self.lateness)?;
-        self.facts.acknowledge_latency = encoded(&self.latency)?;
+        self.facts.send_lateness = EncodedHistogram::of(&self.lateness)?;
+        self.facts.acknowledge_latency = EncodedHistogram::of(&self.latency)?;
         self.facts.fingerprint = self.fingerprint.to_string();
         Ok(self.facts)
-    }
-}
-
-fn encoded(histogram: &Histogram<u64>) -> Result<EncodedHistogram, ReplayError> {
-    let mut bytes = Vec::new();
-    V2DeflateSerializer::new()
-        .serialize(histogram, &mut bytes)
-        .map_err(bad_histogram)?;
-    Ok(EncodedHistogram(
-        base64::engine::general_purpose::STANDARD.encode(bytes),
-    ))
-}
-
-fn bad_histogram(error: impl std::fmt::Display) -> ReplayError {
-    ReplayError::Histogram {
-        reason: error.to_string(),
     }
 }

@@ -6,9 +6,8 @@ use super::{
     GenerateError,
     board::{DueSent, windows},
 };
-use crate::histogram::{add, decoded, encoded};
 use floodmark_contracts::{
-    histogram::EncodedHistogram,
+    histogram::{EncodedHistogram, add},
     record::{GeneratorFacts, SeriesRow, StreamFacts},
     stream::Stream,
 };
@@ -116,9 +115,9 @@ fn add_histogram(
     if more.0.is_empty() {
         return Ok(());
     }
-    let mut sum = decoded(into)?;
-    add(&mut sum, &decoded(more)?)?;
-    *into = encoded(&sum)?;
+    let mut sum = into.decoded()?;
+    add(&mut sum, &more.decoded()?)?;
+    *into = EncodedHistogram::of(&sum)?;
     Ok(())
 }
 
@@ -172,7 +171,7 @@ mod tests {
         for value in values {
             histogram.record(*value).unwrap();
         }
-        encoded(&histogram).unwrap()
+        EncodedHistogram::of(&histogram).unwrap()
     }
 
     fn worker(
@@ -225,7 +224,7 @@ mod tests {
         assert_eq!((found.due, found.sent), (45, 43));
         // Digests add up modulo 2^128.
         assert_eq!(found.fingerprint, format!("{:032x}", 2));
-        let lateness = decoded(&found.send_lateness).unwrap();
+        let lateness = found.send_lateness.decoded().unwrap();
         assert_eq!(
             (lateness.len(), lateness.min(), lateness.max()),
             (2, 100, 900)

@@ -2,7 +2,11 @@
 
 use std::sync::{Mutex, atomic::Ordering};
 
-use floodmark_contracts::{counts::Spans, record::StreamFacts};
+use floodmark_contracts::{
+    counts::Spans,
+    histogram::{EncodedHistogram, up_to},
+    record::StreamFacts,
+};
 use hdrhistogram::Histogram;
 
 use super::{
@@ -11,13 +15,7 @@ use super::{
     pace::Counters,
     series::{Counts, Series},
 };
-use crate::{
-    events::Event,
-    fingerprint::Fingerprint,
-    histogram::{encoded, up_to},
-    realised::Realised,
-    sink::Report,
-};
+use crate::{events::Event, fingerprint::Fingerprint, realised::Realised, sink::Report};
 
 /// The longest time that histograms can hold: an hour.
 const HIGHEST_US: u64 = 3_600_000_000;
@@ -229,9 +227,9 @@ impl Tally {
 
     /// The figures as they stand in files.
     pub(super) fn facts(mut self) -> Result<StreamFacts, GenerateError> {
-        self.facts.send_lateness = encoded(&self.lateness)?;
-        self.facts.acknowledge_latency = encoded(&self.latency)?;
-        self.facts.due_to_acknowledged = encoded(&self.due_to_acknowledged)?;
+        self.facts.send_lateness = EncodedHistogram::of(&self.lateness)?;
+        self.facts.acknowledge_latency = EncodedHistogram::of(&self.latency)?;
+        self.facts.due_to_acknowledged = EncodedHistogram::of(&self.due_to_acknowledged)?;
         (self.facts.disorder, self.facts.extras) = self.realised.facts()?;
         self.facts.fingerprint = self.fingerprint.to_string();
         Ok(self.facts)

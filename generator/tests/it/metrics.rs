@@ -17,7 +17,7 @@ use prometheus_parse::{Scrape, Value};
 
 use super::{
     fixture::{ALL, section},
-    run::{decoded, job},
+    run::job,
 };
 
 /// What the page says now, read by a parser that is not ours.
@@ -143,7 +143,7 @@ fn the_page_grows_while_a_run_goes_on_and_ends_at_its_figures() {
 
 /// The buckets hold what the whole histogram holds, which is exact to three digits.
 fn check_buckets(buckets: &[(f64, f64)], whole: &EncodedHistogram) {
-    let whole = decoded(&whole.0);
+    let whole = whole.decoded().unwrap();
     let (above_all, total) = buckets[buckets.len() - 1];
     assert!(above_all.is_infinite());
     assert_eq!(total, whole.len() as f64);

@@ -8,9 +8,9 @@ use std::{
     time::Duration,
 };
 
-use base64::Engine as _;
 use floodmark_contracts::{
     clock::{Clock, WallTime},
+    histogram::EncodedHistogram,
     job::{Connection, GeneratorJob, GeneratorSection, Pace, Start, WorkerShare},
     label::Label,
     record::{GeneratorFacts, SeriesRow},
@@ -20,7 +20,6 @@ use floodmark_generator::{
     GenerateError, Measured, Progress, SchemaIds, SinkChoice, closing_events, fingerprint, merge,
     run, speed,
 };
-use hdrhistogram::{Histogram, serialization::Deserializer};
 
 use super::fixture::{ALL, all_events, decode, resolved, section};
 
@@ -100,17 +99,8 @@ fn check_run(job: &GeneratorJob, choice: &SinkChoice, clock: &HandClock) -> Gene
     run(job, choice, clock, &AtomicBool::new(false), &mut |_| {}).unwrap()
 }
 
-pub fn decoded(histogram: &str) -> Histogram<u64> {
-    let bytes = base64::engine::general_purpose::STANDARD
-        .decode(histogram)
-        .unwrap();
-    Deserializer::new()
-        .deserialize(&mut bytes.as_slice())
-        .unwrap()
-}
-
-fn highest(histogram: &str) -> u64 {
-    decoded(histogram).max()
+fn highest(histogram: &EncodedHistogram) -> u64 {
+    histogram.decoded().unwrap().max()
 }
 
 fn series(out: &Path, metric: &str) -> Vec<f64> {
@@ -144,9 +134,9 @@ fn a_run_sends_all_on_time_and_accounts_for_it() {
     assert!(found.disorder.disordered > 0 && found.disorder.max_delay_ms <= 2000);
     // The shortest sleep is the most that anything can be late on a clock without jitter.
     assert!(
-        highest(&found.send_lateness.0) <= 101,
+        highest(&found.send_lateness) <= 101,
         "{}",
-        highest(&found.send_lateness.0)
+        highest(&found.send_lateness)
     );
     assert_eq!(series(out.path(), "due").iter().sum::<f64>(), events as f64);
     assert_eq!(
@@ -166,7 +156,7 @@ fn a_stall_shows_as_lateness_and_the_schedule_does_not_move() {
     let facts = check_run(&job, &SinkChoice::Null, &clock);
     let found = &facts.streams[&Stream::Sensors];
     assert_eq!(found.sent, found.due);
-    assert!((1_980_000..2_010_000).contains(&highest(&found.send_lateness.0)));
+    assert!((1_980_000..2_010_000).contains(&highest(&found.send_lateness)));
     // Due by the schedule all the time, sent not at all in the sixth second, and caught up after.
     let (due, sent) = (series(out.path(), "due"), series(out.path(), "sent"));
     assert!(
@@ -191,10 +181,10 @@ fn a_stall_shows_as_lateness_and_the_schedule_does_not_move() {
     assert_eq!(found.rate.iter().map(|w| w.due).sum::<u64>(), found.due);
     // On this sink an event is acknowledged when it is sent, so it waited as long as it was late.
     assert_eq!(
-        highest(&found.due_to_acknowledged.0),
-        highest(&found.send_lateness.0)
+        highest(&found.due_to_acknowledged),
+        highest(&found.send_lateness)
     );
-    assert_eq!(highest(&found.acknowledge_latency.0), 0);
+    assert_eq!(highest(&found.acknowledge_latency), 0);
 }
 
 #[test]
@@ -227,7 +217,7 @@ fn at_the_highest_rate_the_same_events_are_sent_without_waiting() {
     );
     assert_eq!(found.fingerprint, paced.fingerprint);
     assert_eq!((found.due, found.sent), (paced.sent, paced.sent));
-    assert_eq!(highest(&found.send_lateness.0), 0);
+    assert_eq!(highest(&found.send_lateness), 0);
     // Nothing slept but for the start.
     assert!(clock.monotonic_us() < 200_000, "{}", clock.monotonic_us());
 }

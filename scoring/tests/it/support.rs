@@ -10,11 +10,10 @@
 
 use std::collections::BTreeMap;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use floodmark_contracts::{
     alert::{Alert, CollectedAlert},
     clock::{EventTime, RunMicros, Timeline, WallTime},
-    histogram::EncodedHistogram,
+    histogram::{EncodedHistogram, empty},
     job::GeneratorSection,
     key::{KeyType, TypedKey},
     kind::Kind,
@@ -28,10 +27,6 @@ use floodmark_contracts::{
     },
     result::{Validity, ValidityStatus},
     stream::Stream,
-};
-use hdrhistogram::{
-    Histogram,
-    serialization::{Serializer, V2DeflateSerializer},
 };
 
 /// Wall time at which synthetic runs start.
@@ -94,15 +89,11 @@ pub fn alert_of(kind: Kind, id: &str, key: &str, start: i64, end: i64) -> Collec
 
 /// A histogram of microseconds as the generator writes it.
 pub fn encoded(values: &[u64]) -> EncodedHistogram {
-    let mut histogram = Histogram::<u64>::new(3).unwrap();
+    let mut histogram = empty().unwrap();
     for value in values {
         histogram.record(*value).unwrap();
     }
-    let mut bytes = Vec::new();
-    V2DeflateSerializer::new()
-        .serialize(&histogram, &mut bytes)
-        .unwrap();
-    EncodedHistogram(STANDARD.encode(bytes))
+    EncodedHistogram::of(&histogram).unwrap()
 }
 
 /// A run of 20 s over the sensors at 100/s, event time from 0 to 1000 s at speed 1, without labels
