@@ -137,9 +137,13 @@ impl Shape {
 
     /// Adds its segments, from `start_ns` on for `span_ns`.
     fn draw(&self, out: &mut Builder, start_ns: f64, span_ns: f64, key: Key) {
-        let end_ns = start_ns + span_ns;
+        let span = Span {
+            start_ns,
+            span_ns,
+            end_ns: start_ns + span_ns,
+        };
         match self {
-            Self::Line { from, to } => out.line(end_ns, *from, *to),
+            Self::Line { from, to } => out.line(span.end_ns, *from, *to),
             Self::Steps { rates } => {
                 let each_ns = span_ns / rates.len() as f64;
                 for (index, rate) in rates.iter().enumerate() {
@@ -151,16 +155,7 @@ impl Shape {
                 peak,
                 every_ns,
                 length_ns,
-            } => {
-                let mut number = 1.0;
-                let mut burst_end = start_ns + every_ns;
-                while burst_end - every_ns < end_ns {
-                    out.line((burst_end - length_ns).min(end_ns), *base, *base);
-                    out.line(burst_end.min(end_ns), *peak, *peak);
-                    number += 1.0;
-                    burst_end = start_ns + number * every_ns;
-                }
-            }
+            } => span.bursts(out, [*base, *peak], *every_ns, *length_ns),
             Self::Sine {
                 mean,
                 swing,
@@ -168,18 +163,7 @@ impl Shape {
                 offset,
             } => {
                 let rate = |turns: f64| (mean * (1.0 + swing * sin_turns(turns + offset))).max(0.0);
-                let mut line = 0.0;
-                let mut from = rate(0.0);
-                loop {
-                    line += 1.0;
-                    let at_ns = start_ns + line * period_ns / LINES_A_PERIOD;
-                    let to = rate((at_ns.min(end_ns) - start_ns) / period_ns);
-                    out.line(at_ns.min(end_ns), from, to);
-                    if at_ns >= end_ns {
-                        break;
-                    }
-                    from = to;
-                }
+                span.sine(out, *period_ns, rate);
             }
             Self::SelfSimilar { mean, bias, levels } => {
                 let bins = 1u32 << levels;
@@ -190,32 +174,75 @@ impl Shape {
                     out.events(bin_end, events * share);
                 }
             }
-            Self::Counts { counts, bin_ns } => {
-                let bins = counts.iter().cycle();
-                for (bin, count) in bins.enumerate() {
-                    let (from, to) = (bin as f64 * bin_ns, (bin + 1) as f64 * bin_ns);
-                    if from >= span_ns {
-                        break;
-                    }
-                    let inside = (to.min(span_ns) - from) / bin_ns;
-                    out.events(start_ns + to.min(span_ns), count * inside);
-                }
+            Self::Counts { counts, bin_ns } => span.counts(out, counts, *bin_ns),
+            Self::Arrivals { gaps_ns, weight } => span.arrivals(out, gaps_ns, *weight),
+        }
+    }
+}
+
+/// The time of a phase.
+#[derive(Clone, Copy)]
+struct Span {
+    start_ns: f64,
+    span_ns: f64,
+    end_ns: f64,
+}
+
+impl Span {
+    /// A base rate, and a peak at the end of each period.
+    fn bursts(self, out: &mut Builder, [base, peak]: [f64; 2], every_ns: f64, length_ns: f64) {
+        let mut number = 1.0;
+        let mut burst_end = self.start_ns + every_ns;
+        while burst_end - every_ns < self.end_ns {
+            out.line((burst_end - length_ns).min(self.end_ns), base, base);
+            out.line(burst_end.min(self.end_ns), peak, peak);
+            number += 1.0;
+            burst_end = self.start_ns + number * every_ns;
+        }
+    }
+
+    /// A rate over turns of a period, as straight lines.
+    fn sine(self, out: &mut Builder, period_ns: f64, rate: impl Fn(f64) -> f64) {
+        let mut line = 0.0;
+        let mut from = rate(0.0);
+        loop {
+            line += 1.0;
+            let at_ns = self.start_ns + line * period_ns / LINES_A_PERIOD;
+            let to = rate((at_ns.min(self.end_ns) - self.start_ns) / period_ns);
+            out.line(at_ns.min(self.end_ns), from, to);
+            if at_ns >= self.end_ns {
+                break;
             }
-            Self::Arrivals { gaps_ns, weight } => {
-                let mut at_ns = start_ns;
-                for gap in gaps_ns.iter().cycle() {
-                    let next = at_ns + gap;
-                    if next > end_ns {
-                        let share = (end_ns - at_ns) / gap;
-                        out.events(end_ns, weight * share);
-                        break;
-                    }
-                    out.events(next, *weight);
-                    at_ns = next;
-                    if at_ns >= end_ns {
-                        break;
-                    }
-                }
+            from = to;
+        }
+    }
+
+    /// Recorded numbers of events in bins, again and again.
+    fn counts(self, out: &mut Builder, counts: &[f64], bin_ns: f64) {
+        for (bin, count) in counts.iter().cycle().enumerate() {
+            let (from, to) = (bin as f64 * bin_ns, (bin + 1) as f64 * bin_ns);
+            if from >= self.span_ns {
+                break;
+            }
+            let inside = (to.min(self.span_ns) - from) / bin_ns;
+            out.events(self.start_ns + to.min(self.span_ns), count * inside);
+        }
+    }
+
+    /// Recorded gaps between events, again and again; the last gap may be cut.
+    fn arrivals(self, out: &mut Builder, gaps_ns: &[f64], weight: f64) {
+        let mut at_ns = self.start_ns;
+        for gap in gaps_ns.iter().cycle() {
+            let next = at_ns + gap;
+            if next > self.end_ns {
+                let share = (self.end_ns - at_ns) / gap;
+                out.events(self.end_ns, weight * share);
+                break;
+            }
+            out.events(next, weight);
+            at_ns = next;
+            if at_ns >= self.end_ns {
+                break;
             }
         }
     }
