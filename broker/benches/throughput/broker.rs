@@ -1,14 +1,9 @@
 //! The brokers measured, and the CPU time they take.
 
 use std::error::Error;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use floodmark_broker::{Broker, BrokerConfig};
-
-/// The argument that makes this program the broker.
-pub const SERVE: &str = "--serve";
+use super::embedded::EmbeddedProcess;
 
 /// Ticks of `/proc/PID/stat` in a second, on every Linux that runs this.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -22,10 +17,14 @@ pub struct Target {
     pid: Option<u32>,
 }
 
-/// The embedded broker in a process of its own, which ends with this value.
-pub struct EmbeddedProcess {
-    child: Child,
-    bootstrap: String,
+impl From<&EmbeddedProcess> for Target {
+    fn from(process: &EmbeddedProcess) -> Self {
+        Self {
+            name: "embedded broker",
+            bootstrap: process.bootstrap().to_owned(),
+            pid: Some(process.as_ref().id()),
+        }
+    }
 }
 
 impl Target {
@@ -67,53 +66,4 @@ impl Target {
             ticks as f64 / TICKS_PER_SECOND,
         )))
     }
-}
-
-impl EmbeddedProcess {
-    /// Starts this program again as a broker.
-    pub fn start() -> Result<Self, Box<dyn Error>> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg(SERVE)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut bootstrap = String::new();
-        if let Some(stdout) = child.stdout.take() {
-            BufReader::new(stdout).read_line(&mut bootstrap)?;
-        }
-        Ok(Self {
-            child,
-            bootstrap: bootstrap.trim().to_owned(),
-        })
-    }
-
-    /// This broker as something to measure.
-    pub fn target(&self) -> Target {
-        Target {
-            name: "embedded broker",
-            bootstrap: self.bootstrap.clone(),
-            pid: Some(self.child.id()),
-        }
-    }
-}
-
-impl Drop for EmbeddedProcess {
-    fn drop(&mut self) {
-        // The end of its input tells it to end.
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
-}
-
-/// Runs as the broker: says where it listens, and ends with its input.
-pub fn serve() -> Result<(), Box<dyn Error>> {
-    let config = BrokerConfig {
-        memory_cap_bytes: 6 << 30,
-        ..BrokerConfig::default()
-    };
-    let broker = Broker::start(config)?;
-    writeln!(std::io::stdout(), "{}", broker.bootstrap())?;
-    std::io::stdin().read_to_end(&mut Vec::new())?;
-    broker.stop();
-    Ok(())
 }

@@ -15,13 +15,15 @@
 
 mod broker;
 mod clients;
+mod embedded;
 mod figures;
 mod measure;
 
 use std::error::Error;
 use std::time::Duration;
 
-use broker::{EmbeddedProcess, Target};
+use broker::Target;
+use embedded::EmbeddedProcess;
 use figures::Figures;
 
 /// The partitions of every topic here.
@@ -30,8 +32,8 @@ const PARTITIONS: i32 = 4;
 fn main() -> Result<(), Box<dyn Error>> {
     // Cargo passes `--bench`, and `--test` under `cargo test`: there is nothing to test here.
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    if arguments.iter().any(|argument| argument == broker::SERVE) {
-        return broker::serve();
+    if arguments.iter().any(|argument| argument == embedded::SERVE) {
+        return embedded::serve();
     }
     if !arguments.iter().any(|argument| argument == "--bench") {
         return Ok(());
@@ -40,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let paced = Duration::from_secs(setting("FLOODMARK_BENCH_SECONDS", 10)?);
     let n_records = setting("FLOODMARK_BENCH_RECORDS", 5_000_000)?;
     let embedded = EmbeddedProcess::start()?;
-    let mut targets = vec![embedded.target()];
+    let mut targets = vec![Target::from(&embedded)];
     targets.extend(Target::from_environment()?);
 
     report(&format!(

@@ -13,7 +13,9 @@
 //! change how often and for how long it is measured.
 
 mod bare;
-mod broker;
+// The same process as that of the broker's own bench.
+#[path = "../../../broker/benches/throughput/embedded.rs"]
+mod embedded;
 
 use std::{collections::BTreeMap, error::Error, time::Duration};
 
@@ -24,7 +26,7 @@ use floodmark_contracts::{
 };
 use floodmark_generator::{Event, Measured, Plan, Share, SinkChoice, events, speed};
 
-use crate::broker::EmbeddedProcess;
+use crate::embedded::EmbeddedProcess;
 
 /// Partitions of every topic here.
 const PARTITIONS: i32 = 4;
@@ -39,8 +41,8 @@ const READY_MADE: usize = 4096;
 fn main() -> Result<(), Box<dyn Error>> {
     // Cargo passes `--bench`, and `--test` under `cargo test`: there is nothing to test here.
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    if arguments.iter().any(|argument| argument == broker::SERVE) {
-        return broker::serve();
+    if arguments.iter().any(|argument| argument == embedded::SERVE) {
+        return embedded::serve();
     }
     if !arguments.iter().any(|argument| argument == "--bench") {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The embedded broker, in a process of its own.
+//! The embedded broker, in a process of its own. Also a part of the generator's benches.
 
 use std::{
     error::Error,
@@ -38,6 +38,12 @@ impl EmbeddedProcess {
     /// Where it answers.
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
+    }
+}
+
+impl AsRef<Child> for EmbeddedProcess {
+    fn as_ref(&self) -> &Child {
+        &self.child
     }
 }
 
