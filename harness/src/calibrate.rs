@@ -7,6 +7,7 @@
 //! r(s) <= c(s) for every s        sum r(s) / c(s) <= k
 //! ```
 
+mod budget;
 mod store;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
@@ -21,6 +22,7 @@ use floodmark_contracts::{
 use floodmark_generator::{GenerateError, Measured, Plan, SinkChoice, speed};
 use floodmark_kafka::ClientSettings;
 
+use self::budget::Budget;
 pub use self::store::{Store, StoreError};
 use crate::{
     broker::{BrokerError, RunningBroker, StartContext},
@@ -132,7 +134,17 @@ pub fn calibrate(request: &Request<'_>) -> Result<Vec<Calibration>, CalibrateErr
         properties: BTreeMap::new(),
         registry: None,
     };
-    let null = measure(request, &SinkChoice::Null, nowhere, work.path())?;
+    let streams = u32::try_from(request.profile.streams.iter().count()).unwrap_or(1);
+    // Each stream alone, and all together where there are several; for two sinks.
+    let each = streams + u32::from(streams > 1);
+    let mut budget = Budget::new(request.clock.monotonic_us(), 2 * each);
+    let null = measure(
+        request,
+        &SinkChoice::Null,
+        nowhere,
+        work.path(),
+        &mut budget,
+    )?;
     let context = StartContext {
         exe: request.exe,
         dir: work.path(),
@@ -140,7 +152,7 @@ pub fn calibrate(request: &Request<'_>) -> Result<Vec<Calibration>, CalibrateErr
     };
     let broker =
         RunningBroker::start(&request.sound.broker, &context).map_err(CalibrateError::Broker)?;
-    let into_broker = measure_broker(request, &broker, work.path());
+    let into_broker = measure_broker(request, &broker, work.path(), &mut budget);
     broker.stop(request.clock);
     let entry = |sink: &str, (streams, together)| Calibration {
         machine: machine(),
@@ -163,6 +175,7 @@ fn measure_broker(
     request: &Request<'_>,
     broker: &RunningBroker,
     work: &Path,
+    budget: &mut Budget,
 ) -> Result<Speeds, CalibrateError> {
     let mut client = request.client.at(broker.bootstrap());
     client
@@ -186,7 +199,7 @@ fn measure_broker(
         bootstrap: client.bootstrap,
         properties: client.properties,
     };
-    measure(request, &SinkChoice::Kafka, connection, work)
+    measure(request, &SinkChoice::Kafka, connection, work, budget)
 }
 
 fn measure(
@@ -194,8 +207,9 @@ fn measure(
     sink: &SinkChoice,
     connection: Connection,
     work: &Path,
+    budget: &mut Budget,
 ) -> Result<Speeds, CalibrateError> {
-    let span = match sink {
+    let wanted = match sink {
         SinkChoice::Kafka => INTO_A_BROKER,
         _ => INTO_NOTHING,
     };
@@ -219,9 +233,11 @@ fn measure(
             Stream::Banking => one.section.streams.banking = Some(section.clone()),
             Stream::Sensors => one.section.streams.sensors = Some(section.clone()),
         }
+        let span = budget.next(request.clock.monotonic_us(), wanted);
         alone.extend(speed(&one, sink, request.clock, span)?);
     }
     let together = if alone.len() > 1 {
+        let span = budget.next(request.clock.monotonic_us(), wanted);
         let rates = speed(&job, sink, request.clock, span)?;
         shares(&rates, &alone).values().sum()
     } else {
