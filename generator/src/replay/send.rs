@@ -16,7 +16,7 @@ use floodmark_contracts::{
 };
 use floodmark_kafka::{
     Admin, ClientSettings, Delivery, Producer, ProducerSettings, Record, SendError,
-    producer::{Topic, partition_for_key},
+    producer::{Outcome, Topic, partition_for_key},
 };
 use hdrhistogram::Histogram;
 
@@ -350,10 +350,14 @@ impl Tally {
     }
 
     fn report(&mut self, delivery: Delivery, now_us: i64) {
-        if delivery.is_delivered() {
-            self.acknowledged(now_us.unsigned_abs().saturating_sub(delivery.tag));
-        } else {
-            self.facts.failed += 1;
+        match delivery.outcome {
+            Outcome::Delivered { .. } => {
+                self.acknowledged(now_us.unsigned_abs().saturating_sub(delivery.tag));
+            }
+            Outcome::Failed { code, .. } => {
+                self.facts.failed += 1;
+                *self.facts.failures.entry(format!("{code:?}")).or_default() += 1;
+            }
         }
     }
 

@@ -1,18 +1,52 @@
 //! Waves of visits of several steps, from users all over the population.
 
+use floodmark_contracts::key::TypedKey;
+
 use super::{Ground, Surfer};
 use crate::{
     content::{ClickAction, Origin},
     draw::Draws,
     incident::{
-        Impossible, Occasion,
-        times::{count_of, in_order, spread_times},
+        Impossible, Occasion, Script,
+        times::{count_of, count_snr, in_order, spread_times},
     },
     plan::Planned,
 };
 
 /// Shortest and mean further time that people stay on a page, in milliseconds.
 const DWELL_MS: (f64, f64) = (3_000.0, 6_000.0);
+
+/// A wave in which every visit takes the same steps.
+pub(super) struct Wave {
+    pub(super) least_per_minute: f64,
+    /// In times of the usual count of the page that it is measured by.
+    pub(super) times_usual: f64,
+    pub(super) telling: usize,
+}
+
+impl Wave {
+    /// Visits of these steps, measured by the usual count of a page.
+    pub(super) fn script(
+        &self,
+        ground: &Ground<'_>,
+        occasion: &mut Occasion<'_>,
+        measure: u8,
+        steps: &[(u8, ClickAction)],
+        keys: Vec<TypedKey>,
+    ) -> Result<Script, Impossible> {
+        let usual = ground.usual_per_minute(measure);
+        let full = self.least_per_minute.max(self.times_usual * usual);
+        let per_minute = full * occasion.magnitude;
+        let steps_each = steps.len() as f64;
+        let planned = wave(ground, occasion, per_minute, steps_each, |_| steps.to_vec())?;
+        Ok(Script {
+            keys,
+            planned,
+            telling: self.telling,
+            snr: count_snr(per_minute, usual),
+        })
+    }
+}
 
 /// Visits that begin at a rate of `per_minute`, each with the steps that `steps` draws for it.
 pub(super) fn wave(
