@@ -431,6 +431,10 @@ pub struct ReplayArgs {
     /// Where labels and figures go
     #[arg(long, value_name = "DIR", default_value = "replayed")]
     pub out: PathBuf,
+    /// Show what has been sent so far to Prometheus, at `http://HOST:PORT/metrics`; a PORT alone is one of
+    /// loopback, port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", value_parser = metrics_address)]
+    pub metrics: Option<SocketAddr>,
     /// Write into a folder that is not empty
     #[arg(long)]
     pub force: bool,

@@ -37,6 +37,7 @@ mod shape;
 mod share;
 mod sink;
 mod skew;
+mod watched;
 mod wheel;
 
 pub use floodmark_contracts::histogram::HistogramError;

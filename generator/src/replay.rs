@@ -6,6 +6,7 @@
 //! run of the generator: labels first, then the records on schedule, then figures that `score` reads.
 
 mod lines;
+mod live;
 mod pace;
 mod send;
 mod series;

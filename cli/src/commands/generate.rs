@@ -15,7 +15,10 @@ use floodmark_harness::workers;
 use self::job::Asked;
 use crate::{
     args::{GenerateArgs, Global},
-    commands::{metrics, read_job, tell},
+    commands::{
+        metrics::{self, OwnPage},
+        read_job, tell,
+    },
     exit::{Exit, Failure},
     signals,
     watch::Watcher,
@@ -98,12 +101,8 @@ fn send(
         let outcome = workers::generate(&request, &mut show);
         outcome.map(|(facts, _)| facts).map_err(Failure::from)
     } else {
-        let folder = tempfile::tempdir()?;
-        if let Some(metrics) = metrics {
-            let file = folder.path().join("counts.json");
-            metrics.add(file.clone());
-            job.counts = Some(file);
-        }
+        let page = metrics.map(OwnPage::on).transpose()?;
+        job.counts = page.as_ref().map(|page| page.file().to_owned());
         floodmark_generator::run(&job, sink, clock, stop, &mut show).map_err(failure)
     };
     watcher.finish();

@@ -17,7 +17,10 @@ use floodmark_kafka::{Admin, ClientSettings, admin::NewTopic};
 
 use crate::{
     args::{Global, ReplayArgs},
-    commands::tell,
+    commands::{
+        metrics::{self, OwnPage},
+        tell,
+    },
     exit::{Exit, Failure},
     output, signals,
     watch::Watcher,
@@ -38,11 +41,14 @@ pub fn run(args: &ReplayArgs, global: &Global) -> Result<Exit, Failure> {
     }
     let sink = sink(args, &recording, client)?;
     output::claim(&args.out, args.force)?;
+    let metrics = metrics::start(args.metrics, global)?;
+    let page = metrics.as_ref().map(OwnPage::on).transpose()?;
     let job = ReplayJob {
         recording: &recording,
         pace,
         sink: &sink,
         out: &args.out,
+        counts: page.as_ref().map(OwnPage::file),
     };
     let mut watcher = Watcher::new(global);
     let facts = replay(&job, &clock, &stop, &mut |progress| {

@@ -20,7 +20,7 @@ use floodmark_kafka::{
 };
 use hdrhistogram::Histogram;
 
-use super::{Due, Pace, Recorded, Recording, ReplayError};
+use super::{Due, Pace, Recorded, Recording, ReplayError, live::Live};
 use crate::fingerprint::Fingerprint;
 
 /// The longest sleep: reports, signals and progress wait no longer than this.
@@ -63,6 +63,9 @@ pub struct ReplayJob<'a> {
     pub sink: &'a ReplaySink,
     /// Where `labels.ndjson` and `generator.json` go.
     pub out: &'a Path,
+    /// File into which it writes what it has done so far, several times a second: see
+    /// [`MetricsServer`](crate::metrics::MetricsServer).
+    pub counts: Option<&'a Path>,
 }
 
 /// How far a replay has got.
@@ -94,7 +97,8 @@ pub fn replay(
     let schedule = job.pace.schedule(job.recording);
     let mut out = Out::open(job.sink, job.recording)?;
     write_labels(job, &schedule)?;
-    let mut tally = Tally::new(out.name())?;
+    let live = Live::new(job.counts, job.recording.stream, job.pace);
+    let mut tally = Tally::new(out.name(), live)?;
     let started_at = clock.now();
     let started_us = clock.monotonic_us();
     let now = || clock.monotonic_us() - started_us;
@@ -107,6 +111,7 @@ pub fn replay(
         let now_us = now();
         if now_us - told_us >= PROGRESS_US {
             told_us = now_us;
+            tally.show(&schedule[next..], now_us)?;
             progress(ReplayProgress {
                 elapsed: RunMicros(now_us),
                 duration,
@@ -141,6 +146,7 @@ pub fn replay(
     // What was due when a signal came and was not sent counts as due.
     let unsent = &schedule[next..];
     tally.facts.due += unsent.partition_point(|due| due.at.0 <= now()) as u64;
+    tally.show(&[], now())?;
     let facts = GeneratorFacts {
         started_at,
         streams: BTreeMap::from([(job.recording.stream, tally.facts()?)]),
@@ -283,7 +289,7 @@ impl Out {
         }
     }
 
-    fn poll(&mut self, tally: &mut Tally, now_us: i64) {
+    fn poll(&mut self, tally: &mut Tally<'_>, now_us: i64) {
         if let Self::Topic { producer, .. } = self {
             producer.poll(Duration::ZERO, &mut |delivery| {
                 tally.report(delivery, now_us)
@@ -291,7 +297,7 @@ impl Out {
         }
     }
 
-    fn finish(&mut self, tally: &mut Tally, now: &dyn Fn() -> i64) -> Result<(), ReplayError> {
+    fn finish(&mut self, tally: &mut Tally<'_>, now: &dyn Fn() -> i64) -> Result<(), ReplayError> {
         match self {
             Self::Null => Ok(()),
             Self::Lines { path, out } => out.flush().map_err(|source| ReplayError::Write {
@@ -315,15 +321,16 @@ fn partition(recorded: &Recorded, number: usize, partitions: i32) -> i32 {
 }
 
 /// What is counted on the way.
-struct Tally {
+struct Tally<'a> {
     facts: StreamFacts,
     lateness: Histogram<u64>,
     latency: Histogram<u64>,
     fingerprint: Fingerprint,
+    live: Live<'a>,
 }
 
-impl Tally {
-    fn new(topic: String) -> Result<Self, ReplayError> {
+impl<'a> Tally<'a> {
+    fn new(topic: String, live: Live<'a>) -> Result<Self, ReplayError> {
         Ok(Self {
             facts: StreamFacts {
                 topics: vec![topic],
@@ -332,12 +339,14 @@ impl Tally {
             lateness: up_to(HIGHEST_US)?,
             latency: up_to(HIGHEST_US)?,
             fingerprint: Fingerprint::default(),
+            live,
         })
     }
 
     fn sent(&mut self, record: &Recorded, due: RunMicros, now_us: i64) {
         let late = (now_us - due.0).max(0).unsigned_abs();
         self.lateness.saturating_record(late);
+        self.live.send_lateness.record(late);
         self.fingerprint.add(&record.key, &record.value);
         self.facts.due += 1;
         self.facts.sent += 1;
@@ -347,6 +356,7 @@ impl Tally {
     fn acknowledged(&mut self, after_us: u64) {
         self.facts.acknowledged += 1;
         self.latency.saturating_record(after_us);
+        self.live.acknowledgement.record(after_us);
     }
 
     fn report(&mut self, delivery: Delivery, now_us: i64) {
@@ -359,6 +369,11 @@ impl Tally {
                 *self.facts.failures.entry(format!("{code:?}")).or_default() += 1;
             }
         }
+    }
+
+    /// Shows what has been done until now, with what is left of the schedule.
+    fn show(&mut self, left: &[Due], now_us: i64) -> Result<(), ReplayError> {
+        self.live.write(&self.facts, left, now_us)
     }
 
     fn facts(mut self) -> Result<StreamFacts, ReplayError> {

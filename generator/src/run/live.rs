@@ -2,8 +2,8 @@
 //! them writes the sum into a file, so that any process can show it.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
-    path::{Path, PathBuf},
+    collections::BTreeMap,
+    path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -15,9 +15,12 @@ use floodmark_contracts::{
 };
 
 use super::GenerateError;
-use crate::plan::Plan;
+use crate::{
+    plan::Plan,
+    watched::{self, LastSecond},
+};
 
-/// What counts as the last second: what is shown is written a few times in it.
+/// A second in microseconds.
 const SECOND_US: i64 = 1_000_000;
 /// Slots from which on a thread's share of its stream is known from what it did.
 const ENOUGH_SLOTS: u64 = 1_000;
@@ -31,7 +34,7 @@ pub(super) struct Live<'a> {
     file: PathBuf,
     lanes: BTreeMap<Stream, Vec<Mutex<LaneCounts>>>,
     /// Records sent until when, over about the last second.
-    history: Mutex<BTreeMap<Stream, VecDeque<(i64, u64)>>>,
+    history: Mutex<BTreeMap<Stream, LastSecond>>,
 }
 
 /// Where one thread stands.
@@ -78,13 +81,10 @@ impl<'a> Live<'a> {
 
     /// Writes what has been done until now. The file is always whole.
     pub(super) fn write(&self, now: RunMicros) -> Result<(), GenerateError> {
-        let counts = self.counts(now);
-        let text = serde_json::to_vec(&counts).map_err(std::io::Error::from);
-        text.and_then(|text| replace(&self.file, &text))
-            .map_err(|source| GenerateError::Write {
-                path: self.file.clone(),
-                source,
-            })
+        watched::write(&self.counts(now), &self.file).map_err(|source| GenerateError::Write {
+            path: self.file.clone(),
+            source,
+        })
     }
 
     fn counts(&self, now: RunMicros) -> Counts {
@@ -97,7 +97,9 @@ impl<'a> Live<'a> {
             for lane in lanes {
                 sum.add(&self.at(*stream, &lock(lane), now.0));
             }
-            sum.sent_per_s = self.sent_per_s(*stream, now.0, sum.sent);
+            let mut history = lock(&self.history);
+            let last_second = history.entry(*stream).or_default();
+            sum.sent_per_s = last_second.rate(now.0, sum.sent);
             all.streams.insert(*stream, sum);
         }
         all
@@ -131,37 +133,11 @@ impl<'a> Live<'a> {
         counts.asked_per_s = Some(plan.schedule.expected_in(second).max(0.0) * share);
         counts
     }
-
-    /// Records per second since the newest look that is a second old, or the oldest there is.
-    fn sent_per_s(&self, stream: Stream, now_us: i64, sent: u64) -> f64 {
-        let mut history = lock(&self.history);
-        let looks = history.entry(stream).or_default();
-        looks.push_back((now_us, sent));
-        while looks
-            .get(1)
-            .is_some_and(|look| now_us - look.0 >= SECOND_US)
-        {
-            looks.pop_front();
-        }
-        match looks.front() {
-            Some((at_us, then)) if now_us > *at_us => {
-                (sent - then) as f64 * 1e6 / (now_us - at_us) as f64
-            }
-            _ => 0.0,
-        }
-    }
 }
 
 /// A poisoned lock only means that another thread died; the counts are whole.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Writes a file beside the other and gives it the other's name, so that no reader sees half of it.
-fn replace(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    let half = path.with_extension("half");
-    std::fs::write(&half, text)?;
-    std::fs::rename(&half, path)
 }
 
 #[cfg(test)]
@@ -243,22 +219,5 @@ streams:
         let found = live.at(Stream::Sensors, &lane(5, Some(0)), 9_000_000);
         assert_eq!((found.behind_us, found.unsent), (0, 0.0));
         assert_eq!(found.asked_per_s, None);
-    }
-
-    #[test]
-    fn the_rate_is_that_of_about_the_last_second() {
-        let plan = plan();
-        let live = live(&plan, Pace::Schedule);
-        let rates: Vec<f64> = [
-            (0, 0),
-            (500, 500),
-            (1_000, 1_000),
-            (1_500, 1_000),
-            (3_000, 1_000),
-        ]
-        .into_iter()
-        .map(|(at_ms, sent)| live.sent_per_s(Stream::Sensors, at_ms * 1_000, sent))
-        .collect();
-        assert_eq!(rates, [0.0, 1_000.0, 1_000.0, 500.0, 0.0]);
     }
 }

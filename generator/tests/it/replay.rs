@@ -9,6 +9,7 @@ use std::{
 
 use floodmark_contracts::{
     clock::{EventTime, RunMicros},
+    counts::Counts,
     event::sensor::SensorReading,
     job::{self, Connection, GeneratorJob, Start, WorkerShare},
     kind::Kind,
@@ -78,6 +79,7 @@ fn check(
         pace: pace.parse().unwrap(),
         sink: &sink,
         out: &out.join("truth"),
+        counts: None,
     };
     let facts = replay(
         &job,
@@ -406,6 +408,7 @@ fn a_topic_is_replayed_onto_another_with_keys_headers_and_order() {
         pace: Pace::Speed(2.0),
         sink: &sink,
         out: &out.path().join("truth"),
+        counts: None,
     };
     let replayed = replay(
         &job,
@@ -460,6 +463,7 @@ fn a_stopped_replay_says_so() {
         pace: Pace::Max,
         sink: &ReplaySink::Null,
         out: out.path(),
+        counts: None,
     };
     let facts = replay(&job, &HandClock::new(), &AtomicBool::new(true), &mut |_| {}).unwrap();
     assert!(facts.interrupted);
@@ -512,4 +516,37 @@ fn the_whole_benchmark_reconciles() {
         labels.len(),
         windows.len()
     );
+}
+
+#[test]
+fn a_replay_says_how_far_it_is_and_ends_at_its_figures() {
+    let dir = tempfile::tempdir().unwrap();
+    nab(dir.path(), WINDOWS);
+    let recording = read_nab(dir.path(), &options()).unwrap();
+    let file = dir.path().join("counts.json");
+    let job = ReplayJob {
+        recording: &recording,
+        pace: "4/s".parse().unwrap(),
+        sink: &ReplaySink::Null,
+        out: &dir.path().join("truth"),
+        counts: Some(&file),
+    };
+    let read = || -> Option<Counts> { serde_json::from_slice(&fs::read(&file).ok()?).ok() };
+    let mut asked = Vec::new();
+    let stop = AtomicBool::new(false);
+    let facts = replay(&job, &HandClock::new(), &stop, &mut |_| {
+        let counts = read().unwrap();
+        asked.extend(counts.streams[&Stream::Sensors].asked_per_s);
+    })
+    .unwrap();
+    let found = read().unwrap().streams[&Stream::Sensors].clone();
+    let facts = &facts.streams[&Stream::Sensors];
+    assert_eq!(
+        (found.due, found.sent, found.acknowledged, found.bytes),
+        (facts.due, facts.sent, facts.acknowledged, facts.bytes)
+    );
+    assert_eq!((found.unsent, found.behind_us), (0.0, 0));
+    let lateness = facts.send_lateness.decoded().unwrap();
+    assert_eq!(found.send_lateness.total(), lateness.len());
+    assert_eq!(asked.first(), Some(&4.0), "{asked:?}");
 }

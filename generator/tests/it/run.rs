@@ -416,7 +416,7 @@ fn the_speed_of_a_sink_is_what_it_takes_when_nothing_is_held_back() {
     };
     let clock = floodmark_contracts::clock::SystemClock::new();
     let mut long = section(ALL);
-    long.duration = "10m".into();
+    long.duration = "40m".into();
     let found = speed(&job(long, out.path()), &SinkChoice::Null, &clock, span).unwrap();
     assert_eq!(found.keys().copied().collect::<Vec<_>>(), Stream::ALL);
     // How fast is for benchmarks; that every stream was measured is for tests.
