@@ -61,10 +61,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let mut lots = Lots::default();
-    let mut offsets: BTreeMap<i32, u64> = BTreeMap::new();
+    let mut offsets: BTreeMap<u32, u64> = BTreeMap::new();
     for (position, event) in (0u64..).zip(events(&plan, stream, Share::WHOLE).into_iter().flatten())
     {
-        let offset = offsets.entry(event.partition).or_default();
+        let offset = offsets.entry(event.lane).or_default();
         lots.add(
             look(stream, &event)?,
             (position, *offset),
