@@ -14,11 +14,15 @@
 //! eight. At the end a long run shows what memory does: `FLOODMARK_BENCH_LONG` events of the clickstream.
 //!
 //! A million a CPU second is what counts on a shared machine; a million a second of wall time is what
-//! one core gave while others used it too.
+//! one core gave while others used it too. Even a CPU second is worth more at one hour than at another
+//! where processors are shared: the yardstick, a fixed banking record that is written again and again
+//! between the cases, says how much.
 
 use std::{error::Error, hint::black_box, time::Instant};
 
-use floodmark_contracts::{job::GeneratorSection, stream::Stream};
+use floodmark_contracts::{
+    clock::EventTime, event::banking::BankingUiEvent, job::GeneratorSection, stream::Stream,
+};
 use floodmark_generator::{Event, Plan, Share, events, labels};
 use nix::time::{ClockId, clock_gettime};
 
@@ -71,12 +75,21 @@ fn main() -> Result<(), Box<dyn Error>> {
         let text = format!("no stream `{name}`; use `clickstream`, `banking` or `sensors`");
         return Err(text.into());
     }
+    let mut yardsticks = Vec::new();
     for _ in 0..rounds {
         for case in &mut cases {
             let figures = measure(case)?;
             case.found.push(figures);
+            yardsticks.push(yardstick_ns()?);
         }
     }
+    yardsticks.sort_by(f64::total_cmp);
+    report(&format!(
+        "yardstick: a fixed banking record is written in {:.1} ns (from {:.1} to {:.1})",
+        yardsticks[yardsticks.len() / 2],
+        yardsticks[0],
+        yardsticks[yardsticks.len() - 1]
+    ));
     report(&format!(
         "{rounds} rounds of {count} events, one thread, medians"
     ));
@@ -129,6 +142,32 @@ fn measure(case: &Case) -> Result<Figures, Box<dyn Error>> {
         start_ms,
         pass_ns: pass_ns(&plan, case.stream, cpu / n)?,
     })
+}
+
+/// What it takes to write a banking record of which all but the time is fixed.
+fn yardstick_ns() -> Result<f64, Box<dyn Error>> {
+    const RECORDS: i64 = 1_000_000;
+    let mut event = BankingUiEvent {
+        event_id: "5f0c9c26-7a42-4d1c-8f64-6b1ff2b0a001",
+        session_id: "7f0c9c26-7a42-4d1c-8f64-6b1ff2b0a002",
+        user_id: "account-12345",
+        event_type: "field_input",
+        element_id: "amount",
+        input_hash: Some("0123456789abcdef"),
+        timestamp: EventTime(1_749_531_600_000),
+        latency_ms: 250,
+        device_fingerprint: "fedcba9876543210",
+        ip_address: "203.0.113.7",
+    };
+    let mut out = Vec::with_capacity(512);
+    let cpu = cpu_seconds()?;
+    for _ in 0..RECORDS {
+        event.timestamp.0 += 1;
+        out.clear();
+        black_box(&event).encode_body(&mut out);
+        black_box(&out);
+    }
+    Ok((cpu_seconds()? - cpu) * 1e9 / RECORDS as f64)
 }
 
 /// What a slot costs that is another worker's, where an own one costs `own` CPU seconds.

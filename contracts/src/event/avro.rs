@@ -1,6 +1,7 @@
 //! Writing Avro's primitive types without a library: the generator's hot path.
 
 /// Appends an `int` or a `long`: Avro's variable-length zigzag encoding.
+#[inline]
 #[expect(clippy::cast_sign_loss, reason = "zigzag works on the bits")]
 pub fn write_long(out: &mut Vec<u8>, value: i64) {
     let mut bits = ((value << 1) ^ (value >> 63)) as u64;
@@ -12,11 +13,13 @@ pub fn write_long(out: &mut Vec<u8>, value: i64) {
 }
 
 /// Appends a `string`.
+#[inline]
 pub fn write_text(out: &mut Vec<u8>, text: &str) {
     write_bytes(out, text.as_bytes());
 }
 
 /// Appends a `bytes`, or a `string` of which the bytes are known to be UTF-8.
+#[inline]
 pub fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     write_long(out, i64::try_from(bytes.len()).unwrap_or(i64::MAX));
     out.extend_from_slice(bytes);

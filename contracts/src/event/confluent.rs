@@ -6,6 +6,7 @@ use super::DecodeError;
 pub const FRAME_LEN: usize = 5;
 
 /// Appends the frame for `schema_id` to `out`.
+#[inline]
 pub fn write_frame(out: &mut Vec<u8>, schema_id: u32) {
     out.push(0);
     out.extend_from_slice(&schema_id.to_be_bytes());

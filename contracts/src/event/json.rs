@@ -29,6 +29,7 @@ pub fn text_field(out: &mut Vec<u8>, prefix: &str, text: &str) {
 }
 
 /// Appends `prefix` (such as `,"name":`) and an integer.
+#[inline]
 pub fn integer_field(out: &mut Vec<u8>, prefix: &str, value: i64) {
     out.extend_from_slice(prefix.as_bytes());
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
@@ -36,6 +37,7 @@ pub fn integer_field(out: &mut Vec<u8>, prefix: &str, value: i64) {
 
 /// Appends `prefix` (such as `,"name":`) and a number. One that is not finite is written as `null`, which
 /// no reader accepts: JSON has no other way.
+#[inline]
 pub fn number_field(out: &mut Vec<u8>, prefix: &str, value: f64) {
     out.extend_from_slice(prefix.as_bytes());
     number(out, value);
