@@ -354,6 +354,9 @@ pub struct DetectArgs {
         conflicts_with = "job"
     )]
     pub group: String,
+    /// Which of the group's processes this is; each has a number of its own, from 0
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "job")]
+    pub slot: u32,
     /// End once every topic is read to its end, in place of waiting for more
     #[arg(long)]
     pub until_end: bool,

@@ -165,6 +165,10 @@ pub struct DetectorJob {
     pub connection: Connection,
     /// Consumer group.
     pub group: String,
+    /// Which of the group's processes this is, from 0: the next one in the same slot ends what this one
+    /// leaves undone. For delivery exactly once.
+    #[serde(default)]
+    pub slot: u32,
     /// Full names of each stream's topics.
     pub inputs: BTreeMap<Stream, Vec<String>>,
     /// Full name of the topic for alerts.

@@ -15,12 +15,15 @@ use floodmark_contracts::{
     stream::Stream,
     subject::SubjectFacts,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::Subject,
     finding::{Finding, Output},
     run::{DetectError, Progress, run_subject},
-    runtime::{Aggregate, Emit, Logic, WindowSpec, Windows, plausible},
+    runtime::{
+        Aggregate, Emit, Logic, Reader, Saved, SavedError, WindowSpec, Windows, Writer, plausible,
+    },
 };
 
 /// Length of the windows.
@@ -57,7 +60,7 @@ pub(crate) struct Always {
 }
 
 /// Nothing but that the key was there.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Seen;
 
 impl Aggregate for Seen {
@@ -123,5 +126,16 @@ impl Logic for Always {
             alert.stream = Some(*stream);
             emit.outputs.push(Output::Alert(Box::new(alert)));
         });
+    }
+}
+
+impl Saved for Always {
+    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
+        to.put(&self.seen)
+    }
+
+    fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
+        self.seen = from.get()?;
+        Ok(())
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use floodmark_contracts::{clock::WallTime, stream::Stream};
+use floodmark_contracts::{
+    clock::{EventTime, WallTime},
+    stream::Stream,
+};
 
 use crate::{
     always::{Always, key_of},
@@ -15,7 +18,7 @@ use crate::{
     },
     places::Places,
     rules::impossible_navigation::Links,
-    runtime::{Counts, Job, StreamJob},
+    runtime::{Counts, Job, Reader, SavedError, StreamJob, Writer},
     settings::Settings,
 };
 
@@ -27,6 +30,9 @@ pub enum Subject {
     /// Alerts on every key in every minute, to check the checker.
     Always,
 }
+
+/// A partition: its stream, and its number among those of all topics of the stream.
+pub(crate) type Lane = (Stream, i32);
 
 /// Why an engine could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +78,15 @@ impl Engine {
             jobs,
             outputs: Vec::new(),
         })
+    }
+
+    /// An engine of one job, whatever it does.
+    #[cfg(test)]
+    pub(crate) fn of_job(stream: Stream, job: Box<dyn StreamJob<Output>>) -> Self {
+        Self {
+            jobs: BTreeMap::from([(stream, job)]),
+            outputs: Vec::new(),
+        }
     }
 
     /// Starts a partition, with fresh state.
@@ -129,6 +144,107 @@ impl Engine {
         std::mem::take(&mut self.outputs)
     }
 
+    /// Takes a record again whose output is out already: only state changes.
+    pub(crate) fn replay(&mut self, (stream, partition): Lane, value: &[u8], wall_us: i64) {
+        if let Some(job) = self.jobs.get_mut(&stream) {
+            job.replay(partition, value, wall_us);
+        }
+    }
+
+    /// Advances a partition's watermark as a [`tick`](Self::tick) did before, without output.
+    pub(crate) fn replay_advance(&mut self, (stream, partition): Lane, to: EventTime) {
+        if let Some(job) = self.jobs.get_mut(&stream) {
+            job.advance(partition, to, &mut Vec::new());
+        }
+    }
+
+    /// Advances a partition's watermark, with output.
+    #[cfg(test)]
+    pub(crate) fn advance(&mut self, (stream, partition): Lane, to: EventTime) {
+        if let Some(job) = self.jobs.get_mut(&stream) {
+            job.advance(partition, to, &mut self.outputs);
+        }
+    }
+
+    /// Hands over the watermarks that ticks have advanced since the last call.
+    pub(crate) fn take_advances(&mut self) -> Vec<(Lane, EventTime)> {
+        let mut all = Vec::new();
+        for (stream, job) in &mut self.jobs {
+            let advances = job.take_advances();
+            all.extend(
+                advances
+                    .into_iter()
+                    .map(|(partition, to)| ((*stream, partition), to)),
+            );
+        }
+        all
+    }
+
+    /// Drops all state and all output that was not taken.
+    pub(crate) fn reset(&mut self) {
+        for job in self.jobs.values_mut() {
+            job.reset();
+        }
+        self.outputs.clear();
+    }
+
+    /// Adds the state of a partition.
+    ///
+    /// # Errors
+    /// If a value cannot be encoded.
+    pub(crate) fn save(
+        &self,
+        (stream, partition): Lane,
+        to: &mut Writer,
+    ) -> Result<(), SavedError> {
+        match self.jobs.get(&stream) {
+            Some(job) => job.save(partition, to),
+            None => Ok(()),
+        }
+    }
+
+    /// Starts a partition with the state saved.
+    ///
+    /// # Errors
+    /// If the bytes are none of this stream's.
+    pub(crate) fn load(
+        &mut self,
+        (stream, partition): Lane,
+        from: &mut Reader<'_>,
+        wall_us: i64,
+    ) -> Result<(), SavedError> {
+        match self.jobs.get_mut(&stream) {
+            Some(job) => job.load(partition, from, wall_us),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds the state of what a stream's partitions are put together in.
+    ///
+    /// # Errors
+    /// If a value cannot be encoded.
+    pub(crate) fn save_merged(&self, stream: Stream, to: &mut Writer) -> Result<(), SavedError> {
+        match self.jobs.get(&stream) {
+            Some(job) => job.save_merged(to),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes that state over.
+    ///
+    /// # Errors
+    /// If the bytes are none of this stream's.
+    pub(crate) fn load_merged(
+        &mut self,
+        stream: Stream,
+        from: &mut Reader<'_>,
+    ) -> Result<(), SavedError> {
+        match self.jobs.get_mut(&stream) {
+            Some(job) => job.load_merged(from),
+            None => Ok(()),
+        }
+    }
+
     /// What each stream's job has counted.
     pub fn counts(&self) -> impl Iterator<Item = (Stream, Counts)> + '_ {
         self.jobs
@@ -147,24 +263,30 @@ fn bundled_job(
         Stream::Clickstream => {
             let links = Arc::new(Links::published());
             let logic = move || Clickstream::new(links.clone(), lateness_ms);
-            Box::new(Job::new(time, PageMerger::new(lateness_ms), logic))
+            Box::new(Job::new(time, move || PageMerger::new(lateness_ms), logic))
         }
         Stream::Banking => {
             let lookups = lookups.clone();
             let logic = move || Banking::new(lookups.clone(), lateness_ms);
-            Box::new(Job::new(time, AddressMerger::new(lateness_ms), logic))
+            Box::new(Job::new(
+                time,
+                move || AddressMerger::new(lateness_ms),
+                logic,
+            ))
         }
         Stream::Sensors => {
             let settings = settings.clone();
-            Box::new(Job::new(time, NoMerger, move || Sensors::new(&settings)))
+            Box::new(Job::new(time, || NoMerger, move || Sensors::new(&settings)))
         }
     }
 }
 
 fn always_job(settings: &Settings, stream: Stream) -> Box<dyn StreamJob<Output>> {
-    Box::new(Job::new(settings.time, NoMerger, move || {
-        Always::new(stream, key_of(stream))
-    }))
+    Box::new(Job::new(
+        settings.time,
+        || NoMerger,
+        move || Always::new(stream, key_of(stream)),
+    ))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! - `rules`: one module per rule, plain arithmetic over one key's events
 //! - `pipelines`: which events feed which rules, one pipeline per stream
 //! - [`Engine`]: all pipelines together, without a broker; what tests and offline tools drive
+//! - `exactly_once`: the engine with its state kept exactly, for transactions
 //! - [`run()`]: the engine between a consumer and a producer
 //!
 //! Time is passed in everywhere, and results depend on the partitions' logs alone: what that means,
@@ -12,6 +13,7 @@
 pub mod always;
 mod engine;
 pub mod enrichment;
+mod exactly_once;
 mod finding;
 mod hash;
 mod pack;

@@ -1,5 +1,7 @@
 //! Several texts in one allocation: events wait in memory by the hundred thousand.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
 /// `N` texts, each shorter than 64 KiB.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packed<const N: usize> {
@@ -31,6 +33,26 @@ impl<const N: usize> Packed<N> {
         };
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         &self.text[usize::from(start)..usize::from(*end)]
+    }
+}
+
+impl<const N: usize> Serialize for Packed<N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (&*self.text, &self.ends[..]).serialize(serializer)
+    }
+}
+
+impl<'de, const N: usize> Deserialize<'de> for Packed<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (text, ends) = <(Box<str>, Vec<u16>)>::deserialize(deserializer)?;
+        let inside = |end: &u16| text.is_char_boundary(usize::from(*end));
+        let ends: [u16; N] = ends
+            .try_into()
+            .map_err(|_| D::Error::custom("another number of texts"))?;
+        if !ends.is_sorted() || !ends.iter().all(inside) {
+            return Err(D::Error::custom("texts that end outside of their text"));
+        }
+        Ok(Self { text, ends })
     }
 }
 

@@ -25,7 +25,7 @@ mod testing {
     /// Runs a pipeline over one partition's values, at a bound of a second, and gives its outputs.
     pub(super) fn run<L, M>(
         lateness_ms: i64,
-        merger: M,
+        new_merger: impl Fn() -> M + Send + 'static,
         new_logic: impl FnMut() -> L + Send + 'static,
         values: &[Vec<u8>],
     ) -> Vec<Output>
@@ -40,7 +40,7 @@ mod testing {
             lateness_ms,
             idleness_us: 1,
         };
-        let mut job = Job::new(time, merger, new_logic);
+        let mut job = Job::new(time, new_merger, new_logic);
         let mut out = Vec::new();
         for value in values {
             job.feed(0, value, 0, &mut out).unwrap();

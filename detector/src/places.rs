@@ -49,6 +49,38 @@ impl Places {
     }
 }
 
+/// A place and when it was taken, saved by the country's code.
+pub(crate) mod by_code {
+    use floodmark_contracts::{
+        clock::EventTime,
+        geo::{Country, country},
+    };
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    type Place = Option<(&'static Country, EventTime)>;
+
+    pub(crate) fn serialize<S: Serializer>(
+        place: &Place,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        place
+            .map(|(country, seen)| (country.code, seen))
+            .serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Place, D::Error> {
+        let Some((code, seen)) = Option::<(String, EventTime)>::deserialize(deserializer)? else {
+            return Ok(None);
+        };
+        match country(&code) {
+            Some(country) => Ok(Some((country, seen))),
+            None => Err(D::Error::custom(format!("`{code}` is no country's code"))),
+        }
+    }
+}
+
 impl std::fmt::Debug for Places {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Places")

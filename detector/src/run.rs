@@ -1,6 +1,7 @@
 //! The engine between a consumer and a producer: one thread, one loop.
 
 use std::{
+    collections::BTreeMap,
     io::Write,
     path::PathBuf,
     sync::atomic::{AtomicBool, Ordering},
@@ -11,7 +12,7 @@ use floodmark_contracts::{
     clock::Clock, job::DetectorJob, problem::Problem, stream::Stream, subject::SubjectFacts,
 };
 use floodmark_kafka::{
-    Admin, Batch, ClientSettings, Error, SendError,
+    Admin, Batch, BatchConsumer, ClientSettings, Error, SendError,
     consumer::{CommitMode, Event, StartOffset},
     registry::{Registry, RegistryError},
 };
@@ -19,11 +20,15 @@ use floodmark_kafka::{
 use crate::{
     engine::{Engine, EngineError, Subject},
     enrichment::{EnrichmentError, EnrichmentStore},
+    exactly_once::{KeepError, Keeper, Snapshots},
+    runtime::Counts,
     schemas::Schemas,
-    settings::Settings,
+    settings::{Delivery, Settings},
     sink::{DeadLetter, Sink},
     source::Source,
 };
+
+mod exactly_once;
 
 /// How long the broker may take to answer at the start.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -81,6 +86,13 @@ pub enum DetectError {
         #[source]
         source: RegistryError,
     },
+    /// State cannot be saved, or found again.
+    #[error("the detector's state cannot be kept")]
+    State {
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A record was not taken by the client.
     #[error("a result cannot be handed to the producer")]
     Send {
@@ -119,6 +131,14 @@ pub enum DetectError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl From<KeepError> for DetectError {
+    fn from(error: KeepError) -> Self {
+        Self::State {
+            source: Box::new(error),
+        }
+    }
 }
 
 impl DetectError {
@@ -207,19 +227,50 @@ pub(crate) fn run_subject(
         .as_deref()
         .map(Registry::new)
         .transpose();
-    let mut detector = Detector {
-        engine: Engine::new(&settings, subject, job.inputs.keys().copied())?,
-        schemas: Schemas::new(registry.map_err(|source| DetectError::Registry { source })?),
-        sink: Sink::open(&client, job)?,
-        source: Source::join(&client, job)?,
-        commit_every_us: i64::try_from(settings.commit_interval.as_micros()).unwrap_or(i64::MAX),
-        unreadable: 0,
-        clock,
-        stdout,
-        progress,
+    let engine = Engine::new(&settings, subject, job.inputs.keys().copied())?;
+    let schemas = Schemas::new(registry.map_err(|source| DetectError::Registry { source })?);
+    let commit_every_us = micros(settings.commit_interval);
+    let facts = match &settings.delivery {
+        Delivery::AtLeastOnce => Detector {
+            engine,
+            schemas,
+            sink: Sink::open(&client, job)?,
+            source: Source::join(&client, job)?,
+            commit_every_us,
+            unreadable: 0,
+            clock,
+            stdout,
+            progress,
+        }
+        .run(stop)?,
+        Delivery::ExactlyOnce {
+            snapshots,
+            snapshot_interval,
+        } => {
+            let snapshots = Snapshots::in_folder(snapshots).map_err(KeepError::from)?;
+            // Wall time and process tell this run of the slot from every earlier one.
+            let instance = format!("s{}-{:x}-{:x}", job.slot, clock.now().0, std::process::id());
+            exactly_once::Exact {
+                keeper: Keeper::new(engine, snapshots, settings.of_state(), instance),
+                schemas,
+                sink: Sink::transactional(&client, job)?,
+                source: Source::join(&client, job)?,
+                client,
+                group: job.group.clone(),
+                lanes: BTreeMap::new(),
+                held: BTreeMap::new(),
+                lines: Vec::new(),
+                commit_every_us,
+                snapshot_every_us: micros(*snapshot_interval),
+                next_snapshot_us: i64::MAX,
+                unreadable: 0,
+                clock,
+                stdout,
+                progress,
+            }
+            .run(stop)?
+        }
     };
-    detector.work(stop)?;
-    let facts = detector.finish()?;
     if let Some(path) = &job.facts {
         let written = serde_json::to_vec_pretty(&facts)
             .map_err(std::io::Error::other)
@@ -257,6 +308,54 @@ fn check_topics(client: &ClientSettings, job: &DetectorJob) -> Result<(), Detect
     Ok(())
 }
 
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Polls, and bears with failures for a while.
+fn poll(
+    consumer: &mut BatchConsumer,
+    batch: &mut Batch,
+    wait: Duration,
+    clock: &dyn Clock,
+) -> Result<(), DetectError> {
+    let mut failures = 0;
+    loop {
+        match consumer.poll(batch, wait) {
+            Ok(()) => return Ok(()),
+            Err(error) if !error.is_fatal() && failures < MOST_POLL_ERRORS => {
+                failures += 1;
+                tracing::warn!(%error, in_a_row = failures, "a poll failed; trying again");
+                clock.sleep(POLL_PAUSE);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// What the detector tells of itself at its end.
+fn facts_of(
+    counts: impl Iterator<Item = (Stream, Counts)>,
+    unreadable: u64,
+    sink: &Sink,
+) -> SubjectFacts {
+    let mut facts = SubjectFacts {
+        alerts: sink.alerts(),
+        dead_letters: sink.letters(),
+        ..SubjectFacts::default()
+    };
+    for (stream, counts) in counts {
+        let unseen = if stream == Stream::Banking {
+            unreadable
+        } else {
+            0
+        };
+        facts.consumed.insert(stream, counts.consumed + unseen);
+        facts.late.insert(stream, counts.late);
+    }
+    facts
+}
+
 struct Detector<'a> {
     engine: Engine,
     schemas: Schemas,
@@ -271,13 +370,18 @@ struct Detector<'a> {
 }
 
 impl Detector<'_> {
+    fn run(mut self, stop: &AtomicBool) -> Result<SubjectFacts, DetectError> {
+        self.work(stop)?;
+        self.finish()
+    }
+
     fn work(&mut self, stop: &AtomicBool) -> Result<(), DetectError> {
         let mut batch = Batch::with_capacity(BATCH);
         let wait = Duration::from_micros(self.commit_every_us.unsigned_abs()).min(LONGEST_WAIT);
         let (mut next_commit, mut next_progress) = (i64::MIN, i64::MIN);
         let mut caught_up = false;
         while !stop.load(Ordering::Relaxed) {
-            self.poll(&mut batch, wait)?;
+            poll(&mut self.source.consumer, &mut batch, wait, self.clock)?;
             self.feed(&batch)?;
             for event in batch.events() {
                 self.handle(event)?;
@@ -299,22 +403,6 @@ impl Detector<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Polls, and bears with failures for a while.
-    fn poll(&mut self, batch: &mut Batch, wait: Duration) -> Result<(), DetectError> {
-        let mut failures = 0;
-        loop {
-            match self.source.consumer.poll(batch, wait) {
-                Ok(()) => return Ok(()),
-                Err(error) if !error.is_fatal() && failures < MOST_POLL_ERRORS => {
-                    failures += 1;
-                    tracing::warn!(%error, in_a_row = failures, "a poll failed; trying again");
-                    self.clock.sleep(POLL_PAUSE);
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
     }
 
     fn feed(&mut self, batch: &Batch) -> Result<(), DetectError> {
@@ -423,20 +511,7 @@ impl Detector<'_> {
     fn finish(mut self) -> Result<SubjectFacts, DetectError> {
         self.emit()?;
         self.commit(CommitMode::Wait)?;
-        let mut facts = SubjectFacts {
-            alerts: self.sink.alerts(),
-            dead_letters: self.sink.letters(),
-            ..SubjectFacts::default()
-        };
-        for (stream, counts) in self.engine.counts() {
-            let unreadable = if stream == Stream::Banking {
-                self.unreadable
-            } else {
-                0
-            };
-            facts.consumed.insert(stream, counts.consumed + unreadable);
-            facts.late.insert(stream, counts.late);
-        }
+        let facts = facts_of(self.engine.counts(), self.unreadable, &self.sink);
         self.source.consumer.close()?;
         Ok(facts)
     }

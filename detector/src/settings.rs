@@ -1,17 +1,37 @@
 //! The detector's section of a profile, made valid.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use floodmark_contracts::{
     problem::{Problem, Problems},
-    profile::{DetectorSection, detector::SensorWindowSection},
+    profile::{
+        DetectorSection,
+        detector::{DeliverySection, SensorWindowSection},
+    },
     units::parse_duration,
 };
 
-use crate::runtime::{TimeSettings, WindowSpec};
+use crate::{
+    hash::Fnv,
+    runtime::{TimeSettings, WindowSpec},
+};
 
 /// Panes of a sliding window at most: each reading is looked at once per window that holds it.
 const MAX_PANES: i64 = 1000;
+
+/// What becomes of output and state when a process ends without warning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// Output may come again, state is lost.
+    AtLeastOnce,
+    /// Neither is.
+    ExactlyOnce {
+        /// Folder of the snapshots.
+        snapshots: PathBuf,
+        /// Wall time between snapshots.
+        snapshot_interval: Duration,
+    },
+}
 
 /// Valid settings.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +40,8 @@ pub struct Settings {
     pub time: TimeSettings,
     /// Wall time between commits.
     pub commit_interval: Duration,
+    /// What becomes of output and state when the process ends without warning.
+    pub delivery: Delivery,
     /// Whether sensor anomalies are printed as well.
     pub print_anomalies: bool,
     /// Windows of the sensor rule.
@@ -29,6 +51,16 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// A hash of what decides what saved state means: state of other settings must not be used.
+    #[must_use]
+    pub fn of_state(&self) -> u64 {
+        Fnv::new()
+            .number(self.time.bound_ms)
+            .number(self.time.lateness_ms)
+            .text(&format!("{:?}", self.sensor_window))
+            .short()
+    }
+
     /// Validates a section. Touches nothing outside of it.
     ///
     /// # Errors
@@ -54,13 +86,22 @@ impl Settings {
             &section.commit_interval,
             1,
         );
+        let delivery = delivery(&mut problems, &section.delivery);
         let sensor_window = sensor_window(&mut problems, &section.sensor_window);
-        match (bound_ms, idleness_ms, lateness_ms, commit_ms, sensor_window) {
+        match (
+            bound_ms,
+            idleness_ms,
+            lateness_ms,
+            commit_ms,
+            delivery,
+            sensor_window,
+        ) {
             (
                 Some(bound_ms),
                 Some(idleness_ms),
                 Some(lateness_ms),
                 Some(commit_ms),
+                Some(delivery),
                 Some(sensor_window),
             ) if problems.is_empty() => Ok(Self {
                 time: TimeSettings {
@@ -69,6 +110,7 @@ impl Settings {
                     idleness_us: idleness_ms * 1000,
                 },
                 commit_interval: Duration::from_millis(commit_ms.unsigned_abs()),
+                delivery,
                 print_anomalies: section.print_anomalies,
                 sensor_window,
                 sensor_deviation: section.sensor_window.deviation,
@@ -108,6 +150,22 @@ fn sensor_window(problems: &mut Problems, section: &SensorWindowSection) -> Opti
     window
 }
 
+fn delivery(problems: &mut Problems, section: &DeliverySection) -> Option<Delivery> {
+    let DeliverySection::ExactlyOnce(section) = section else {
+        return Some(Delivery::AtLeastOnce);
+    };
+    if section.snapshots.is_empty() {
+        let message = "there is no folder without a name; use one that outlives the process";
+        problems.add("detector.delivery.exactly-once.snapshots", message);
+    }
+    let field = "delivery.exactly-once.snapshot_interval";
+    let interval = millis(problems, field, &section.snapshot_interval, 1)?;
+    Some(Delivery::ExactlyOnce {
+        snapshots: PathBuf::from(&section.snapshots),
+        snapshot_interval: Duration::from_millis(interval.unsigned_abs()),
+    })
+}
+
 /// A duration in whole milliseconds, at least `least`.
 fn millis(problems: &mut Problems, field: &str, text: &str, least: i64) -> Option<i64> {
     let path = format!("detector.{field}");
@@ -125,6 +183,8 @@ fn millis(problems: &mut Problems, field: &str, text: &str, least: i64) -> Optio
 
 #[cfg(test)]
 mod tests {
+    use floodmark_contracts::profile::detector::ExactlyOnceSection;
+
     use super::*;
 
     fn check(change: impl FnOnce(&mut DetectorSection), expected: &[(&str, &str)]) {
@@ -170,6 +230,39 @@ mod tests {
             &[("detector.sensor_window.deviation", "above 0")],
         );
         check(|s| s.watermark_bound = "0s".into(), &[]);
+    }
+
+    #[test]
+    fn delivery_exactly_once_needs_a_folder_and_an_interval() {
+        let exactly = |snapshots: &str, interval: &str| {
+            DeliverySection::ExactlyOnce(ExactlyOnceSection {
+                snapshots: snapshots.to_owned(),
+                snapshot_interval: interval.to_owned(),
+            })
+        };
+        check(|s| s.delivery = exactly("state", "30s"), &[]);
+        check(
+            |s| s.delivery = exactly("", "0s"),
+            &[
+                ("detector.delivery.exactly-once.snapshots", "outlives"),
+                ("detector.delivery.exactly-once.snapshot_interval", "`1ms`"),
+            ],
+        );
+    }
+
+    #[test]
+    fn state_is_told_apart_by_what_it_means_and_not_by_what_comes_of_it() {
+        let hash = |change: fn(&mut DetectorSection)| {
+            let mut section = DetectorSection::default();
+            change(&mut section);
+            Settings::validate(&section).unwrap().of_state()
+        };
+        let usual = hash(|_| ());
+        assert_eq!(hash(|s| s.sensor_window.deviation = 70.0), usual);
+        assert_eq!(hash(|s| s.commit_interval = "1s".into()), usual);
+        assert_ne!(hash(|s| s.sensor_window.slide = "10s".into()), usual);
+        assert_ne!(hash(|s| s.watermark_bound = "4s".into()), usual);
+        assert_ne!(hash(|s| s.allowed_lateness = "4s".into()), usual);
     }
 
     #[test]

@@ -1,7 +1,9 @@
-//! The output side: alerts, fraud flags and dead letters, at least once.
+//! The output side: alerts, fraud flags and dead letters.
 //!
-//! Whoever commits input offsets calls [`Sink::settle`] first. A transactional sink would begin and
-//! end a transaction at the same two places.
+//! At least once: whoever commits input offsets calls [`Sink::settle`] first. Exactly once: the offsets are
+//! committed by [`Sink::commit`], together with the output since [`Sink::begin`].
+
+mod transactions;
 
 use std::{collections::BTreeMap, io::Write, time::Duration};
 
@@ -12,6 +14,8 @@ use floodmark_kafka::{
 };
 
 use crate::{finding::Output, run::DetectError};
+
+pub(crate) use transactions::TRANSACTION_TIMEOUT;
 
 /// How long the broker may take to acknowledge; librdkafka retries within.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -43,6 +47,10 @@ pub(crate) struct Sink {
     failures: BTreeMap<String, u64>,
     alerts: u64,
     letters: u64,
+    /// A transaction is open.
+    begun: bool,
+    /// Alerts and letters of committed transactions.
+    kept: (u64, u64),
     buffer: Vec<u8>,
 }
 
@@ -52,7 +60,15 @@ impl Sink {
         client: &ClientSettings,
         job: &DetectorJob,
     ) -> Result<Self, floodmark_kafka::Error> {
-        let producer = Producer::new(client, &ProducerSettings::default())?;
+        Self::with(client, job, &ProducerSettings::default())
+    }
+
+    fn with(
+        client: &ClientSettings,
+        job: &DetectorJob,
+        settings: &ProducerSettings,
+    ) -> Result<Self, floodmark_kafka::Error> {
+        let producer = Producer::new(client, settings)?;
         Ok(Self {
             anomalies: producer.topic(&job.anomalies)?,
             fraud_flags: producer.topic(&job.fraud_flags)?,
@@ -61,6 +77,8 @@ impl Sink {
             failures: BTreeMap::new(),
             alerts: 0,
             letters: 0,
+            begun: false,
+            kept: (0, 0),
             buffer: Vec::new(),
         })
     }

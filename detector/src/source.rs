@@ -119,6 +119,28 @@ impl Source {
             .collect()
     }
 
+    /// The stream of a partition, and its number there.
+    pub(crate) fn lane_of(&self, partition: &TopicPartition) -> Option<(Stream, i32)> {
+        self.lane(self.place(partition)?)
+    }
+
+    /// The streams and lanes of what was read to its end.
+    pub(crate) fn at_end(&self) -> Vec<(Stream, i32)> {
+        let ended = self.assigned.iter().filter(|(_, at_end)| **at_end);
+        ended.filter_map(|(place, _)| self.lane(*place)).collect()
+    }
+
+    /// Takes note that partitions are read again from an earlier place.
+    pub(crate) fn went_back(&mut self, partitions: &[TopicPartition]) {
+        for place in self.places(partitions) {
+            self.positions.remove(&place);
+            self.moved.remove(&place);
+            if let Some(at_end) = self.assigned.get_mut(&place) {
+                *at_end = false;
+            }
+        }
+    }
+
     /// Number of partitions assigned.
     pub(crate) fn n_assigned(&self) -> usize {
         self.assigned.len()

@@ -100,6 +100,7 @@ fn job_of(args: &DetectArgs) -> Result<DetectorJob, Failure> {
             registry: loaded.profile.registry.clone(),
         },
         group: format!("{}{}", loaded.profile.topic_prefix, args.group),
+        slot: args.slot,
         inputs: loaded.sound.inputs.clone(),
         anomalies: outputs.anomalies.clone(),
         fraud_flags: outputs.fraud_flags.clone(),

@@ -16,6 +16,8 @@ pub struct DetectorSection {
     pub allowed_lateness: String,
     /// Wall time between commits of offsets and output.
     pub commit_interval: String,
+    /// Whether what a crash interrupts is repeated, or kept exact by transactions and snapshots.
+    pub delivery: DeliverySection,
     /// Also print sensor anomalies as `ANOMALY → sensor_1: value=150.0, avg=59.21` on standard output.
     pub print_anomalies: bool,
     /// The sensor rule of the field's demos.
@@ -29,10 +31,38 @@ impl Default for DetectorSection {
             idleness: "1s".to_owned(),
             allowed_lateness: "0s".to_owned(),
             commit_interval: "100ms".to_owned(),
+            delivery: DeliverySection::default(),
             print_anomalies: false,
             sensor_window: SensorWindowSection::default(),
         }
     }
+}
+
+/// What becomes of output and state when a detector ends without warning.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeliverySection {
+    /// Alerts leave at once; after a crash some come again under the same ids, and state is learnt anew.
+    #[default]
+    AtLeastOnce,
+    /// Alerts leave with a transaction every `commit_interval`; after a crash none is lost or repeated, and
+    /// state is that of before.
+    ExactlyOnce(ExactlyOnceSection),
+}
+
+/// Where and how often state is saved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExactlyOnceSection {
+    /// Folder of the snapshots; all processes of a group share it.
+    pub snapshots: String,
+    /// Wall time between snapshots: after a crash that much input is read again, at most.
+    #[serde(default = "thirty_seconds")]
+    pub snapshot_interval: String,
+}
+
+fn thirty_seconds() -> String {
+    "30s".to_owned()
 }
 
 /// A reading that lies more than `deviation` from the average of its window, which includes it.

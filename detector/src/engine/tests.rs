@@ -390,6 +390,58 @@ fn partitions_interleavings_and_batches_change_no_alert() {
     }
 }
 
+/// An engine with the state of another one, as snapshots keep it.
+fn reborn(old: &Engine, lanes: &[Lane], lateness: &str) -> Engine {
+    let mut new = engine(lateness);
+    for lane in lanes {
+        let mut writer = Writer::default();
+        old.save(*lane, &mut writer).unwrap();
+        let bytes = writer.seal(3);
+        let mut reader = Reader::open(&bytes, 3).unwrap();
+        new.load(*lane, &mut reader, 0).unwrap();
+        reader.end().unwrap();
+    }
+    for stream in Stream::ALL {
+        let mut writer = Writer::default();
+        old.save_merged(stream, &mut writer).unwrap();
+        let bytes = writer.seal(3);
+        let mut reader = Reader::open(&bytes, 3).unwrap();
+        new.load_merged(stream, &mut reader).unwrap();
+        reader.end().unwrap();
+    }
+    new
+}
+
+#[test]
+fn every_rule_goes_on_from_a_snapshot_as_if_nothing_had_been() {
+    let logs = Workload::new(2).logs(2);
+    let lanes: Vec<Lane> = logs
+        .iter()
+        .map(|(stream, lane, _)| (*stream, *lane))
+        .collect();
+    for lateness in ["0s", "1m"] {
+        let mut undisturbed = engine(lateness);
+        let expected = simulate(&mut undisturbed, &logs, 1, 1_000_000);
+        // Eleven snapshots along the way, each of them the only thing that is left of what was before.
+        let mut engine = engine(lateness);
+        for (stream, lane) in &lanes {
+            engine.assign(*stream, *lane, 0);
+        }
+        let mut found = BTreeSet::new();
+        for part in 0..12 {
+            for (stream, lane, log) in &logs {
+                let bound = |part: usize| log.len() * part / 12;
+                for value in &log[bound(part)..bound(part + 1)] {
+                    engine.feed(*stream, *lane, value, 0).unwrap();
+                }
+            }
+            found.extend(alerts(&mut engine));
+            engine = reborn(&engine, &lanes, lateness);
+        }
+        assert_eq!(found, expected, "{lateness}");
+    }
+}
+
 #[test]
 fn partitions_without_events_change_no_alert() {
     let golden = golden(1);

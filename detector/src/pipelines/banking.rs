@@ -15,6 +15,7 @@ use floodmark_contracts::{
     geo::Country,
     key::KeyType,
 };
+use serde::{Deserialize, Serialize};
 
 use super::alert;
 use crate::{
@@ -30,8 +31,8 @@ use crate::{
         machine_speed_input::MachineSpeedInput,
     },
     runtime::{
-        Emit, KeyedState, Logic, MergedWindows, Merger, Once, Window, WindowSpec, Windows,
-        merge::Accepted, plausible,
+        Emit, KeyedState, Logic, MergedWindows, Merger, Once, Reader, Saved, SavedError, Window,
+        WindowSpec, Windows, Writer, merge::Accepted, plausible,
     },
 };
 
@@ -42,7 +43,7 @@ const SESSION_TTL_MS: i64 = 30 * 60_000;
 const ACCOUNT_TTL_MS: i64 = 7 * 24 * 3_600_000;
 
 /// An event that waits for its turn.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct BankingEvent {
     text: Packed<5>,
     action: Action,
@@ -55,7 +56,7 @@ const SESSION: usize = 2;
 const DEVICE: usize = 3;
 const ADDRESS: usize = 4;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Action {
     View,
     Failed,
@@ -85,18 +86,20 @@ pub struct Banking {
     logins: Windows<String, Logins>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Account {
     history: AccountHistory,
     travel: ImpossibleTravel,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Session {
     known: bool,
     takeover: AccountTakeover,
     speed: MachineSpeedInput,
     travelled: bool,
+    /// What was looked up last, so that it is not looked up again; no state.
+    #[serde(skip)]
     place: Option<(u64, Option<&'static Country>)>,
 }
 
@@ -258,6 +261,17 @@ impl Logic for Banking {
     }
 }
 
+impl Saved for Banking {
+    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
+        to.put(&(&self.accounts, &self.sessions, &self.logins))
+    }
+
+    fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
+        (self.accounts, self.sessions, self.logins) = from.get()?;
+        Ok(())
+    }
+}
+
 fn hash(text: &str) -> u64 {
     Fnv::new().text(text).short()
 }
@@ -311,6 +325,17 @@ impl Merger for AddressMerger {
             }
         });
         found.forget(to.plus_ms(-*lateness_ms));
+    }
+}
+
+impl Saved for AddressMerger {
+    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
+        to.put(&(&self.windows, &self.found))
+    }
+
+    fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
+        (self.windows, self.found) = from.get()?;
+        Ok(())
     }
 }
 

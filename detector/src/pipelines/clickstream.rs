@@ -10,6 +10,7 @@ use floodmark_contracts::{
     event::clickstream::{ClickEvent, event_type},
     key::KeyType,
 };
+use serde::{Deserialize, Serialize};
 
 use super::alert;
 use crate::{
@@ -21,8 +22,8 @@ use crate::{
         page_counts::{self, PageCount, PageRules},
     },
     runtime::{
-        Emit, KeyedState, Logic, MergedWindows, Merger, Once, Window, WindowSpec, Windows,
-        merge::Accepted, plausible, window::Parts,
+        Emit, KeyedState, Logic, MergedWindows, Merger, Once, Reader, Saved, SavedError, Window,
+        WindowSpec, Windows, Writer, merge::Accepted, plausible, window::Parts,
     },
 };
 
@@ -30,7 +31,7 @@ use crate::{
 const SESSION_TTL_MS: i64 = 30 * 60_000;
 
 /// An event that waits for its turn.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Click {
     text: Packed<4>,
     action: Action,
@@ -41,7 +42,7 @@ const USER: usize = 1;
 const SESSION: usize = 2;
 const PAGE: usize = 3;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Action {
     View,
     Error,
@@ -62,7 +63,7 @@ pub struct Clickstream {
     lateness_ms: i64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Session {
     bot: Bot,
     path: ImpossibleNavigation,
@@ -176,6 +177,17 @@ impl Logic for Clickstream {
     }
 }
 
+impl Saved for Clickstream {
+    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
+        to.put(&(&self.sessions, &self.users, &self.users_found, &self.pages))
+    }
+
+    fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
+        (self.sessions, self.users, self.users_found, self.pages) = from.get()?;
+        Ok(())
+    }
+}
+
 fn close_user(
     found: &mut Once<String>,
     window: Window,
@@ -231,6 +243,17 @@ impl Merger for PageMerger {
                 out.push(alert(finding, KeyType::Page, &page));
             }
         });
+    }
+}
+
+impl Saved for PageMerger {
+    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
+        to.put(&(&self.windows, &self.rules))
+    }
+
+    fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
+        (self.windows, self.rules) = from.get()?;
+        Ok(())
     }
 }
 

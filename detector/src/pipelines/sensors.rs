@@ -9,6 +9,7 @@ use floodmark_contracts::{
     event::sensor::{SensorReading, reading_id},
     key::KeyType,
 };
+use serde::{Deserialize, Serialize};
 
 use super::alert;
 use crate::{
@@ -22,8 +23,8 @@ use crate::{
         stuck_value::StuckValue,
     },
     runtime::{
-        Deadlines, Emit, KeyedState, Logic, Merger, Once, Window, Windows, keyed::Slot, plausible,
-        window::Parts,
+        Deadlines, Emit, KeyedState, Logic, Merger, Once, Reader, Saved, SavedError, Window,
+        Windows, Writer, keyed::Slot, plausible, window::Parts,
     },
     settings::Settings,
 };
@@ -33,7 +34,7 @@ use crate::{
 const SENSOR_TTL_MS: i64 = 6 * 3_600_000;
 
 /// A reading that waits for its turn.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Reading {
     sensor: Slot,
     value: f64,
@@ -51,7 +52,7 @@ pub struct Sensors {
     print: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Sensor {
     last: Option<EventTime>,
     level: SensorLevel,
@@ -202,6 +203,22 @@ impl Logic for Sensors {
     }
 }
 
+impl Saved for Sensors {
+    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
+        to.put(&(
+            &self.sensors,
+            &self.deadlines,
+            &self.windows,
+            &self.reported,
+        ))
+    }
+
+    fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
+        (self.sensors, self.deadlines, self.windows, self.reported) = from.get()?;
+        Ok(())
+    }
+}
+
 /// Nothing to merge.
 #[derive(Debug, Default)]
 pub struct NoMerger;
@@ -215,6 +232,16 @@ impl Merger for NoMerger {
     }
 
     fn advance(&mut self, _: EventTime, _: &mut Vec<Output>) {}
+}
+
+impl Saved for NoMerger {
+    fn save(&self, _: &mut Writer) -> Result<(), SavedError> {
+        Ok(())
+    }
+
+    fn load(&mut self, _: &mut Reader<'_>) -> Result<(), SavedError> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

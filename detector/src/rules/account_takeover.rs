@@ -5,6 +5,7 @@
 //! never decides: it is drawn for the whole population, good and bad.
 
 use floodmark_contracts::{clock::EventTime, enrichment::AccountStatus, kind::Kind};
+use serde::{Deserialize, Serialize};
 
 use crate::finding::Finding;
 
@@ -21,7 +22,7 @@ const RISK_WEIGHT: f64 = 0.2;
 const DORMANT_SCORE: f64 = 0.05;
 
 /// What is known about an account, over its sessions.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct AccountHistory {
     devices: Vec<u64>,
     addresses: Vec<u64>,
@@ -49,7 +50,7 @@ impl AccountHistory {
 }
 
 /// State of the rule for one session.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct AccountTakeover {
     /// Time of the session's first event, if its device and address are new to the account.
     pub strange_since: Option<EventTime>,

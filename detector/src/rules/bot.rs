@@ -8,6 +8,7 @@
 //! far more pages than people read.
 
 use floodmark_contracts::{clock::EventTime, kind::Kind};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     finding::{Finding, two_decimals},
@@ -30,7 +31,7 @@ const MOST_VARIATION: f64 = 0.35;
 const MOST_VIEWS: u32 = 75;
 
 /// State of the rule for one session.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Bot {
     gaps: [f64; GAPS],
     seen: usize,
@@ -75,7 +76,7 @@ impl Bot {
 }
 
 /// What a user did in five minutes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserWindow {
     /// Events.
     pub events: u32,

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use floodmark_contracts::kind::Kind;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     finding::Finding,
@@ -25,7 +26,7 @@ const FAILED_PER_SUCCESS: usize = 2;
 const MOST_ACCOUNTS: usize = 512;
 
 /// Logins from one address in one window.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Logins {
     failed: BTreeSet<u64>,
     succeeded: BTreeSet<u64>,

@@ -4,6 +4,7 @@
 //! other partitions, report. One finding per silence.
 
 use floodmark_contracts::{clock::EventTime, kind::Kind};
+use serde::{Deserialize, Serialize};
 
 use crate::finding::{Finding, two_decimals};
 
@@ -21,7 +22,7 @@ const LONGEST_GAP: f64 = 1.6;
 const RATE: f64 = 0.1;
 
 /// State of the rule for one sensor.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct DropOut {
     last: Option<EventTime>,
     period_ms: f64,

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use floodmark_contracts::{clock::EventTime, kind::Kind, site::Site};
+use serde::{Deserialize, Serialize};
 
 use crate::finding::Finding;
 
@@ -52,7 +53,7 @@ impl Links {
 }
 
 /// State of the rule for one session.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ImpossibleNavigation {
     page: Option<u16>,
     /// The last steps, newest in the lowest bit, set where impossible.

@@ -7,6 +7,7 @@
 //! does not move it, so that the customer's next visit from home is no journey back.
 
 use floodmark_contracts::{clock::EventTime, geo::Country, kind::Kind};
+use serde::{Deserialize, Serialize};
 
 use crate::finding::{Finding, two_decimals};
 
@@ -18,8 +19,9 @@ const LEAST_KM: f64 = 2_500.0;
 const FASTEST_KM_PER_HOUR: f64 = 900.0;
 
 /// State of the rule for one account.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ImpossibleTravel {
+    #[serde(with = "crate::places::by_code")]
     place: Option<(&'static Country, EventTime)>,
 }
 

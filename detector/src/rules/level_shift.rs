@@ -5,6 +5,7 @@
 //! about the old level is the end of the shift, not another one.
 
 use floodmark_contracts::{clock::EventTime, kind::Kind};
+use serde::{Deserialize, Serialize};
 
 use super::sensor_level::SensorLevel;
 use crate::finding::{Finding, two_decimals};
@@ -23,7 +24,7 @@ const EACH_NOISES: f64 = 1.5;
 const RETURN_SHARE: f64 = 0.5;
 
 /// State of the rule for one sensor.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct LevelShift {
     recent: [(EventTime, f64); READINGS],
     filled: usize,

@@ -1,6 +1,7 @@
 //! A session whose inputs come at a speed that no person types at.
 
 use floodmark_contracts::{clock::EventTime, kind::Kind};
+use serde::{Deserialize, Serialize};
 
 use crate::finding::Finding;
 
@@ -12,7 +13,7 @@ const FASTEST_PERSON_MS: i32 = 40;
 const INPUTS: u32 = 3;
 
 /// State of the rule for one session.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct MachineSpeedInput {
     fast: u32,
     first: EventTime,

@@ -9,6 +9,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use floodmark_contracts::{clock::EventTime, kind::Kind};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     finding::{Finding, two_decimals},
@@ -47,7 +48,7 @@ const LONGEST_SPIKE: u32 = 10;
 const FORGET_MS: i64 = 60 * WINDOW_MS;
 
 /// Events of one page in one minute.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageCount {
     /// Events that are no errors.
     pub visits: u32,
@@ -63,12 +64,12 @@ impl Aggregate for PageCount {
 }
 
 /// What is usual for the pages.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct PageRules {
     pages: HashMap<String, Page>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Page {
     shares: VecDeque<f64>,
     spiking: u32,

@@ -8,6 +8,7 @@
 //! blind to slow seasons, and the cut keeps spikes out.
 
 use floodmark_contracts::clock::EventTime;
+use serde::{Deserialize, Serialize};
 
 /// Readings before anything is said: fewer leave the noise uncertain by a quarter.
 pub const WARM_UP_READINGS: u32 = 10;
@@ -38,7 +39,7 @@ const LARGEST: f64 = 1e100;
 const LEAST_NOISE: f64 = 1e-6;
 
 /// A sensor's level and noise.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct SensorLevel {
     level: f64,
     level_readings: f64,

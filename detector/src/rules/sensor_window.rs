@@ -8,6 +8,7 @@
 //! ends, from whose average it deviates.
 
 use floodmark_contracts::{clock::EventTime, kind::Kind};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     finding::{Finding, two_decimals},
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// Readings of one sensor in one pane.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Readings {
     sum: f64,
     least: f64,

@@ -1,6 +1,7 @@
 //! The sensor repeats one value exactly.
 
 use floodmark_contracts::{clock::EventTime, kind::Kind};
+use serde::{Deserialize, Serialize};
 
 use crate::finding::Finding;
 
@@ -9,7 +10,7 @@ use crate::finding::Finding;
 const READINGS: u32 = 5;
 
 /// State of the rule for one sensor.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct StuckValue {
     value: f64,
     since: EventTime,

@@ -6,6 +6,7 @@ use floodmark_contracts::clock::EventTime;
 
 use super::{
     partition::{Emit, Fed, Logic, Merger, Partition},
+    saved::{Reader, SavedError, Writer},
     watermark::{BEGINNING, TimeSettings},
 };
 
@@ -46,6 +47,47 @@ pub trait StreamJob<O>: Send {
     /// Takes note that a partition has been read to its end.
     fn reached_end(&mut self, partition: i32);
 
+    /// Takes a record again whose output is out already: changes state, and nothing else.
+    fn replay(&mut self, partition: i32, value: &[u8], wall_us: i64);
+
+    /// Moves a partition's watermark as a [`tick`](Self::tick) did before.
+    fn advance(&mut self, partition: i32, to: EventTime, out: &mut Vec<O>);
+
+    /// Hands over the advances of watermarks since the last call, each with its partition.
+    fn take_advances(&mut self) -> Vec<(i32, EventTime)>;
+
+    /// Adds a partition's state; nothing for one that is not assigned.
+    ///
+    /// # Errors
+    /// If a value cannot be encoded.
+    fn save(&self, partition: i32, to: &mut Writer) -> Result<(), SavedError>;
+
+    /// Starts a partition with the state saved.
+    ///
+    /// # Errors
+    /// If the bytes are no state of this job.
+    fn load(
+        &mut self,
+        partition: i32,
+        from: &mut Reader<'_>,
+        wall_us: i64,
+    ) -> Result<(), SavedError>;
+
+    /// Adds the state of what is put together from all partitions.
+    ///
+    /// # Errors
+    /// If a value cannot be encoded.
+    fn save_merged(&self, to: &mut Writer) -> Result<(), SavedError>;
+
+    /// Takes that state over.
+    ///
+    /// # Errors
+    /// If the bytes are no state of this job.
+    fn load_merged(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError>;
+
+    /// Drops all partitions and what was put together from them; what was counted stays.
+    fn reset(&mut self);
+
     /// Looks for idle partitions: those read to their ends, without a record for the time set.
     fn tick(&mut self, wall_us: i64, out: &mut Vec<O>);
 
@@ -58,9 +100,11 @@ pub struct Job<L: Logic, M> {
     settings: TimeSettings,
     partitions: BTreeMap<i32, Partition<L>>,
     new_logic: Box<dyn FnMut() -> L + Send>,
+    new_merger: Box<dyn Fn() -> M + Send>,
     merger: M,
     merged: EventTime,
     counts: Counts,
+    advances: Vec<(i32, EventTime)>,
     emit: Emit<L::Partial, L::Output>,
 }
 
@@ -69,19 +113,22 @@ where
     L: Logic,
     M: Merger<Partial = L::Partial, Output = L::Output>,
 {
-    /// A job without partitions; `new_logic` makes the logic of each that is assigned.
+    /// A job without partitions; `new_logic` makes the logic of each that is assigned, `new_merger`
+    /// what puts their parts together.
     pub fn new(
         settings: TimeSettings,
-        merger: M,
+        new_merger: impl Fn() -> M + Send + 'static,
         new_logic: impl FnMut() -> L + Send + 'static,
     ) -> Self {
         Self {
             settings,
             partitions: BTreeMap::new(),
             new_logic: Box::new(new_logic),
-            merger,
+            merger: new_merger(),
+            new_merger: Box::new(new_merger),
             merged: BEGINNING,
             counts: Counts::default(),
+            advances: Vec::new(),
             emit: Emit::default(),
         }
     }
@@ -176,6 +223,62 @@ where
         }
     }
 
+    fn replay(&mut self, partition: i32, value: &[u8], wall_us: i64) {
+        let (counts, mut out) = (self.counts, Vec::new());
+        // What is no event changes nothing, now as then.
+        let _ = self.feed(partition, value, wall_us, &mut out);
+        self.counts = counts;
+    }
+
+    fn advance(&mut self, partition: i32, to: EventTime, out: &mut Vec<L::Output>) {
+        if let Some(task) = self.partitions.get_mut(&partition) {
+            task.advance(to, &mut self.emit);
+        }
+        self.settle(partition, out);
+        self.merge(out);
+    }
+
+    fn take_advances(&mut self) -> Vec<(i32, EventTime)> {
+        std::mem::take(&mut self.advances)
+    }
+
+    fn save(&self, partition: i32, to: &mut Writer) -> Result<(), SavedError> {
+        match self.partitions.get(&partition) {
+            Some(task) => task.save(to),
+            None => Ok(()),
+        }
+    }
+
+    fn load(
+        &mut self,
+        partition: i32,
+        from: &mut Reader<'_>,
+        wall_us: i64,
+    ) -> Result<(), SavedError> {
+        let logic = (self.new_logic)();
+        let mut task = Partition::new(&self.settings, logic, wall_us);
+        task.load(from)?;
+        self.partitions.insert(partition, task);
+        Ok(())
+    }
+
+    fn save_merged(&self, to: &mut Writer) -> Result<(), SavedError> {
+        to.put(&self.merged)?;
+        self.merger.save(to)
+    }
+
+    fn load_merged(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
+        self.merged = from.get()?;
+        self.merger.load(from)
+    }
+
+    fn reset(&mut self) {
+        self.partitions.clear();
+        self.merger = (self.new_merger)();
+        self.merged = BEGINNING;
+        self.advances.clear();
+    }
+
     fn tick(&mut self, wall_us: i64, out: &mut Vec<L::Output>) {
         let idle_since = wall_us.saturating_sub(self.settings.idleness_us);
         let active = |task: &&Partition<L>| !task.is_idle(idle_since);
@@ -198,6 +301,7 @@ where
         for partition in idle {
             if let Some(task) = self.partitions.get_mut(&partition) {
                 task.advance(to, &mut self.emit);
+                self.advances.push((partition, to));
             }
             self.settle(partition, out);
         }

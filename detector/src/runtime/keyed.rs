@@ -1,8 +1,13 @@
 //! State per key that expires by event time.
 
-use std::{borrow::Borrow, collections::HashMap, hash::Hash};
+use std::{
+    borrow::Borrow,
+    collections::{HashMap, HashSet},
+    hash::Hash,
+};
 
 use floodmark_contracts::clock::EventTime;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::watermark::BEGINNING;
 
@@ -30,6 +35,54 @@ struct Entry<K, S> {
     /// Newest event time at which the state was used, in event-time order.
     used: EventTime,
     state: S,
+}
+
+/// What is saved of a key: its slot is its place, and which slots are free is told apart.
+#[derive(Serialize, Deserialize)]
+struct SavedEntry<K, S>(K, EventTime, EventTime, S);
+
+impl<K: AsRef<str>, S: Serialize> Serialize for KeyedState<K, S> {
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        let entries: Vec<SavedEntry<&str, &S>> = self
+            .entries
+            .iter()
+            .map(|entry| SavedEntry(entry.key.as_ref(), entry.reserved, entry.used, &entry.state))
+            .collect();
+        (self.ttl_ms, entries, &self.free, self.next_sweep).serialize(serializer)
+    }
+}
+
+impl<'de, K, S> Deserialize<'de> for KeyedState<K, S>
+where
+    K: Eq + Hash + Clone + for<'a> From<&'a str>,
+    S: Deserialize<'de>,
+{
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        type Parts<S> = (i64, Vec<SavedEntry<String, S>>, Vec<Slot>, EventTime);
+        let (ttl_ms, saved, free, next_sweep) = Parts::<S>::deserialize(deserializer)?;
+        let unused: HashSet<Slot> = free.iter().copied().collect();
+        let mut slots = HashMap::with_capacity(saved.len());
+        let mut entries = Vec::with_capacity(saved.len());
+        for (slot, SavedEntry(key, reserved, used, state)) in (0..).zip(saved) {
+            let key = K::from(&key);
+            if !unused.contains(&slot) {
+                slots.insert(key.clone(), slot);
+            }
+            entries.push(Entry {
+                key,
+                reserved,
+                used,
+                state,
+            });
+        }
+        Ok(Self {
+            ttl_ms,
+            slots,
+            entries,
+            free,
+            next_sweep,
+        })
+    }
 }
 
 /// Sweeps per time to live: old state takes at most this much longer to go.

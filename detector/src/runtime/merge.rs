@@ -11,6 +11,7 @@ use std::{
 };
 
 use floodmark_contracts::clock::EventTime;
+use serde::{Deserialize, Serialize};
 
 use super::{
     watermark::BEGINNING,
@@ -29,7 +30,8 @@ pub enum Accepted<A> {
 }
 
 /// Windows being put together.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound(deserialize = "G: Deserialize<'de> + Eq + Hash, A: Deserialize<'de>"))]
 pub struct MergedWindows<G, A> {
     lateness_ms: i64,
     windows: BTreeMap<Window, HashMap<G, Vec<(i32, A)>>>,

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use floodmark_contracts::clock::EventTime;
+use serde::{Deserialize, Serialize};
 
 /// Remembers findings by time and key, so that a corrected result repeats none of them.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound(deserialize = "K: Deserialize<'de> + Ord"))]
 pub struct Once<K>(BTreeSet<(EventTime, K)>);
 
 impl<K> Default for Once<K> {

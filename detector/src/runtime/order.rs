@@ -6,14 +6,16 @@
 use std::collections::BTreeMap;
 
 use floodmark_contracts::clock::EventTime;
+use serde::{Deserialize, Serialize};
 
 /// Events that wait for the watermark.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct OrderBuffer<E> {
     grain_ms: i64,
     buckets: BTreeMap<i64, Vec<(EventTime, E)>>,
     held: usize,
     /// Emptied buckets, kept so that a steady stream allocates nothing.
+    #[serde(skip, default = "Vec::new")]
     spare: Vec<Vec<(EventTime, E)>>,
 }
 

@@ -2,9 +2,11 @@
 //! drives the pipeline's logic.
 
 use floodmark_contracts::clock::EventTime;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     order::OrderBuffer,
+    saved::{Reader, Saved, SavedError, Writer},
     watermark::{TimeSettings, Watermark},
 };
 
@@ -28,9 +30,9 @@ pub fn plausible(at: EventTime) -> Result<EventTime, String> {
 
 /// What a pipeline does with the events of one partition. Its state is its own; there is one
 /// instance per partition.
-pub trait Logic {
+pub trait Logic: Saved {
     /// A decoded event, small: many of them wait in memory.
-    type Event;
+    type Event: Serialize + DeserializeOwned;
     /// What goes on to the pipeline's [`Merger`].
     type Partial;
     /// What leaves the pipeline.
@@ -64,7 +66,7 @@ pub trait Logic {
 }
 
 /// What a pipeline does with what its partitions found.
-pub trait Merger {
+pub trait Merger: Saved {
     /// What comes from the partitions.
     type Partial;
     /// What leaves the pipeline.
@@ -189,6 +191,25 @@ impl<L: Logic> Partition<L> {
         if self.watermark.advance(to) {
             self.release(emit);
         }
+    }
+
+    /// Adds the task's state. When the partition last had a record is no part of it: that is wall
+    /// time, of this process.
+    ///
+    /// # Errors
+    /// If a value cannot be encoded.
+    pub fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
+        to.put(&(&self.watermark, &self.buffer))?;
+        self.logic.save(to)
+    }
+
+    /// Takes the state of another task over that had the same settings.
+    ///
+    /// # Errors
+    /// If the bytes are no task's.
+    pub fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
+        (self.watermark, self.buffer) = from.get()?;
+        self.logic.load(from)
     }
 
     fn release(&mut self, emit: &mut Emit<L::Partial, L::Output>) {

@@ -7,9 +7,14 @@
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 use floodmark_contracts::clock::EventTime;
+use serde::{Deserialize, Serialize};
 
 /// Entries ordered by deadline, then by key.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound(
+    serialize = "K: Serialize + Ord",
+    deserialize = "K: Deserialize<'de> + Ord"
+))]
 pub struct Deadlines<K> {
     queue: BinaryHeap<Reverse<(EventTime, K)>>,
 }

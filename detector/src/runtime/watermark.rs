@@ -9,6 +9,7 @@
 //! on the same record as without it.
 
 use floodmark_contracts::clock::EventTime;
+use serde::{Deserialize, Serialize};
 
 /// Before every event.
 pub const BEGINNING: EventTime = EventTime(i64::MIN);
@@ -44,7 +45,7 @@ impl TimeSettings {
 }
 
 /// The watermark of one partition.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Watermark {
     bound_ms: i64,
     grain_ms: i64,

@@ -15,6 +15,7 @@ use std::{
 };
 
 use floodmark_contracts::clock::EventTime;
+use serde::{Deserialize, Serialize};
 
 use super::watermark::BEGINNING;
 
@@ -25,7 +26,7 @@ pub trait Aggregate: Default {
 }
 
 /// A window: from `start`, to `end` exclusive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Window {
     /// First instant.
     pub start: EventTime,
@@ -34,7 +35,7 @@ pub struct Window {
 }
 
 /// Size and slide of windows, milliseconds; the size is a multiple of the slide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowSpec {
     size_ms: i64,
     slide_ms: i64,
@@ -80,7 +81,8 @@ impl WindowSpec {
 }
 
 /// What the groups of one pane hold.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound(deserialize = "G: Deserialize<'de> + Eq + Hash, A: Deserialize<'de>"))]
 struct Pane<G, A> {
     index: HashMap<G, u32>,
     aggregates: Vec<A>,
@@ -131,7 +133,8 @@ impl<'a, G: Eq + Hash, A> Parts<'a, G, A> {
 }
 
 /// Windows per group, within one partition.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound(deserialize = "G: Deserialize<'de> + Eq + Hash, A: Deserialize<'de>"))]
 pub struct Windows<G, A> {
     spec: WindowSpec,
     lateness_ms: i64,

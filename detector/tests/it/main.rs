@@ -4,6 +4,7 @@
     reason = "helpers of tests say what went wrong by panicking"
 )]
 
+mod exactly_once;
 mod malformed;
 
 use std::{
@@ -69,6 +70,7 @@ impl World {
                 registry: broker.registry_url(),
             },
             group: "detector".into(),
+            slot: 0,
             inputs: streams
                 .iter()
                 .map(|s| (*s, vec![s.default_topic().to_owned()]))

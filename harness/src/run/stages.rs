@@ -244,6 +244,7 @@ fn start_subject(
         section: request.profile.detector.clone(),
         connection: setup.connection.clone(),
         group: setup.group.clone(),
+        slot: 0,
         inputs: setup.inputs.clone(),
         anomalies: outputs.anomalies.clone(),
         fraud_flags: outputs.fraud_flags.clone(),

@@ -61,7 +61,12 @@ fn run_with(enrichment: EnrichmentStore, lateness_ms: i64, acts: &[Act<'_>]) -> 
     }));
     let lookups = lookups(enrichment);
     let logic = move || Banking::new(lookups.clone(), lateness_ms);
-    testing::run(lateness_ms, AddressMerger::new(lateness_ms), logic, &values)
+    testing::run(
+        lateness_ms,
+        move || AddressMerger::new(lateness_ms),
+        logic,
+        &values,
+    )
 }
 
 fn run(acts: &[Act<'_>]) -> Vec<Output> {

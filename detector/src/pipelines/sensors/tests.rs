@@ -26,7 +26,7 @@ fn run(change: impl FnOnce(&mut DetectorSection), readings: &[(f64, &str, f64)])
     let lateness_ms = settings.time.lateness_ms;
     testing::run(
         lateness_ms,
-        NoMerger,
+        || NoMerger,
         move || Sensors::new(&settings),
         &values,
     )

@@ -1,0 +1,366 @@
+//! The engine with its state kept exactly: restored, replayed, saved.
+//!
+//! Whoever drives it reads records and commits transactions; the simulated schedules and the real
+//! consumer drive the same code.
+
+use std::collections::BTreeMap;
+
+use floodmark_contracts::{clock::EventTime, stream::Stream};
+
+use super::{
+    mark::{Mark, MarkError},
+    protocol::{LaneCommit, Protocol, Verdict},
+    snapshots::{Snapshots, StoreError},
+};
+use crate::{
+    engine::{Engine, Lane},
+    runtime::{Reader, SavedError, Writer},
+};
+
+/// Why state cannot be kept.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeepError {
+    /// What stands beside a committed offset is not ours.
+    #[error(
+        "the state of `{folder}` cannot be found; use another group, or commit an offset without metadata"
+    )]
+    Mark {
+        /// The partition's folder.
+        folder: String,
+        /// What is wrong with the text.
+        #[source]
+        source: MarkError,
+    },
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A snapshot cannot be used.
+    #[error("the snapshot `{name}` of `{folder}` cannot be used")]
+    Snapshot {
+        /// The partition's folder.
+        folder: String,
+        /// The snapshot's name.
+        name: String,
+        /// What is wrong with it.
+        #[source]
+        source: SavedError,
+    },
+}
+
+/// A lane to take on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assigned {
+    /// The lane.
+    pub lane: Lane,
+    /// Folder of its snapshots: group, topic and partition.
+    pub folder: String,
+    /// The stable committed offset, or where reading begins without one.
+    pub offset: i64,
+    /// The text beside the committed offset; empty if there is none.
+    pub metadata: String,
+}
+
+/// Which snapshots of other lanes belong to the same moment: folder and name of each.
+type Members = Vec<(String, String)>;
+
+/// An engine whose state can be found again.
+pub struct Keeper {
+    /// The engine. Its outputs are those of live records alone.
+    pub engine: Engine,
+    protocol: Protocol,
+    snapshots: Snapshots,
+    settings: u64,
+    instance: String,
+    rounds: u64,
+    folders: BTreeMap<Lane, String>,
+    /// The snapshot that was named before the one named last.
+    predecessors: BTreeMap<Lane, String>,
+}
+
+impl Keeper {
+    /// Keeps `engine`'s state in `snapshots`. `settings` is a hash of what decides what state means;
+    /// `instance` is the name of this process, which no other one ever had.
+    #[must_use]
+    pub fn new(engine: Engine, snapshots: Snapshots, settings: u64, instance: String) -> Self {
+        Self {
+            engine,
+            protocol: Protocol::default(),
+            snapshots,
+            settings,
+            instance,
+            rounds: 0,
+            folders: BTreeMap::new(),
+            predecessors: BTreeMap::new(),
+        }
+    }
+
+    /// Takes these lanes on in place of all that it had, each as its committed offset says. Gives the
+    /// offset to read each from.
+    ///
+    /// # Errors
+    /// If a mark or a snapshot cannot be used. Then it has no lanes.
+    pub fn restore(
+        &mut self,
+        assigned: &[Assigned],
+        wall_us: i64,
+    ) -> Result<Vec<(Lane, i64)>, KeepError> {
+        self.drop_all();
+        let mut marks = BTreeMap::new();
+        for of in assigned {
+            marks.insert(of.lane, mark_of(of)?);
+            self.folders.insert(of.lane, of.folder.clone());
+        }
+        for of in assigned {
+            let mark = &marks[&of.lane];
+            match &mark.snapshot {
+                None => self.engine.assign(of.lane.0, of.lane.1, wall_us),
+                Some(name) => self.load(of, name, &marks, wall_us)?,
+            }
+        }
+        let mut starts = Vec::new();
+        for of in assigned {
+            let Some(mark) = marks.remove(&of.lane) else {
+                continue;
+            };
+            starts.push((of.lane, mark.offset));
+            if let Some(name) = &mark.snapshot {
+                self.predecessors.insert(of.lane, name.clone());
+            }
+            self.protocol.take_on(of.lane, of.offset, mark);
+            self.settle(of.lane);
+        }
+        Ok(starts)
+    }
+
+    /// Gives everything up, without a trace.
+    pub fn drop_all(&mut self) {
+        self.engine.reset();
+        self.protocol.give_up();
+        self.folders.clear();
+        self.predecessors.clear();
+    }
+
+    /// True if all lanes have been replayed: outputs count from here on.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.protocol.is_live()
+    }
+
+    /// The next record of a lane.
+    #[cfg(test)]
+    #[must_use]
+    pub fn position(&self, lane: Lane) -> Option<i64> {
+        self.protocol.position(lane)
+    }
+
+    /// What to do with the record of `lane` at `offset`, which is the next one of its log.
+    pub fn judge(&mut self, lane: Lane, offset: i64) -> Verdict {
+        self.reached(lane, offset);
+        self.protocol.judge(lane, offset)
+    }
+
+    /// Takes note that no record of `lane` before `offset` is to come.
+    pub fn reached(&mut self, lane: Lane, offset: i64) {
+        self.protocol.reached(lane, offset);
+        self.settle(lane);
+    }
+
+    /// Takes the record that was judged to be live, or to be replayed.
+    ///
+    /// # Errors
+    /// Why a live record is no event.
+    pub fn take(
+        &mut self,
+        lane: Lane,
+        offset: i64,
+        verdict: Verdict,
+        value: &[u8],
+        wall_us: i64,
+    ) -> Result<(), String> {
+        let outcome = match verdict {
+            Verdict::Live => self.engine.feed(lane.0, lane.1, value, wall_us),
+            Verdict::Replay => {
+                self.engine.replay(lane, value, wall_us);
+                Ok(())
+            }
+            Verdict::Hold | Verdict::Skip => return Ok(()),
+        };
+        self.pass(lane, offset);
+        outcome
+    }
+
+    /// Passes over a record that changes no state, as one that cannot be read at all.
+    pub fn pass(&mut self, lane: Lane, offset: i64) {
+        self.protocol.handled(lane, offset);
+        self.settle(lane);
+    }
+
+    /// Looks for idle partitions, and remembers which watermarks moved: these.
+    pub fn tick(&mut self, wall_us: i64) -> Vec<(Lane, EventTime)> {
+        if !self.is_live() {
+            return Vec::new();
+        }
+        self.engine.tick(wall_us);
+        let advances = self.engine.take_advances();
+        for (lane, to) in &advances {
+            self.protocol.advanced(*lane, *to);
+        }
+        advances
+    }
+
+    /// True if nothing can be committed before a snapshot.
+    #[must_use]
+    pub fn needs_snapshot(&self) -> bool {
+        self.protocol.needs_snapshot()
+    }
+
+    /// Writes a snapshot of every lane, for the next commit to name. Nothing happens while lanes are
+    /// replayed.
+    ///
+    /// # Errors
+    /// If one cannot be written. What was written before is named by nobody.
+    pub fn snapshot(&mut self) -> Result<(), KeepError> {
+        if !self.is_live() {
+            return Ok(());
+        }
+        self.rounds += 1;
+        let unique = format!("{}-{}", self.instance, self.rounds);
+        let name = |lane: &Lane| {
+            let position = self.protocol.position(*lane).unwrap_or_default();
+            (*lane, Snapshots::name(position, &unique))
+        };
+        let names: BTreeMap<Lane, String> = self.folders.keys().map(name).collect();
+        let mut led: Option<Stream> = None;
+        for (lane, name) in &names {
+            // The first lane of a stream holds what is put together from all of them.
+            let leads = led.replace(lane.0) != Some(lane.0);
+            let members = leads.then(|| self.members(lane.0, |lane| names.get(&lane)));
+            let folder = &self.folders[lane];
+            let bytes = self
+                .bytes(*lane, members)
+                .map_err(|source| unusable(folder, name, source))?;
+            self.snapshots.put(folder, name, bytes)?;
+        }
+        for (lane, name) in names {
+            self.protocol.snapshot_taken(lane, name);
+        }
+        Ok(())
+    }
+
+    /// What to commit together with the outputs so far.
+    #[must_use]
+    pub fn commits(&self) -> Vec<LaneCommit> {
+        self.protocol.commits()
+    }
+
+    /// Takes note that these were committed.
+    pub fn committed(&mut self, commits: &[LaneCommit]) {
+        self.protocol.committed(commits);
+    }
+
+    /// Deletes what a lane needs no more, given the text that a stable read has just found beside its
+    /// committed offset. Nothing is deleted if that names a snapshot of somebody else.
+    ///
+    /// # Errors
+    /// If the store refuses.
+    pub fn clean(&mut self, lane: Lane, metadata: &str) -> Result<usize, KeepError> {
+        let named = metadata.parse::<Mark>().ok().and_then(|mark| mark.snapshot);
+        let (Some(named), Some(folder)) = (named, self.folders.get(&lane)) else {
+            return Ok(0);
+        };
+        if !named.ends_with(&format!("-{}-{}", self.instance, self.rounds)) {
+            return Ok(0);
+        }
+        let before = self.predecessors.insert(lane, named.clone());
+        match before {
+            Some(before) if before != named => Ok(self.snapshots.clean(folder, &named, &before)?),
+            _ => Ok(0),
+        }
+    }
+
+    fn load(
+        &mut self,
+        of: &Assigned,
+        name: &str,
+        marks: &BTreeMap<Lane, Mark>,
+        wall_us: i64,
+    ) -> Result<(), KeepError> {
+        let bytes = self.snapshots.get(&of.folder, name)?;
+        let now = self.members(of.lane.0, |lane| marks.get(&lane)?.snapshot.as_ref());
+        let mut read = || {
+            let mut reader = Reader::open(&bytes, self.settings)?;
+            let members: Option<Members> = reader.get()?;
+            self.engine.load(of.lane, &mut reader, wall_us)?;
+            match members {
+                Some(members) if members == now => {
+                    self.engine.load_merged(of.lane.0, &mut reader)?;
+                }
+                Some(_) => {
+                    // A partition came or went: the others' parts are where we cannot get at them.
+                    tracing::warn!(
+                        stream = of.lane.0.name(),
+                        "partitions are spread anew; what is counted over all of them starts afresh"
+                    );
+                    return Ok(());
+                }
+                None => {}
+            }
+            reader.end()
+        };
+        read().map_err(|source| unusable(&of.folder, name, source))
+    }
+
+    fn bytes(&self, lane: Lane, members: Option<Members>) -> Result<Vec<u8>, SavedError> {
+        let mut writer = Writer::default();
+        writer.put(&members)?;
+        self.engine.save(lane, &mut writer)?;
+        if members.is_some() {
+            self.engine.save_merged(lane.0, &mut writer)?;
+        }
+        Ok(writer.seal(self.settings))
+    }
+
+    /// The lanes of a stream, each with the snapshot that it has; empty for none.
+    fn members<'a>(&self, stream: Stream, name: impl Fn(Lane) -> Option<&'a String>) -> Members {
+        let of_stream = self.folders.iter().filter(|(lane, _)| lane.0 == stream);
+        of_stream
+            .map(|(lane, folder)| (folder.clone(), name(*lane).cloned().unwrap_or_default()))
+            .collect()
+    }
+
+    /// Repeats the advances that are due where the lane is.
+    fn settle(&mut self, lane: Lane) {
+        let Some(position) = self.protocol.position(lane) else {
+            return;
+        };
+        while let Some(to) = self.protocol.due(lane, position) {
+            self.engine.replay_advance(lane, to);
+        }
+    }
+}
+
+fn mark_of(of: &Assigned) -> Result<Mark, KeepError> {
+    if of.metadata.is_empty() {
+        return Ok(Mark {
+            snapshot: None,
+            offset: of.offset,
+            advances: Vec::new(),
+        });
+    }
+    of.metadata.parse().map_err(|source| KeepError::Mark {
+        folder: of.folder.clone(),
+        source,
+    })
+}
+
+fn unusable(folder: &str, name: &str, source: SavedError) -> KeepError {
+    KeepError::Snapshot {
+        folder: folder.to_owned(),
+        name: name.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests;

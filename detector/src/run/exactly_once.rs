@@ -1,0 +1,429 @@
+//! The loop that delivers exactly once: the keeper between a consumer and a transactional producer.
+//!
+//! A transaction is begun with the first output and committed with everything that was read by then.
+//! What an abort, an assignment and a start have in common is one path, [`Exact::restore`]: read the
+//! stable committed offsets, load the snapshots, read from there.
+
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use floodmark_contracts::{clock::Clock, stream::Stream, subject::SubjectFacts};
+use floodmark_kafka::{
+    Admin, Batch, ClientSettings, PartitionOffset, TopicPartition,
+    consumer::{Event, Message, StartOffset},
+};
+
+use super::{
+    BATCH, DetectError, LONGEST_WAIT, PATIENCE, PROGRESS_EVERY_US, Progress, facts_of, poll,
+};
+use crate::{
+    engine::Lane,
+    exactly_once::{Assigned, Keeper, Verdict},
+    finding::Output,
+    schemas::Schemas,
+    sink::{DeadLetter, Sink, TRANSACTION_TIMEOUT},
+    source::Source,
+};
+
+/// The detector with its state kept.
+pub(super) struct Exact<'a> {
+    pub(super) keeper: Keeper,
+    pub(super) schemas: Schemas,
+    pub(super) sink: Sink,
+    pub(super) source: Source,
+    pub(super) client: ClientSettings,
+    pub(super) group: String,
+    pub(super) lanes: BTreeMap<Lane, TopicPartition>,
+    /// Lanes that wait for others to be replayed, and the record that each goes on with.
+    pub(super) held: BTreeMap<Lane, i64>,
+    /// For standard output, once the transaction is committed.
+    pub(super) lines: Vec<Output>,
+    pub(super) commit_every_us: i64,
+    pub(super) snapshot_every_us: i64,
+    pub(super) next_snapshot_us: i64,
+    /// Records whose schema we cannot read; the engine never saw them.
+    pub(super) unreadable: u64,
+    pub(super) clock: &'a dyn Clock,
+    pub(super) stdout: &'a mut dyn Write,
+    pub(super) progress: &'a mut dyn FnMut(Progress),
+}
+
+impl Exact<'_> {
+    /// Works until told to stop, then takes a snapshot and commits.
+    pub(super) fn run(mut self, stop: &AtomicBool) -> Result<SubjectFacts, DetectError> {
+        self.work(stop)?;
+        self.emit()?;
+        self.next_snapshot_us = i64::MIN;
+        self.commit()?;
+        let facts = facts_of(self.keeper.engine.counts(), self.unreadable, &self.sink);
+        self.source.consumer.close()?;
+        Ok(facts)
+    }
+
+    fn work(&mut self, stop: &AtomicBool) -> Result<(), DetectError> {
+        let mut batch = Batch::with_capacity(BATCH);
+        let wait = Duration::from_micros(self.commit_every_us.unsigned_abs()).min(LONGEST_WAIT);
+        let (mut next_commit, mut next_progress) = (i64::MIN, i64::MIN);
+        let mut caught_up = false;
+        self.next_snapshot_us = self.clock.monotonic_us() + self.snapshot_every_us;
+        while !stop.load(Ordering::Relaxed) {
+            poll(&mut self.source.consumer, &mut batch, wait, self.clock)?;
+            self.feed(&batch)?;
+            for event in batch.events() {
+                self.handle(event)?;
+            }
+            self.release()?;
+            let now_us = self.clock.monotonic_us();
+            for (lane, to) in self.keeper.tick(now_us) {
+                tracing::debug!(?lane, to = to.0, "an idle partition is taken along");
+            }
+            self.emit()?;
+            if now_us >= next_commit {
+                self.commit()?;
+                next_commit = now_us.saturating_add(self.commit_every_us);
+            }
+            if now_us >= next_progress {
+                self.report();
+                next_progress = now_us + PROGRESS_EVERY_US;
+            }
+            let is_caught_up = self.keeper.is_live() && self.source.is_caught_up();
+            if is_caught_up && !std::mem::replace(&mut caught_up, is_caught_up) {
+                self.commit()?;
+                (self.progress)(Progress::CaughtUp);
+            }
+            caught_up = is_caught_up;
+        }
+        Ok(())
+    }
+
+    fn feed(&mut self, batch: &Batch) -> Result<(), DetectError> {
+        let now_us = self.clock.monotonic_us();
+        for message in batch.messages() {
+            let Some((stream, number, topic)) = self.source.place_of(&message) else {
+                continue;
+            };
+            let (lane, topic) = ((stream, number), topic.to_owned());
+            if self.held.contains_key(&lane) {
+                continue;
+            }
+            let verdict = self.keeper.judge(lane, message.offset());
+            match verdict {
+                Verdict::Skip => continue,
+                Verdict::Hold => self.hold(lane, message.offset())?,
+                Verdict::Live | Verdict::Replay => {
+                    self.take(lane, &topic, verdict, &message, now_us)?;
+                    self.source.handled(&message);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        lane: Lane,
+        topic: &str,
+        verdict: Verdict,
+        message: &Message<'_>,
+        now_us: i64,
+    ) -> Result<(), DetectError> {
+        let value = message.payload().unwrap_or_default();
+        let mut outcome = Ok(());
+        if lane.0 == Stream::Banking {
+            outcome = self
+                .schemas
+                .admit(value, self.clock)
+                .map_err(|source| DetectError::Registry { source })?;
+        }
+        let readable = outcome.is_ok();
+        if readable {
+            outcome = self
+                .keeper
+                .take(lane, message.offset(), verdict, value, now_us);
+        } else {
+            self.keeper.pass(lane, message.offset());
+        }
+        let Err(reason) = outcome else {
+            return Ok(());
+        };
+        if verdict == Verdict::Replay {
+            // Its copy is in the topic of dead letters already.
+            return Ok(());
+        }
+        self.unreadable += u64::from(!readable);
+        let letter = DeadLetter {
+            topic,
+            partition: message.partition(),
+            offset: message.offset(),
+            key: message.key(),
+            value: message.payload(),
+            reason: &reason,
+        };
+        self.sink.begin()?;
+        self.sink.bury(letter, self.clock)
+    }
+
+    /// Stops a lane that is ahead of others that are still replayed.
+    fn hold(&mut self, lane: Lane, offset: i64) -> Result<(), DetectError> {
+        self.held.insert(lane, offset);
+        if let Some(partition) = self.lanes.get(&lane) {
+            self.source
+                .consumer
+                .pause(std::slice::from_ref(partition))?;
+        }
+        Ok(())
+    }
+
+    /// Goes on with what was held, once everything has been replayed.
+    fn release(&mut self) -> Result<(), DetectError> {
+        if !self.keeper.is_live() {
+            return Ok(());
+        }
+        for (stream, number) in self.source.at_end() {
+            self.keeper.engine.reached_end(stream, number);
+        }
+        if self.held.is_empty() {
+            return Ok(());
+        }
+        let held = std::mem::take(&mut self.held);
+        let places: Vec<(TopicPartition, StartOffset)> = held
+            .iter()
+            .filter_map(|(lane, at)| Some((self.lanes.get(lane)?.clone(), StartOffset::At(*at))))
+            .collect();
+        let partitions: Vec<TopicPartition> = places.iter().map(|place| place.0.clone()).collect();
+        self.source.consumer.seek(&places, PATIENCE)?;
+        self.source.consumer.resume(&partitions)?;
+        Ok(())
+    }
+
+    fn handle(&mut self, event: &Event) -> Result<(), DetectError> {
+        match event {
+            Event::Assigned { partitions } => {
+                let before: Vec<TopicPartition> = self.lanes.values().cloned().collect();
+                self.emit()?;
+                self.commit()?;
+                self.source.assign(partitions);
+                for partition in partitions {
+                    if let Some(lane) = self.source.lane_of(partition) {
+                        self.lanes.insert(lane, partition.clone());
+                    }
+                }
+                let starts = self.restore()?;
+                self.source.consumer.accept(&starts, PATIENCE)?;
+                self.go_back(&starts, &before)?;
+                let partitions = self.source.n_assigned();
+                (self.progress)(Progress::Assigned { partitions });
+            }
+            Event::Revoked { partitions, lost } => self.revoke(partitions, *lost)?,
+            Event::EndOfPartition { partition, offset } => {
+                let held = |lane: &Lane| self.held.contains_key(lane);
+                if let Some(lane) = self.source.lane_of(partition).filter(|lane| !held(lane))
+                    && self.source.reached_end(partition, *offset).is_some()
+                {
+                    self.keeper.reached(lane, *offset);
+                }
+            }
+            Event::DataLost { partition, detail } => {
+                tracing::warn!(%partition, detail, "records are gone; going on at the oldest one");
+                let start = [(partition.clone(), StartOffset::Beginning)];
+                self.source.consumer.seek(&start, PATIENCE)?;
+            }
+            Event::Error {
+                partition,
+                code,
+                detail,
+            } => {
+                tracing::warn!(?partition, ?code, detail, "the consumer reports an error");
+            }
+            other => tracing::debug!(?other, "the consumer reports something else"),
+        }
+        Ok(())
+    }
+
+    /// Commits for what it loses, if it still may, and drops all state: what stays is taken on again
+    /// with the next assignment.
+    fn revoke(&mut self, partitions: &[TopicPartition], lost: bool) -> Result<(), DetectError> {
+        self.emit()?;
+        if lost {
+            self.give_up()?;
+        } else {
+            self.commit()?;
+        }
+        let stays: Vec<TopicPartition> = {
+            self.source.revoke(partitions);
+            self.lanes
+                .retain(|_, partition| !partitions.contains(partition));
+            self.lanes.values().cloned().collect()
+        };
+        self.keeper.drop_all();
+        self.held.clear();
+        if stays.is_empty() {
+            return Ok(());
+        }
+        let starts = self.restore()?;
+        self.go_back(&starts, &stays)
+    }
+
+    /// Takes all lanes on as their stable committed offsets say; gives where to read each from.
+    fn restore(&mut self) -> Result<Vec<(TopicPartition, StartOffset)>, DetectError> {
+        self.held.clear();
+        let partitions: Vec<TopicPartition> = self.lanes.values().cloned().collect();
+        let committed = if partitions.is_empty() {
+            Vec::new()
+        } else {
+            self.stable(&partitions)?
+        };
+        let mut assigned = Vec::new();
+        for (lane, partition) in &self.lanes {
+            let found = committed
+                .iter()
+                .find(|at| at.topic_partition() == *partition);
+            let offset = match found {
+                Some(at) => at.offset,
+                None => oldest(&self.client, partition)?,
+            };
+            assigned.push(Assigned {
+                lane: *lane,
+                folder: self.folder(partition),
+                offset,
+                metadata: found.and_then(|at| at.metadata.clone()).unwrap_or_default(),
+            });
+        }
+        let starts = self.keeper.restore(&assigned, self.clock.monotonic_us())?;
+        Ok(starts
+            .into_iter()
+            .filter_map(|(lane, at)| Some((self.lanes.get(&lane)?.clone(), StartOffset::At(at))))
+            .collect())
+    }
+
+    /// Reads these partitions, which it has been reading, from other places.
+    fn go_back(
+        &mut self,
+        starts: &[(TopicPartition, StartOffset)],
+        which: &[TopicPartition],
+    ) -> Result<(), DetectError> {
+        let places: Vec<(TopicPartition, StartOffset)> = starts
+            .iter()
+            .filter(|(partition, _)| which.contains(partition))
+            .cloned()
+            .collect();
+        if places.is_empty() {
+            return Ok(());
+        }
+        self.source.went_back(which);
+        self.source.consumer.seek(&places, PATIENCE)?;
+        Ok(self.source.consumer.resume(which)?)
+    }
+
+    /// The group's committed offsets; the broker does not answer while a transaction is undecided, for
+    /// as long as that may take.
+    fn stable(&self, partitions: &[TopicPartition]) -> Result<Vec<PartitionOffset>, DetectError> {
+        let patience = PATIENCE + TRANSACTION_TIMEOUT;
+        Ok(self.source.consumer.committed(partitions, patience)?)
+    }
+
+    fn folder(&self, partition: &TopicPartition) -> String {
+        format!("{}/{}/{}", self.group, partition.topic, partition.partition)
+    }
+
+    /// Hands the engine's outputs to the producer, within a transaction.
+    fn emit(&mut self) -> Result<(), DetectError> {
+        let outputs = self.keeper.engine.take(self.clock.now());
+        if outputs.is_empty() {
+            return Ok(());
+        }
+        self.sink.begin()?;
+        let is_line = |output: &Output| matches!(output, Output::Line(_));
+        let (lines, records) = outputs.into_iter().partition(is_line);
+        self.lines.extend::<Vec<Output>>(lines);
+        self.sink.write(records, self.clock, self.stdout)
+    }
+
+    /// Commits output and offsets together, or starts over from what is committed.
+    fn commit(&mut self) -> Result<(), DetectError> {
+        if !self.keeper.is_live() {
+            return Ok(());
+        }
+        let now_us = self.clock.monotonic_us();
+        let snapshot = now_us >= self.next_snapshot_us || self.keeper.needs_snapshot();
+        if snapshot {
+            self.keeper.snapshot()?;
+            self.next_snapshot_us = now_us.saturating_add(self.snapshot_every_us);
+        }
+        let commits = self.keeper.commits();
+        if commits.is_empty() {
+            return Ok(());
+        }
+        let offsets: Vec<PartitionOffset> = commits
+            .iter()
+            .filter_map(|commit| {
+                let partition = self.lanes.get(&commit.lane)?;
+                let at = PartitionOffset::new(&partition.topic, partition.partition, commit.offset);
+                Some(at.with_metadata(commit.mark.to_string()))
+            })
+            .collect();
+        if !self
+            .sink
+            .commit(&offsets, &self.source.consumer, self.clock)?
+        {
+            return self.start_over();
+        }
+        self.keeper.committed(&commits);
+        let lines = std::mem::take(&mut self.lines);
+        self.sink.write(lines, self.clock, self.stdout)?;
+        if snapshot {
+            self.clean()?;
+        }
+        Ok(())
+    }
+
+    /// After an abort: everything since the last commit is done again.
+    fn start_over(&mut self) -> Result<(), DetectError> {
+        tracing::warn!("a transaction was aborted; going back to what is committed");
+        self.lines.clear();
+        let all: Vec<TopicPartition> = self.lanes.values().cloned().collect();
+        let starts = self.restore()?;
+        self.go_back(&starts, &all)
+    }
+
+    fn give_up(&mut self) -> Result<(), DetectError> {
+        self.lines.clear();
+        self.sink.abort(self.clock)
+    }
+
+    /// Deletes the snapshots that are needed no more.
+    fn clean(&mut self) -> Result<(), DetectError> {
+        let partitions: Vec<TopicPartition> = self.lanes.values().cloned().collect();
+        for at in self.stable(&partitions)? {
+            let Some(lane) = self.source.lane_of(&at.topic_partition()) else {
+                continue;
+            };
+            let text = at.metadata.unwrap_or_default();
+            if let Err(error) = self.keeper.clean(lane, &text) {
+                // An object too many does no harm, and the next one goes with it.
+                tracing::warn!(%error, "old snapshots cannot be deleted");
+            }
+        }
+        Ok(())
+    }
+
+    fn report(&mut self) {
+        let counts = self.keeper.engine.counts();
+        let consumed = counts.map(|(_, counts)| counts.consumed).sum();
+        (self.progress)(Progress::Position {
+            consumed,
+            alerts: self.sink.alerts(),
+        });
+    }
+}
+
+/// Where a partition begins that the group has never committed for.
+fn oldest(client: &ClientSettings, partition: &TopicPartition) -> Result<i64, DetectError> {
+    let marks = Admin::new(client, PATIENCE)?.watermarks(&[&partition.topic])?;
+    let found = marks.iter().find(|mark| mark.partition == *partition);
+    Ok(found.map_or(0, |mark| mark.low))
+}
