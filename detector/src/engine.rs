@@ -12,9 +12,9 @@ use crate::{
     enrichment::EnrichmentStore,
     finding::Output,
     pipelines::{
-        banking::{AddressMerger, Banking, Lookups},
+        banking::{Banking, BankingMerger, Lookups},
         clickstream::{Clickstream, PageMerger},
-        sensors::{NoMerger, Sensors},
+        sensors::{GroupMerger, NoMerger, Sensors},
     },
     places::Places,
     rules::impossible_navigation::Links,
@@ -270,13 +270,14 @@ fn bundled_job(
             let logic = move || Banking::new(lookups.clone(), lateness_ms);
             Box::new(Job::new(
                 time,
-                move || AddressMerger::new(lateness_ms),
+                move || BankingMerger::new(lateness_ms),
                 logic,
             ))
         }
         Stream::Sensors => {
             let settings = settings.clone();
-            Box::new(Job::new(time, || NoMerger, move || Sensors::new(&settings)))
+            let logic = move || Sensors::new(&settings);
+            Box::new(Job::new(time, GroupMerger::new, logic))
         }
     }
 }

@@ -49,35 +49,27 @@ impl Places {
     }
 }
 
-/// A place and when it was taken, saved by the country's code.
+/// A country, saved by its code.
 pub(crate) mod by_code {
-    use floodmark_contracts::{
-        clock::EventTime,
-        geo::{Country, country},
-    };
+    use floodmark_contracts::geo::{Country, country};
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-    type Place = Option<(&'static Country, EventTime)>;
-
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde hands fields over by reference"
+    )]
     pub(crate) fn serialize<S: Serializer>(
-        place: &Place,
+        place: &&'static Country,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        place
-            .map(|(country, seen)| (country.code, seen))
-            .serialize(serializer)
+        place.code.serialize(serializer)
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<Place, D::Error> {
-        let Some((code, seen)) = Option::<(String, EventTime)>::deserialize(deserializer)? else {
-            return Ok(None);
-        };
-        match country(&code) {
-            Some(country) => Ok(Some((country, seen))),
-            None => Err(D::Error::custom(format!("`{code}` is no country's code"))),
-        }
+    ) -> Result<&'static Country, D::Error> {
+        let code = String::deserialize(deserializer)?;
+        country(&code).ok_or_else(|| D::Error::custom(format!("`{code}` is no country's code")))
     }
 }
 

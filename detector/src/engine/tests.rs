@@ -69,6 +69,7 @@ impl Workload {
         workload.clicks();
         workload.banking();
         workload.sensors();
+        workload.group();
         workload.events.sort_by_key(|event| event.arrival);
         workload
     }
@@ -89,7 +90,8 @@ impl Workload {
             let at = START + self.draw.below(LENGTH);
             let user = format!("user-{}", self.draw.below(150));
             let page = PAGES[usize::try_from(self.draw.below(5)).unwrap()];
-            self.click(at, &user, page, clickstream::event_type::PAGE_VIEW, i);
+            let from = (i % 10 == 0).then_some("https://search.example/");
+            self.click_from(from, at, &user, page, clickstream::event_type::PAGE_VIEW, i);
         }
         for i in 0..400 {
             let at = START + 600_000 + self.draw.below(60_000);
@@ -99,6 +101,12 @@ impl Workload {
                 ("/blog", clickstream::event_type::ERROR)
             };
             self.click(at, &format!("visitor-{i}"), page, what, 5000 + i);
+        }
+        for i in 0..30 {
+            let at = START + 480_000 + i * 1500;
+            let what = clickstream::event_type::PAGE_VIEW;
+            let (from, visitor) = (Some("https://spam.example/"), format!("spam-{i}"));
+            self.click_from(from, at, &visitor, "/contact", what, 9200 + i);
         }
         for i in 0..60 {
             let what = clickstream::event_type::PAGE_VIEW;
@@ -113,6 +121,18 @@ impl Workload {
     }
 
     fn click(&mut self, at: i64, user: &str, page: &str, event_type: &str, id: i64) {
+        self.click_from(None, at, user, page, event_type, id);
+    }
+
+    fn click_from(
+        &mut self,
+        referrer: Option<&str>,
+        at: i64,
+        user: &str,
+        page: &str,
+        event_type: &str,
+        id: i64,
+    ) {
         let mut value = Vec::new();
         ClickEvent {
             event_id: format!("click-{id}").into(),
@@ -124,7 +144,7 @@ impl Workload {
             ip_address: "192.0.2.1".into(),
             country: "DE".into(),
             device_type: "mobile".into(),
-            referrer: None,
+            referrer: referrer.map(Into::into),
         }
         .encode(&mut value);
         self.push(Stream::Clickstream, at, user, value);
@@ -141,7 +161,8 @@ impl Workload {
                 [usize::try_from(self.draw.below(3)).unwrap()];
             let address = &addresses[usize::try_from(if far { i % 3 } else { user % 3 }).unwrap()];
             let latency = if self.draw.below(20) == 0 { 5 } else { 200 };
-            let device = if far {
+            // Half of those who are far away have the customer's device, the others their own.
+            let device = if far && i % 2 == 0 {
                 format!("fp-{i}")
             } else {
                 format!("fp-{user}")
@@ -167,6 +188,33 @@ impl Workload {
                 200,
                 "fp-bad",
                 9000 + i,
+            );
+        }
+        for i in 0..6 {
+            let at = START + 300_000 + i * 40_000;
+            let (user, home) = (format!("account-{}", 200 + i), addresses[0].as_str());
+            self.bank(
+                at,
+                &user,
+                what::LOGIN_SUCCESS,
+                home,
+                200,
+                "fp-mule",
+                9600 + i,
+            );
+        }
+        for i in 0..8 {
+            let at = START + 200_000 + i * 60_000;
+            let address = format!("84.128.0.{}", 10 + i);
+            let (user, device) = ("account-300", "fp-guess");
+            self.bank(
+                at,
+                user,
+                what::LOGIN_FAILED,
+                &address,
+                200,
+                device,
+                9700 + i,
             );
         }
         for i in 0..8 {
@@ -221,6 +269,22 @@ impl Workload {
                 };
                 let at = START + i * 2000 + self.draw.below(50);
                 self.reading(at, &format!("sensor-{sensor}"), value);
+            }
+        }
+    }
+
+    /// A group that is off by little for two minutes.
+    fn group(&mut self) {
+        for sensor in 1..=8 {
+            for i in 0..LENGTH / 2000 {
+                let off = if (14..16).contains(&(i * 2000 / 60_000)) {
+                    5.0
+                } else {
+                    0.0
+                };
+                let noise = self.draw.below(400) as f64 / 100.0;
+                let at = START + i * 2000 + self.draw.below(50);
+                self.reading(at, &format!("unit_{sensor}"), 50.0 + noise + off);
             }
         }
     }
@@ -348,21 +412,25 @@ fn golden(seed: u64) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_workload_has_every_kind_that_there_is_a_rule_for() {
+fn the_workload_has_the_kinds_that_depend_on_order_and_partitions() {
     let golden = golden(1);
     let kinds = [
         Kind::TrafficSpike,
         Kind::Bot,
         Kind::ImpossibleNavigation,
         Kind::ErrorBurst,
+        Kind::ReferrerSpam,
         Kind::CredentialStuffing,
         Kind::AccountTakeover,
         Kind::ImpossibleTravel,
         Kind::MachineSpeedInput,
+        Kind::MuleDevice,
+        Kind::SlowBruteForce,
         Kind::SensorSpike,
         Kind::LevelShift,
         Kind::StuckValue,
         Kind::DropOut,
+        Kind::GroupFailure,
     ];
     for kind in kinds {
         let name = format!("\"kind\":\"{kind}\"");

@@ -1,7 +1,9 @@
-//! Banking: takeovers, journeys and typing speed per account, failed logins per address.
+//! Banking: takeovers, journeys, failures and typing per account, logins per address and per device.
 //!
-//! The topic is keyed by account holder. Addresses are shared between accounts, so their counts are
-//! put together by the merger.
+//! The topic is keyed by account holder. Addresses and devices are shared between accounts, so what they
+//! do is put together by the merger.
+
+mod merger;
 
 use std::sync::Arc;
 
@@ -14,6 +16,7 @@ use floodmark_contracts::{
     },
     geo::Country,
     key::KeyType,
+    kind::Kind,
 };
 use serde::{Deserialize, Serialize};
 
@@ -29,12 +32,18 @@ use crate::{
         credential_stuffing::{self, Logins},
         impossible_travel::ImpossibleTravel,
         machine_speed_input::MachineSpeedInput,
+        mule_device::{self, DeviceLogins},
+        replayed_input::{self, ReplayedInput},
+        session_hijack::SessionHijack,
+        slow_brute_force::SlowBruteForce,
     },
     runtime::{
-        Emit, KeyedState, Logic, MergedWindows, Merger, Once, Reader, Saved, SavedError, Window,
-        WindowSpec, Windows, Writer, merge::Accepted, plausible,
+        Emit, KeyedState, Logic, Reader, Saved, SavedError, Window, WindowSpec, Windows, Writer,
+        plausible,
     },
 };
+
+pub(crate) use merger::BankingMerger;
 
 /// A session's state is kept this long after its last event.
 const SESSION_TTL_MS: i64 = 30 * 60_000;
@@ -48,6 +57,8 @@ pub struct BankingEvent {
     text: Packed<5>,
     action: Action,
     latency_ms: i32,
+    /// Hash of what was typed, where that is new each time.
+    input: Option<u64>,
 }
 
 const ID: usize = 0;
@@ -62,11 +73,18 @@ enum Action {
     Failed,
     Login,
     PayeeChange,
+    Input,
     Other,
 }
 
-/// An address's part of a window.
-pub type AddressPart = (Window, String, Logins);
+/// A partition's part of a window.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum BankingPart {
+    /// Of an address.
+    Address(Window, String, Logins),
+    /// Of a device.
+    Device(Window, String, DeviceLogins),
+}
 
 /// What banking logic looks things up in, shared by all partitions.
 #[derive(Debug)]
@@ -84,18 +102,22 @@ pub struct Banking {
     accounts: KeyedState<Arc<str>, Account>,
     sessions: KeyedState<Arc<str>, Session>,
     logins: Windows<String, Logins>,
+    devices: Windows<String, DeviceLogins>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Account {
     history: AccountHistory,
     travel: ImpossibleTravel,
+    guessing: SlowBruteForce,
+    replay: ReplayedInput,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Session {
     known: bool,
     takeover: AccountTakeover,
+    hijack: SessionHijack,
     speed: MachineSpeedInput,
     travelled: bool,
     /// What was looked up last, so that it is not looked up again; no state.
@@ -107,12 +129,13 @@ impl Banking {
     /// Logic without state. Windows take events for `lateness_ms` after they closed.
     #[must_use]
     pub fn new(lookups: Arc<Lookups>, lateness_ms: i64) -> Self {
-        let spec = WindowSpec::tumbling(credential_stuffing::WINDOW_MS);
+        let devices = WindowSpec::tumbling(mule_device::WINDOW_MS);
         Self {
             lookups,
             accounts: KeyedState::new(ACCOUNT_TTL_MS),
             sessions: KeyedState::new(SESSION_TTL_MS),
-            logins: Windows::new(spec, lateness_ms),
+            logins: Windows::new(credential_stuffing::windows(), lateness_ms),
+            devices: Windows::new(devices, lateness_ms),
         }
     }
 
@@ -121,16 +144,19 @@ impl Banking {
         let account = hash(event.text.get(USER));
         let address = event.text.get(ADDRESS);
         match event.action {
-            Action::Failed => self.logins.pane(at, address).fail(account),
-            Action::Login => self.logins.pane(at, address).succeed(account),
+            Action::Failed => self.logins.pane(at, address).fail(at, account),
+            Action::Login => {
+                self.logins.pane(at, address).succeed(account);
+                self.devices.pane(at, event.text.get(DEVICE)).add(account);
+            }
             _ => return false,
         }
         true
     }
 
-    /// The rules that need the account's history. Events before a login tell nothing about the
-    /// customer: anyone can open the login page or mistype a password.
-    fn judge(&mut self, at: EventTime, event: &BankingEvent) -> [Option<Finding>; 2] {
+    /// The rules over the account's visits. Events before a login tell nothing about the customer: anyone
+    /// can open the login page or mistype a password.
+    fn judge_visit(&mut self, at: EventTime, event: &BankingEvent) -> [Option<Finding>; 2] {
         let Self {
             lookups,
             accounts,
@@ -146,9 +172,8 @@ impl Banking {
         let address_hash = hash(address);
         if !session.known {
             session.known = true;
-            if account.history.session(hash(device), address_hash) {
-                session.takeover.strange_since = Some(at);
-            }
+            let novelty = account.history.session(hash(device), address_hash);
+            session.takeover.begin(at, novelty);
         }
         let mut takeover = None;
         if event.action == Action::PayeeChange {
@@ -170,16 +195,44 @@ impl Banking {
             let nearest = |of: &Country| lookups.places.nearest(of);
             travel = account
                 .travel
-                .event(at, country, nearest, event.text.get(ID));
+                .event(at, hash(device), country, nearest, event.text.get(ID));
             session.travelled = travel.is_some();
         }
         [takeover, travel]
+    }
+
+    /// The rules over what the session itself shows.
+    fn judge_session(&mut self, at: EventTime, event: &BankingEvent) -> [Option<Finding>; 2] {
+        let id = event.text.get(ID);
+        let (device, address) = (hash(event.text.get(DEVICE)), hash(event.text.get(ADDRESS)));
+        let session = self.sessions.at(event.text.get(SESSION), at);
+        let hijack = session.hijack.event(at, device, address, id);
+        let mut speed = session.speed.event(at, event.latency_ms, id);
+        if speed.is_none() && event.action == Action::Input {
+            speed = session.speed.field(at, event.latency_ms, id);
+        }
+        [hijack, speed]
+    }
+
+    /// The rules over single events of the account, whatever session they are in.
+    fn judge_account(&mut self, at: EventTime, event: &BankingEvent) -> Option<Finding> {
+        let (id, user) = (event.text.get(ID), event.text.get(USER));
+        if event.action == Action::Failed {
+            let address = hash(event.text.get(ADDRESS));
+            return self.accounts.at(user, at).guessing.failure(at, address, id);
+        }
+        let input = event.input?;
+        let session = hash(event.text.get(SESSION));
+        self.accounts
+            .at(user, at)
+            .replay
+            .input(at, input, session, id)
     }
 }
 
 impl Logic for Banking {
     type Event = BankingEvent;
-    type Partial = AddressPart;
+    type Partial = BankingPart;
     type Output = Output;
 
     fn decode(&mut self, value: &[u8]) -> Result<(EventTime, BankingEvent), String> {
@@ -191,8 +244,14 @@ impl Logic for Banking {
             event_type::LOGIN_FAILED => Action::Failed,
             event_type::LOGIN_SUCCESS => Action::Login,
             event_type::PAYEE_CHANGE => Action::PayeeChange,
+            event_type::FIELD_INPUT => Action::Input,
             _ => Action::Other,
         };
+        let input = event
+            .input_hash
+            .filter(|_| action == Action::Input)
+            .filter(|_| replayed_input::is_new_each_time(event.element_id))
+            .map(hash);
         let texts = [
             event.event_id,
             event.user_id,
@@ -208,25 +267,29 @@ impl Logic for Banking {
                         text,
                         action,
                         latency_ms: event.latency_ms,
+                        input,
                     },
                 )
             })
             .ok_or_else(|| "the event's texts are longer than 64 KiB".to_owned())
     }
 
-    fn event(&mut self, at: EventTime, event: BankingEvent, emit: &mut Emit<AddressPart, Output>) {
+    fn event(&mut self, at: EventTime, event: BankingEvent, emit: &mut Emit<BankingPart, Output>) {
         self.count(at, &event);
-        let [takeover, travel] = self.judge(at, &event);
-        let id = event.text.get(ID);
-        let session = self.sessions.at(event.text.get(SESSION), at);
-        let speed = session.speed.event(at, event.latency_ms, id);
-        for finding in [takeover, travel, speed].into_iter().flatten() {
-            // Sessions may be named by anyone: a comma in one would break the line.
-            let session_id = event.text.get(SESSION).replace([',', '\n', '\r'], "_");
-            emit.outputs.push(Output::Flag(FraudFlag {
-                session_id,
-                score: finding.score,
-            }));
+        let [takeover, travel] = self.judge_visit(at, &event);
+        let [hijack, speed] = self.judge_session(at, &event);
+        let account = self.judge_account(at, &event);
+        let found = [takeover, travel, hijack, speed, account];
+        for finding in found.into_iter().flatten() {
+            // Flags are about sessions; guessing spreads over many.
+            if finding.kind != Some(Kind::SlowBruteForce) {
+                // Sessions may be named by anyone: a comma in one would break the line.
+                let session_id = event.text.get(SESSION).replace([',', '\n', '\r'], "_");
+                emit.outputs.push(Output::Flag(FraudFlag {
+                    session_id,
+                    score: finding.score,
+                }));
+            }
             emit.outputs
                 .push(alert(finding, KeyType::User, event.text.get(USER)));
         }
@@ -236,25 +299,37 @@ impl Logic for Banking {
         &mut self,
         at: EventTime,
         event: BankingEvent,
-        emit: &mut Emit<AddressPart, Output>,
+        emit: &mut Emit<BankingPart, Output>,
     ) {
         // Sessions have moved on; counts can still be put right.
         if self.count(at, &event) {
-            self.logins.correct(
-                at,
-                &event.text.get(ADDRESS).to_owned(),
-                |window, address, parts| {
-                    emit.partials
-                        .push((window, address.clone(), parts.merged()));
-                },
-            );
+            let partials = &mut emit.partials;
+            let address = event.text.get(ADDRESS).to_owned();
+            self.logins.correct(at, &address, |window, address, parts| {
+                partials.push(BankingPart::Address(
+                    window,
+                    address.clone(),
+                    parts.merged(),
+                ));
+            });
+            let device = event.text.get(DEVICE).to_owned();
+            self.devices.correct(at, &device, |window, device, parts| {
+                partials.push(BankingPart::Device(window, device.clone(), parts.merged()));
+            });
         }
     }
 
-    fn advance(&mut self, to: EventTime, emit: &mut Emit<AddressPart, Output>) {
+    fn advance(&mut self, to: EventTime, emit: &mut Emit<BankingPart, Output>) {
+        let partials = &mut emit.partials;
         self.logins.close(to, |window, address, parts| {
-            emit.partials
-                .push((window, address.clone(), parts.merged()));
+            partials.push(BankingPart::Address(
+                window,
+                address.clone(),
+                parts.merged(),
+            ));
+        });
+        self.devices.close(to, |window, device, parts| {
+            partials.push(BankingPart::Device(window, device.clone(), parts.merged()));
         });
         self.sessions.sweep(to);
         self.accounts.sweep(to);
@@ -263,94 +338,17 @@ impl Logic for Banking {
 
 impl Saved for Banking {
     fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&(&self.accounts, &self.sessions, &self.logins))
+        to.put(&(&self.accounts, &self.sessions, &self.logins, &self.devices))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
-        (self.accounts, self.sessions, self.logins) = from.get()?;
+        (self.accounts, self.sessions, self.logins, self.devices) = from.get()?;
         Ok(())
     }
 }
 
 fn hash(text: &str) -> u64 {
     Fnv::new().text(text).short()
-}
-
-/// Puts the addresses' windows together. A correction can only add failed accounts, so a window is
-/// looked at when it closes and again with every correction.
-#[derive(Debug)]
-pub struct AddressMerger {
-    windows: MergedWindows<String, Logins>,
-    found: Once<String>,
-    lateness_ms: i64,
-}
-
-impl AddressMerger {
-    /// A merger without state.
-    #[must_use]
-    pub fn new(lateness_ms: i64) -> Self {
-        Self {
-            windows: MergedWindows::new(lateness_ms),
-            found: Once::default(),
-            lateness_ms,
-        }
-    }
-}
-
-impl Merger for AddressMerger {
-    type Partial = AddressPart;
-    type Output = Output;
-
-    fn accept(&mut self, source: i32, part: AddressPart, out: &mut Vec<Output>) -> bool {
-        let (window, address, logins) = part;
-        match self.windows.put(source, window, address.clone(), logins) {
-            Accepted::Waiting => true,
-            Accepted::TooLate => false,
-            Accepted::Corrected(logins) => {
-                look(&mut self.found, window, &address, &logins, out);
-                true
-            }
-        }
-    }
-
-    fn advance(&mut self, to: EventTime, out: &mut Vec<Output>) {
-        let Self {
-            windows,
-            found,
-            lateness_ms,
-        } = self;
-        windows.close(to, |window, addresses| {
-            for (address, logins) in addresses {
-                look(found, window, &address, &logins, out);
-            }
-        });
-        found.forget(to.plus_ms(-*lateness_ms));
-    }
-}
-
-impl Saved for AddressMerger {
-    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&(&self.windows, &self.found))
-    }
-
-    fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
-        (self.windows, self.found) = from.get()?;
-        Ok(())
-    }
-}
-
-fn look(
-    found: &mut Once<String>,
-    window: Window,
-    address: &str,
-    logins: &Logins,
-    out: &mut Vec<Output>,
-) {
-    if let Some(finding) = credential_stuffing::window(window, logins)
-        && found.first(window.end, address.to_owned())
-    {
-        out.push(alert(finding, KeyType::Ip, address));
-    }
 }
 
 #[cfg(test)]

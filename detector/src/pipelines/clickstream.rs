@@ -1,9 +1,9 @@
-//! Clickstream: paths and beats per session, five-minute windows per user, one-minute counts per page.
+//! Clickstream: paths, beats, places and clicks per session, five-minute windows per user, one-minute counts per page.
 //!
 //! The topic is keyed by user, so that users and their sessions are whole within a partition. Pages
 //! are not: their counts are put together by the merger.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use floodmark_contracts::{
     clock::EventTime,
@@ -14,16 +14,21 @@ use serde::{Deserialize, Serialize};
 
 use super::alert;
 use crate::{
-    finding::Output,
+    finding::{Finding, Output},
+    hash::Fnv,
     pack::Packed,
     rules::{
         bot::{self, Bot, UserWindow},
+        click_fraud::ClickFraud,
+        geo_hop::GeoHop,
         impossible_navigation::{ImpossibleNavigation, Links},
+        inhuman_speed::InhumanSpeed,
         page_counts::{self, PageCount, PageRules},
+        referrer_spam::{self, Landings, ReferrerSpam},
     },
     runtime::{
-        Emit, KeyedState, Logic, MergedWindows, Merger, Once, Reader, Saved, SavedError, Window,
-        WindowSpec, Windows, Writer, merge::Accepted, plausible, window::Parts,
+        Aggregate, Emit, KeyedState, Logic, MergedWindows, Merger, Once, Reader, Saved, SavedError,
+        Window, WindowSpec, Windows, Writer, merge::Accepted, plausible, window::Parts,
     },
 };
 
@@ -33,7 +38,8 @@ const SESSION_TTL_MS: i64 = 30 * 60_000;
 /// An event that waits for its turn.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Click {
-    text: Packed<4>,
+    text: Packed<6>,
+    address: u64,
     action: Action,
 }
 
@@ -41,16 +47,26 @@ const ID: usize = 0;
 const USER: usize = 1;
 const SESSION: usize = 2;
 const PAGE: usize = 3;
+const COUNTRY: usize = 4;
+const REFERRER: usize = 5;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Action {
     View,
+    Click,
+    Add,
     Error,
     Other,
 }
 
-/// A page's part of a minute.
-pub type PagePart = (Window, String, PageCount);
+/// A partition's part of a minute.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum ClickPart {
+    /// Of a page.
+    Page(Window, String, PageCount),
+    /// Of a page and a referrer's site.
+    Referrer(Window, (String, String), Landings),
+}
 
 /// Logic of one partition.
 #[derive(Debug)]
@@ -60,13 +76,30 @@ pub struct Clickstream {
     users: Windows<String, UserWindow>,
     users_found: Once<String>,
     pages: Windows<String, PageCount>,
+    referrers: Windows<(String, String), Landings>,
     lateness_ms: i64,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Session {
     bot: Bot,
+    speed: InhumanSpeed,
     path: ImpossibleNavigation,
+    place: GeoHop,
+    clicks: ClickFraud,
+    stage: Stage,
+}
+
+/// How far a visit has got.
+#[derive(Debug, Default, Serialize, Deserialize)]
+enum Stage {
+    /// Nothing was seen of it.
+    #[default]
+    New,
+    /// One event, on this page.
+    Landed(Box<str>),
+    /// More than one.
+    Onward,
 }
 
 impl Clickstream {
@@ -81,6 +114,7 @@ impl Clickstream {
             users: Windows::new(users, lateness_ms),
             users_found: Once::default(),
             pages: Windows::new(pages, lateness_ms),
+            referrers: Windows::new(pages, lateness_ms),
             lateness_ms,
         }
     }
@@ -98,14 +132,42 @@ impl Clickstream {
                 page.visits = page.visits.saturating_add(1);
                 user.views = user.views.saturating_add(1);
             }
-            Action::Other => page.visits = page.visits.saturating_add(1),
+            Action::Click | Action::Add | Action::Other => {
+                page.visits = page.visits.saturating_add(1);
+                if click.action == Action::Add {
+                    page.adds = page.adds.saturating_add(1);
+                }
+            }
+        }
+    }
+
+    /// Counts where visits begin, and that they go on. Only of events in order.
+    fn count_stage(&mut self, at: EventTime, click: &Click) {
+        let session = self.sessions.at(click.text.get(SESSION), at);
+        let path = click.text.get(PAGE);
+        match std::mem::replace(&mut session.stage, Stage::Onward) {
+            Stage::New if click.action == Action::Error => {}
+            Stage::New => {
+                session.stage = Stage::Landed(path.into());
+                let page = self.pages.pane(at, path);
+                page.landings = page.landings.saturating_add(1);
+                if let Some(site) = referrer_spam::site(click.text.get(REFERRER)) {
+                    let key = (path.to_owned(), site.to_owned());
+                    self.referrers.pane(at, &key).merge(&Landings(1));
+                }
+            }
+            Stage::Landed(first) => {
+                let page = self.pages.pane(at, &*first);
+                page.onward = page.onward.saturating_add(1);
+            }
+            Stage::Onward => {}
         }
     }
 }
 
 impl Logic for Clickstream {
     type Event = Click;
-    type Partial = PagePart;
+    type Partial = ClickPart;
     type Output = Output;
 
     fn decode(&mut self, value: &[u8]) -> Result<(EventTime, Click), String> {
@@ -113,6 +175,8 @@ impl Logic for Clickstream {
         let at = plausible(event.timestamp)?;
         let action = match &*event.event_type {
             event_type::PAGE_VIEW => Action::View,
+            event_type::CLICK => Action::Click,
+            event_type::ADD_TO_CART => Action::Add,
             event_type::ERROR => Action::Error,
             _ => Action::Other,
         };
@@ -121,33 +185,51 @@ impl Logic for Clickstream {
             &event.user_id,
             &event.session_id,
             &event.page_url,
+            &event.country,
+            event.referrer.as_deref().unwrap_or_default(),
         ])
-        .map(|text| (at, Click { text, action }))
+        .map(|text| {
+            let address = hash(&event.ip_address);
+            let click = Click {
+                text,
+                address,
+                action,
+            };
+            (at, click)
+        })
         .ok_or_else(|| "the event's texts are longer than 64 KiB".to_owned())
     }
 
-    fn event(&mut self, at: EventTime, click: Click, emit: &mut Emit<PagePart, Output>) {
+    fn event(&mut self, at: EventTime, click: Click, emit: &mut Emit<ClickPart, Output>) {
         self.count(at, &click);
+        self.count_stage(at, &click);
         let (id, user) = (click.text.get(ID), click.text.get(USER));
-        let page = self.links.page(click.text.get(PAGE));
+        let path = click.text.get(PAGE);
+        let page = self.links.page(path);
         let session = self.sessions.at(click.text.get(SESSION), at);
         let found = [
             session.bot.event(at, id),
+            session.speed.event(at, id),
             session.path.event(&self.links, at, page, id),
+            session
+                .place
+                .event(at, click.text.get(COUNTRY), click.address, id),
+            clicks(&mut session.clicks, at, click.action, hash(path), id),
         ];
         for finding in found.into_iter().flatten() {
             emit.outputs.push(alert(finding, KeyType::User, user));
         }
     }
 
-    fn late_event(&mut self, at: EventTime, click: Click, emit: &mut Emit<PagePart, Output>) {
+    fn late_event(&mut self, at: EventTime, click: Click, emit: &mut Emit<ClickPart, Output>) {
         // Sessions have moved on; counts can still be put right.
         self.count(at, &click);
         self.pages.correct(
             at,
             &click.text.get(PAGE).to_owned(),
             |window, page, parts| {
-                emit.partials.push((window, page.clone(), parts.merged()));
+                emit.partials
+                    .push(ClickPart::Page(window, page.clone(), parts.merged()));
             },
         );
         let Self {
@@ -162,9 +244,14 @@ impl Logic for Clickstream {
         );
     }
 
-    fn advance(&mut self, to: EventTime, emit: &mut Emit<PagePart, Output>) {
+    fn advance(&mut self, to: EventTime, emit: &mut Emit<ClickPart, Output>) {
+        let partials = &mut emit.partials;
+        self.referrers.close(to, |window, key, parts| {
+            partials.push(ClickPart::Referrer(window, key.clone(), parts.merged()));
+        });
         self.pages.close(to, |window, page, parts| {
-            emit.partials.push((window, page.clone(), parts.merged()));
+            emit.partials
+                .push(ClickPart::Page(window, page.clone(), parts.merged()));
         });
         let Self {
             users, users_found, ..
@@ -179,13 +266,33 @@ impl Logic for Clickstream {
 
 impl Saved for Clickstream {
     fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&(&self.sessions, &self.users, &self.users_found, &self.pages))
+        to.put(&(&self.sessions, &self.users, &self.users_found))?;
+        to.put(&(&self.pages, &self.referrers))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
-        (self.sessions, self.users, self.users_found, self.pages) = from.get()?;
+        (self.sessions, self.users, self.users_found) = from.get()?;
+        (self.pages, self.referrers) = from.get()?;
         Ok(())
     }
+}
+
+fn clicks(
+    rule: &mut ClickFraud,
+    at: EventTime,
+    action: Action,
+    page: u64,
+    event_id: &str,
+) -> Option<Finding> {
+    if action == Action::Click {
+        return rule.click(at, page, event_id);
+    }
+    rule.opened(page);
+    None
+}
+
+fn hash(text: &str) -> u64 {
+    Fnv::new().text(text).short()
 }
 
 fn close_user(
@@ -193,7 +300,7 @@ fn close_user(
     window: Window,
     user: &str,
     parts: &Parts<'_, String, UserWindow>,
-    emit: &mut Emit<PagePart, Output>,
+    emit: &mut Emit<ClickPart, Output>,
 ) {
     if let Some(finding) = bot::user_window(window, &parts.merged())
         && found.first(window.end, user.to_owned())
@@ -207,7 +314,9 @@ fn close_user(
 #[derive(Debug)]
 pub struct PageMerger {
     windows: MergedWindows<String, PageCount>,
+    referrers: MergedWindows<(String, String), Landings>,
     rules: PageRules,
+    spam: ReferrerSpam,
     lateness_ms: i64,
 }
 
@@ -217,29 +326,50 @@ impl PageMerger {
     pub fn new(lateness_ms: i64) -> Self {
         Self {
             windows: MergedWindows::new(0),
+            referrers: MergedWindows::new(0),
             rules: PageRules::default(),
+            spam: ReferrerSpam::default(),
             lateness_ms,
         }
     }
 }
 
 impl Merger for PageMerger {
-    type Partial = PagePart;
+    type Partial = ClickPart;
     type Output = Output;
 
-    fn accept(&mut self, source: i32, part: PagePart, _: &mut Vec<Output>) -> bool {
-        let (window, page, count) = part;
-        self.windows.put(source, window, page, count) != Accepted::TooLate
+    fn accept(&mut self, source: i32, part: ClickPart, _: &mut Vec<Output>) -> bool {
+        match part {
+            ClickPart::Page(window, page, count) => {
+                self.windows.put(source, window, page, count) != Accepted::TooLate
+            }
+            ClickPart::Referrer(window, key, landings) => {
+                self.referrers.put(source, window, key, landings) != Accepted::TooLate
+            }
+        }
     }
 
     fn advance(&mut self, to: EventTime, out: &mut Vec<Output>) {
         let Self {
             windows,
+            referrers,
             rules,
+            spam,
             lateness_ms,
         } = self;
-        windows.close(to.plus_ms(-*lateness_ms), |window, counts| {
-            for (page, finding) in rules.minute(window, &counts) {
+        let to = to.plus_ms(-*lateness_ms);
+        // What spam explains is no spike, so referrers come first.
+        let mut explained: BTreeMap<Window, BTreeMap<String, u32>> = BTreeMap::new();
+        referrers.close(to, |window, counts| {
+            for (page, visits, finding) in spam.minute(window, &counts) {
+                out.push(alert(finding, KeyType::Page, &page));
+                let pages = explained.entry(window).or_default();
+                *pages.entry(page).or_default() += visits;
+            }
+        });
+        windows.close(to, |window, counts| {
+            let explained = explained.remove(&window).unwrap_or_default();
+            for (page, finding) in rules.minute(window, &counts, &explained) {
                 out.push(alert(finding, KeyType::Page, &page));
             }
         });
@@ -248,11 +378,11 @@ impl Merger for PageMerger {
 
 impl Saved for PageMerger {
     fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&(&self.windows, &self.rules))
+        to.put(&(&self.windows, &self.referrers, &self.rules, &self.spam))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
-        (self.windows, self.rules) = from.get()?;
+        (self.windows, self.referrers, self.rules, self.spam) = from.get()?;
         Ok(())
     }
 }

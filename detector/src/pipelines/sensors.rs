@@ -1,6 +1,7 @@
 //! Sensors: the window rule of the field's demos, and rules that learn each sensor's ways.
 //!
-//! The topic is keyed by sensor, so that everything is decided within a partition; nothing is merged.
+//! The topic is keyed by sensor, so that nearly everything is decided within a partition. Groups of sensors
+//! lie in several; what their sensors' minutes show is put together by the merger.
 
 use std::sync::Arc;
 
@@ -13,18 +14,24 @@ use serde::{Deserialize, Serialize};
 
 use super::alert;
 use crate::{
-    finding::Output,
+    finding::{Finding, Output},
     rules::{
+        drift::Drift,
         drop_out::{DropOut, Look},
+        group_failure::{self, GroupFailure, LastMinutes, Steps},
         level_shift::LevelShift,
+        lone_reading::LoneReading,
+        noise_burst::NoiseBurst,
         sensor_level::SensorLevel,
+        sensor_season::{MINUTE_MS, SensorSeason},
         sensor_spike,
         sensor_window::{self, Readings},
         stuck_value::StuckValue,
     },
     runtime::{
-        Deadlines, Emit, KeyedState, Logic, Merger, Once, Reader, Saved, SavedError, Window,
-        Windows, Writer, keyed::Slot, plausible, window::Parts,
+        Aggregate, Deadlines, Emit, KeyedState, Logic, MergedWindows, Merger, Once, Reader, Saved,
+        SavedError, Window, WindowSpec, Windows, Writer, keyed::Slot, merge::Accepted, plausible,
+        window::Parts,
     },
     settings::Settings,
 };
@@ -40,6 +47,9 @@ pub struct Reading {
     value: f64,
 }
 
+/// What sensors of a group showed in the minute before a window.
+pub type GroupPart = (Window, String, Steps);
+
 /// Logic of one partition.
 #[derive(Debug)]
 pub struct Sensors {
@@ -47,6 +57,7 @@ pub struct Sensors {
     deadlines: Deadlines<Slot>,
     windows: Windows<Slot, Readings>,
     reported: Once<Slot>,
+    groups: Windows<String, Steps>,
     keep_ms: i64,
     deviation: f64,
     print: bool,
@@ -57,8 +68,45 @@ struct Sensor {
     last: Option<EventTime>,
     level: SensorLevel,
     shift: LevelShift,
+    lone: LoneReading,
     stuck: StuckValue,
     drop_out: DropOut,
+    noise: NoiseBurst,
+    season: SensorSeason,
+    drift: Drift,
+    last_minutes: LastMinutes,
+    /// Start of the last whole minute, and the step in it, until they have gone to the merger.
+    step: Option<(EventTime, f64)>,
+}
+
+impl Sensor {
+    /// What the rules over single readings find, with the time of the reading that each is about.
+    fn judge(&mut self, at: EventTime, value: f64) -> [Option<(EventTime, Finding)>; 5] {
+        let now = |finding| Some((at, finding));
+        let stuck = self.stuck.reading(at, value).and_then(now);
+        if sensor_spike::is_spike(&self.level, value) {
+            self.lone.reported();
+            let spike = sensor_spike::finding(&self.level, at, value);
+            return [now(spike), stuck, None, None, None];
+        }
+        let usual = self.noise.usual();
+        let mut lone = usual.and_then(|noise| self.lone.reading(&self.level, noise, at, value));
+        let expected = self.season.expected(at);
+        let mut shift = self.shift.reading(&mut self.level, expected, at, value);
+        self.level.learn(at, value);
+        let noise = self.noise.reading(at, value);
+        if self.noise.is_loud() {
+            (lone, shift) = (None, None);
+        }
+        let minute = usual.and_then(|noise| self.season.reading(at, value, noise));
+        self.step = minute.and_then(|minute| {
+            let step = self.last_minutes.step(minute)?;
+            Some((minute.start, step))
+        });
+        let drift = minute.and_then(|minute| self.drift.minute(minute));
+        let [shift, noise, drift] = [shift, noise, drift].map(|found| found.and_then(now));
+        [stuck, lone, shift, noise, drift]
+    }
 }
 
 impl Sensors {
@@ -71,6 +119,7 @@ impl Sensors {
             deadlines: Deadlines::default(),
             windows: Windows::new(settings.sensor_window, settings.time.lateness_ms),
             reported: Once::default(),
+            groups: Windows::new(WindowSpec::tumbling(MINUTE_MS), 0),
             keep_ms,
             deviation: settings.sensor_deviation,
             print: settings.print_anomalies,
@@ -134,7 +183,7 @@ struct Report<'a> {
 
 impl Logic for Sensors {
     type Event = Reading;
-    type Partial = ();
+    type Partial = GroupPart;
     type Output = Output;
 
     fn decode(&mut self, value: &[u8]) -> Result<(EventTime, Reading), String> {
@@ -150,7 +199,7 @@ impl Logic for Sensors {
         ))
     }
 
-    fn event(&mut self, at: EventTime, reading: Reading, emit: &mut Emit<(), Output>) {
+    fn event(&mut self, at: EventTime, reading: Reading, emit: &mut Emit<GroupPart, Output>) {
         let Reading {
             sensor: slot,
             value,
@@ -164,21 +213,19 @@ impl Logic for Sensors {
         if let Some(deadline) = sensor.drop_out.reading(at) {
             self.deadlines.set(deadline, slot);
         }
-        let mut found = [None, None, sensor.stuck.reading(at, value)];
-        if sensor_spike::is_spike(&sensor.level, value) {
-            found[0] = Some(sensor_spike::finding(&sensor.level, at, value));
-        } else {
-            found[1] = sensor.shift.reading(&mut sensor.level, at, value);
-            sensor.level.learn(at, value);
+        let found = sensor.judge(at, value);
+        let step = sensor.step.take();
+        let name = self.sensors.key(slot);
+        if let Some((window, group, steps)) = step.and_then(|step| group_part(name, at, step)) {
+            self.groups.pane(window.start, &group).merge(&steps);
         }
-        for finding in found.into_iter().flatten() {
-            let name = self.sensors.key(slot);
-            let finding = finding.event(reading_id(name, at));
+        for (of, finding) in found.into_iter().flatten() {
+            let finding = finding.event(reading_id(name, of));
             emit.outputs.push(alert(finding, KeyType::Sensor, name));
         }
     }
 
-    fn late_event(&mut self, at: EventTime, reading: Reading, emit: &mut Emit<(), Output>) {
+    fn late_event(&mut self, at: EventTime, reading: Reading, emit: &mut Emit<GroupPart, Output>) {
         // The rules over single readings have moved on; windows can still be put right.
         let slot = reading.sensor;
         let pane = self.windows.pane(at, &slot);
@@ -192,11 +239,15 @@ impl Logic for Sensors {
         });
     }
 
-    fn advance(&mut self, to: EventTime, emit: &mut Emit<(), Output>) {
+    fn advance(&mut self, to: EventTime, emit: &mut Emit<GroupPart, Output>) {
         self.look(to, &mut emit.outputs);
         let (windows, mut report) = self.windows_and_report();
         windows.close(to, |window, slot, parts| {
             Self::report(&mut report, window, *slot, &parts, &mut emit.outputs);
+        });
+        let partials = &mut emit.partials;
+        self.groups.close(to, |window, group, parts| {
+            partials.push((window, group.clone(), parts.merged()));
         });
         self.reported.forget(to.plus_ms(-self.keep_ms));
         self.sensors.sweep(to);
@@ -210,11 +261,84 @@ impl Saved for Sensors {
             &self.deadlines,
             &self.windows,
             &self.reported,
+            &self.groups,
         ))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
-        (self.sensors, self.deadlines, self.windows, self.reported) = from.get()?;
+        (
+            self.sensors,
+            self.deadlines,
+            self.windows,
+            self.reported,
+            self.groups,
+        ) = from.get()?;
+        Ok(())
+    }
+}
+
+/// A sensor's part of its group's window, which is the minute of the reading at `at`: the minute before is whole
+/// only then, and a part must come before its window closes.
+fn group_part(sensor: &str, at: EventTime, (minute, step): (EventTime, f64)) -> Option<GroupPart> {
+    let start = EventTime(at.0.div_euclid(MINUTE_MS) * MINUTE_MS);
+    if minute.plus_ms(MINUTE_MS) != start {
+        return None;
+    }
+    let (group, number) = group_failure::group_of(sensor)?;
+    let window = Window {
+        start,
+        end: start.plus_ms(MINUTE_MS),
+    };
+    Some((window, group, Steps::of(number, step)))
+}
+
+/// Puts groups together, each of whose sensors is in one partition.
+#[derive(Debug)]
+pub struct GroupMerger {
+    windows: MergedWindows<String, Steps>,
+    rule: GroupFailure,
+}
+
+impl GroupMerger {
+    /// A merger without state.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            windows: MergedWindows::new(0),
+            rule: GroupFailure::default(),
+        }
+    }
+}
+
+impl Merger for GroupMerger {
+    type Partial = GroupPart;
+    type Output = Output;
+
+    fn accept(&mut self, source: i32, part: GroupPart, _: &mut Vec<Output>) -> bool {
+        let (window, group, steps) = part;
+        self.windows.put(source, window, group, steps) != Accepted::TooLate
+    }
+
+    fn advance(&mut self, to: EventTime, out: &mut Vec<Output>) {
+        let Self { windows, rule } = self;
+        windows.close(to, |window, groups| {
+            for (group, steps) in groups {
+                if let Some(finding) = rule.window(window, &group, &steps) {
+                    out.push(alert(finding, KeyType::Group, &group));
+                }
+            }
+            rule.sweep(window.end);
+        });
+    }
+}
+
+impl Saved for GroupMerger {
+    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
+        to.put(&(&self.windows, &self.rule))
+    }
+
+    fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
+        (self.windows, self.rule) = from.get()?;
         Ok(())
     }
 }

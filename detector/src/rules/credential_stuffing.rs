@@ -1,23 +1,26 @@
 //! Failed logins on many accounts from one address.
 //!
-//! Counted in one-minute windows per address. People fail too, but on one account each, and they
+//! Counted per address over three minutes, anew each minute in which an attempt failed. People fail too, but on one account each, and they
 //! succeed: an office or a mobile network that fails on several accounts logs in on many more.
 
 use std::collections::BTreeSet;
 
-use floodmark_contracts::kind::Kind;
+use floodmark_contracts::{clock::EventTime, kind::Kind};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     finding::Finding,
-    runtime::{Aggregate, Window},
+    runtime::{Aggregate, Window, WindowSpec},
 };
 
-/// Length of the windows: an attack makes 20 attempts in one, ordinary addresses one or two in five.
-pub const WINDOW_MS: i64 = 60_000;
+/// Length of the windows, and the distance between them. An attack that goes slowly makes six attempts in
+/// two minutes, which then lie in one window whole; one that goes fast is seen after a minute.
+const WINDOW_MS: i64 = 180_000;
+const SLIDE_MS: i64 = 60_000;
 
-/// Accounts with a failed login from one address in a minute.
-const LEAST_ACCOUNTS: usize = 6;
+/// Accounts with a failed login from one address in a window, where ordinary addresses have one or
+/// two.
+const LEAST_ACCOUNTS: usize = 4;
 
 /// Accounts that fail per account that logs in. At an office it is one in ten.
 const FAILED_PER_SUCCESS: usize = 2;
@@ -31,11 +34,14 @@ pub struct Logins {
     failed: BTreeSet<u64>,
     succeeded: BTreeSet<u64>,
     attempts: u32,
+    /// Times of the first and the last failed login.
+    span: Option<(EventTime, EventTime)>,
 }
 
 impl Logins {
     /// Adds a failed login on the account with this hash.
-    pub fn fail(&mut self, account: u64) {
+    pub fn fail(&mut self, at: EventTime, account: u64) {
+        self.stretch((at, at));
         self.attempts = self.attempts.saturating_add(1);
         add(&mut self.failed, account);
     }
@@ -44,11 +50,19 @@ impl Logins {
     pub fn succeed(&mut self, account: u64) {
         add(&mut self.succeeded, account);
     }
+
+    fn stretch(&mut self, (from, to): (EventTime, EventTime)) {
+        let (first, last) = self.span.unwrap_or((from, to));
+        self.span = Some((first.min(from), last.max(to)));
+    }
 }
 
 impl Aggregate for Logins {
     fn merge(&mut self, other: &Self) {
         self.attempts = self.attempts.saturating_add(other.attempts);
+        if let Some(span) = other.span {
+            self.stretch(span);
+        }
         other
             .failed
             .iter()
@@ -68,6 +82,12 @@ fn add(accounts: &mut BTreeSet<u64>, account: u64) {
     }
 }
 
+/// The windows that addresses are counted in.
+#[must_use]
+pub fn windows() -> WindowSpec {
+    WindowSpec::sliding(WINDOW_MS, SLIDE_MS).unwrap_or(WindowSpec::tumbling(WINDOW_MS))
+}
+
 /// Looks at an address's window.
 #[must_use]
 pub fn window(window: Window, logins: &Logins) -> Option<Finding> {
@@ -76,29 +96,27 @@ pub fn window(window: Window, logins: &Logins) -> Option<Finding> {
     let only_failed = logins.failed.difference(&logins.succeeded).count();
     let suspicious =
         only_failed >= LEAST_ACCOUNTS && only_failed >= FAILED_PER_SUCCESS * logins.succeeded.len();
-    suspicious.then(|| {
-        Finding::between(
-            "ip-logins",
-            Kind::CredentialStuffing,
-            window.start,
-            window.end,
-        )
-        .score(1.0 - LEAST_ACCOUNTS as f64 / (2.0 * only_failed as f64))
-        .evidence("accounts_failed", failed)
-        .evidence("accounts_succeeded", logins.succeeded.len())
-        .evidence("attempts", logins.attempts)
-    })
+    let (first, last) = logins.span.filter(|_| suspicious)?;
+    // An attack that has ended was reported by the windows before.
+    if window.end.since(last) > SLIDE_MS {
+        return None;
+    }
+    Some(
+        Finding::between("ip-logins", Kind::CredentialStuffing, first, window.end)
+            .score(1.0 - LEAST_ACCOUNTS as f64 / (2.0 * only_failed as f64))
+            .evidence("accounts_failed", failed)
+            .evidence("accounts_succeeded", logins.succeeded.len())
+            .evidence("attempts", logins.attempts),
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use floodmark_contracts::clock::EventTime;
-
     use super::*;
 
     fn logins(failed: std::ops::Range<u64>, succeeded: std::ops::Range<u64>) -> Logins {
         let mut logins = Logins::default();
-        failed.for_each(|account| logins.fail(account));
+        failed.for_each(|account| logins.fail(EventTime(WINDOW_MS - 1), account));
         succeeded.for_each(|account| logins.succeed(account));
         logins
     }
@@ -114,15 +132,22 @@ mod tests {
     #[test]
     fn many_accounts_that_only_fail_are_stuffing() {
         check(&logins(0..20, 0..0), true);
-        check(&logins(0..6, 0..0), true);
+        check(&logins(0..4, 0..0), true);
+    }
+
+    #[test]
+    fn an_attack_that_has_ended_is_not_reported_again() {
+        let mut ended = Logins::default();
+        (0..20).for_each(|account| ended.fail(EventTime(WINDOW_MS - SLIDE_MS - 1), account));
+        check(&ended, false);
     }
 
     #[test]
     fn offices_and_forgetful_people_are_not() {
-        check(&logins(0..5, 0..0), false);
+        check(&logins(0..3, 0..0), false);
         check(&logins(0..8, 0..80), false);
         let mut forgetful = Logins::default();
-        (0..30).for_each(|_| forgetful.fail(7));
+        (0..30).for_each(|_| forgetful.fail(EventTime(WINDOW_MS - 1), 7));
         check(&forgetful, false);
     }
 

@@ -1,16 +1,19 @@
-//! One-minute counts per page, and the two rules over them: a traffic spike and an error burst.
+//! One-minute counts per page, and the rules over them: traffic spikes, error bursts, filled carts, and
+//! payments that go nowhere.
 //!
-//! ```text
-//! expected(page) = share(page) * events of all pages in the minute
-//! share(page)    = median over the page's last ordinary minutes of  count / events of all pages
-//! ```
-//! Counting shares keeps both rules quiet when the whole site gets busier.
+//! A spike is counted in visits of one event: sessions that begin at the page, less those that go on
+//! from there. Whoever comes for a sale, or to fill a cart, goes on.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use floodmark_contracts::{clock::EventTime, kind::Kind};
 use serde::{Deserialize, Serialize};
 
+use super::{
+    cart_abandonment::CartAbandonment,
+    funnel_drop_off::{CONFIRMATION, FunnelDropOff, PAYMENT},
+    usual_share::UsualShare,
+};
 use crate::{
     finding::{Finding, two_decimals},
     runtime::{Aggregate, Window},
@@ -19,30 +22,23 @@ use crate::{
 /// Length of the windows: people count visits by the minute, and a spike lasts two.
 pub const WINDOW_MS: i64 = 60_000;
 
-/// Minutes that a page's share is the median of.
-const HISTORY: usize = 15;
-
-/// Minutes before a share is believed. The first minute is often cut, so it takes one more to be
-/// outvoted.
-const WARM_UP: usize = 2;
-
-/// Visits more than expected that make a spike, as a multiple of the expected ones and at least.
-/// A spike has three times more in a whole minute, and 60 at least: half of that is well clear of
-/// chance and of a page's usual ups and downs.
-const EXTRA_SHARE: f64 = 1.5;
-const LEAST_EXTRA: f64 = 30.0;
+/// Visits of one event more than expected that make a spike, as a multiple of the expected ones and
+/// at least. The weakest spikes have 30 more in a whole minute.
+const EXTRA_SHARE: f64 = 1.0;
+const LEAST_EXTRA: f64 = 20.0;
 
 /// Standard deviations of a Poisson count that the extra visits must exceed as well.
 const EXTRA_DEVIATIONS: f64 = 6.0;
 
-/// Errors in a minute that make a burst, and their share of the page's events. One event in a
-/// hundred is an error at usual times: a page needs 1200 a minute for twelve errors by chance, and
-/// then they are far below the share.
-const LEAST_ERRORS: u32 = 12;
-const ERROR_SHARE: f64 = 0.15;
+/// Minutes that errors are counted over, and errors and their share of the page's events that make a burst.
+/// One event in a hundred is an error at usual times: a page with 120 events in three minutes has nine
+/// by chance once in 100,000 minutes, and a busier one needs more.
+const ERROR_MINUTES: usize = 3;
+const LEAST_ERRORS: u32 = 9;
+const ERROR_SHARE: f64 = 0.06;
 
-/// After this many minutes without a rest a spike is the page's new usual.
-const LONGEST_SPIKE: u32 = 10;
+/// Errors in the last of these minutes: a burst that has ended is not reported again.
+const LEAST_LAST_ERRORS: u32 = 3;
 
 /// A page's history is dropped after this many minutes without a visit.
 const FORGET_MS: i64 = 60 * WINDOW_MS;
@@ -54,34 +50,52 @@ pub struct PageCount {
     pub visits: u32,
     /// Error events.
     pub errors: u32,
+    /// Sessions that began here, and not with an error.
+    pub landings: u32,
+    /// Sessions that began here, now or earlier, and made their second event.
+    pub onward: u32,
+    /// Products put into the cart.
+    pub adds: u32,
 }
 
 impl Aggregate for PageCount {
     fn merge(&mut self, other: &Self) {
-        self.visits = self.visits.saturating_add(other.visits);
-        self.errors = self.errors.saturating_add(other.errors);
+        for (count, more) in [
+            (&mut self.visits, other.visits),
+            (&mut self.errors, other.errors),
+            (&mut self.landings, other.landings),
+            (&mut self.onward, other.onward),
+            (&mut self.adds, other.adds),
+        ] {
+            *count = count.saturating_add(more);
+        }
     }
 }
 
 /// What is usual for the pages.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct PageRules {
-    pages: HashMap<String, Page>,
+    pages: BTreeMap<String, Page>,
+    funnel: FunnelDropOff,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Page {
-    shares: VecDeque<f64>,
-    spiking: u32,
+    singles: UsualShare,
+    carts: CartAbandonment,
+    /// Errors and events of the last minutes, oldest first.
+    errors: VecDeque<(EventTime, u32, u32)>,
     seen: EventTime,
 }
 
 impl PageRules {
-    /// Takes a whole minute, all its pages in order; what is found, with the page.
+    /// Takes a whole minute, all its pages in order; what is found, with the page. `spam` tells how many of a
+    /// page's visits another rule has explained.
     pub fn minute(
         &mut self,
         window: Window,
         counts: &[(String, PageCount)],
+        spam: &BTreeMap<String, u32>,
     ) -> Vec<(String, Finding)> {
         let mut findings = Vec::new();
         let total: f64 = counts
@@ -89,106 +103,140 @@ impl PageRules {
             .map(|(_, count)| f64::from(count.visits))
             .sum();
         for (path, count) in counts {
-            findings.extend(error_burst(window, *count).map(|found| (path.clone(), found)));
-            if let Some(found) = self.visits(window, path, *count, total) {
-                findings.push((path.clone(), found));
+            if !self.pages.contains_key(path) {
+                self.pages.insert(path.clone(), Page::default());
             }
+            let Some(page) = self.pages.get_mut(path) else {
+                continue;
+            };
+            page.seen = window.end;
+            let explained = spam.get(path).copied().unwrap_or_default();
+            let found = [
+                page.error_burst(window, *count),
+                page.spike(window, *count, explained, total),
+                page.carts.minute(window, *count, total),
+            ];
+            findings.extend(
+                found
+                    .into_iter()
+                    .flatten()
+                    .map(|found| (path.clone(), found)),
+            );
         }
+        let visits = |of: &str| {
+            let page = counts.iter().find(|(page, _)| page == of);
+            // Visits of one event to a page of the funnel are no part of it.
+            page.map_or(0, |(_, count)| {
+                let singles = count.landings.saturating_sub(count.onward);
+                count.visits.saturating_sub(singles)
+            })
+        };
+        let funnel = self
+            .funnel
+            .minute(window, visits(PAYMENT), visits(CONFIRMATION), total);
+        findings.extend(funnel.map(|found| (PAYMENT.to_owned(), found)));
         self.pages
             .retain(|_, page| window.end.since(page.seen) <= FORGET_MS);
         findings
     }
-
-    fn visits(
-        &mut self,
-        window: Window,
-        path: &str,
-        count: PageCount,
-        total: f64,
-    ) -> Option<Finding> {
-        if !self.pages.contains_key(path) {
-            self.pages.insert(path.to_owned(), Page::default());
-        }
-        let page = self.pages.get_mut(path)?;
-        page.seen = window.end;
-        let visits = f64::from(count.visits);
-        let usual = median(&page.shares).filter(|_| page.shares.len() >= WARM_UP);
-        let Some(expected) = usual.map(|share| share * total) else {
-            page.learn(visits, total);
-            return None;
-        };
-        let extra = visits - expected;
-        let found = extra >= LEAST_EXTRA.max(EXTRA_SHARE * expected)
-            && extra >= EXTRA_DEVIATIONS * (expected + 1.0).sqrt();
-        page.spiking = if found { page.spiking + 1 } else { 0 };
-        if !found || page.spiking > LONGEST_SPIKE {
-            page.learn(visits, total);
-        }
-        found.then(|| {
-            Finding::between("page-count", Kind::TrafficSpike, window.start, window.end)
-                .score(extra / visits)
-                .evidence("visits", count.visits)
-                .evidence("expected", two_decimals(expected))
-        })
-    }
 }
 
 impl Page {
-    fn learn(&mut self, visits: f64, total: f64) {
-        if total > 0.0 {
-            self.shares.push_back(visits / total);
-            if self.shares.len() > HISTORY {
-                self.shares.pop_front();
-            }
+    fn spike(
+        &mut self,
+        window: Window,
+        count: PageCount,
+        explained: u32,
+        total: f64,
+    ) -> Option<Finding> {
+        let accounted = count.onward.saturating_add(explained);
+        let visits = count.landings.saturating_sub(accounted);
+        let singles = f64::from(visits);
+        let Some(expected) = self.singles.expected(total) else {
+            self.singles.ordinary(singles, total);
+            return None;
+        };
+        let extra = singles - expected;
+        let found = extra >= LEAST_EXTRA.max(EXTRA_SHARE * expected)
+            && extra >= EXTRA_DEVIATIONS * (expected + 1.0).sqrt();
+        if !found {
+            self.singles.ordinary(singles, total);
+            return None;
         }
+        self.singles.surprising(singles, total);
+        Some(
+            Finding::between("page-count", Kind::TrafficSpike, window.start, window.end)
+                .score(extra / singles)
+                .evidence("visits", visits)
+                .evidence("expected", two_decimals(expected)),
+        )
     }
-}
 
-fn error_burst(window: Window, count: PageCount) -> Option<Finding> {
-    let share = f64::from(count.errors) / f64::from(count.errors.saturating_add(count.visits));
-    (count.errors >= LEAST_ERRORS && share >= ERROR_SHARE).then(|| {
-        Finding::between("page-errors", Kind::ErrorBurst, window.start, window.end)
-            .score(0.5 + share / 2.0)
-            .evidence("errors", count.errors)
-            .evidence("share", two_decimals(share))
-    })
-}
-
-fn median(values: &VecDeque<f64>) -> Option<f64> {
-    let mut sorted: Vec<f64> = values.iter().copied().collect();
-    sorted.sort_by(f64::total_cmp);
-    // The lower of the two middle ones: with two minutes, one of them may hold a spike's start.
-    sorted.get(sorted.len().saturating_sub(1) / 2).copied()
+    fn error_burst(&mut self, window: Window, count: PageCount) -> Option<Finding> {
+        let span_ms = ERROR_MINUTES as i64 * WINDOW_MS;
+        while self
+            .errors
+            .front()
+            .is_some_and(|(start, ..)| window.end.since(*start) > span_ms)
+        {
+            self.errors.pop_front();
+        }
+        let events = count.errors.saturating_add(count.visits);
+        self.errors.push_back((window.start, count.errors, events));
+        let sums = |(errors, events): (u32, u32), (_, e, n): &(EventTime, u32, u32)| {
+            (errors.saturating_add(*e), events.saturating_add(*n))
+        };
+        let (errors, events) = self.errors.iter().fold((0, 0), sums);
+        let share = f64::from(errors) / f64::from(events.max(1));
+        if errors < LEAST_ERRORS || share < ERROR_SHARE || count.errors < LEAST_LAST_ERRORS {
+            return None;
+        }
+        Some(
+            Finding::between("page-errors", Kind::ErrorBurst, window.start, window.end)
+                .score(0.5 + share / 2.0)
+                .evidence("errors", errors)
+                .evidence("share", two_decimals(share)),
+        )
+    }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn count(visits: u32, errors: u32) -> PageCount {
-        PageCount { visits, errors }
+    /// The minute of this number.
+    pub(in super::super) fn minute(number: i64) -> Window {
+        let start = EventTime(number * WINDOW_MS);
+        Window {
+            start,
+            end: start.plus_ms(WINDOW_MS),
+        }
     }
 
-    /// Minutes of visits to one page among 2000 visits elsewhere; the minutes found.
-    fn spikes(visits: &[u32], elsewhere: impl Fn(usize) -> u32) -> Vec<usize> {
+    fn landings(landings: u32, onward: u32) -> PageCount {
+        PageCount {
+            visits: landings + onward,
+            landings,
+            onward,
+            ..PageCount::default()
+        }
+    }
+
+    /// Minutes of a page, as sessions that begin there and that go on from there, among visits
+    /// elsewhere; the minutes found.
+    fn spikes(visits: &[(u32, u32)], elsewhere: impl Fn(i64) -> u32, spam: u32) -> Vec<i64> {
         let mut rules = PageRules::default();
         let mut found = Vec::new();
-        for (minute, visits) in visits.iter().enumerate() {
-            let start = EventTime(i64::try_from(minute).unwrap() * WINDOW_MS);
-            let window = Window {
-                start,
-                end: start.plus_ms(WINDOW_MS),
-            };
+        for (at, (begin, onward)) in (0..).zip(visits) {
             let counts = [
-                ("/home".into(), count(elsewhere(minute), 0)),
-                ("/offers".into(), count(*visits, 0)),
+                ("/home".into(), landings(elsewhere(at), elsewhere(at) / 2)),
+                ("/offers".into(), landings(*begin, *onward)),
             ];
-            if rules
-                .minute(window, &counts)
-                .iter()
-                .any(|(page, _)| page == "/offers")
-            {
-                found.push(minute);
+            let spam = if *begin > 80 { spam } else { 0 };
+            let spam = BTreeMap::from([("/offers".to_owned(), spam)]);
+            let findings = rules.minute(minute(at), &counts, &spam);
+            if findings.iter().any(|(page, _)| page == "/offers") {
+                found.push(at);
             }
         }
         found
@@ -196,46 +244,88 @@ mod tests {
 
     #[test]
     fn four_times_the_usual_is_a_spike_and_ordinary_ups_are_not() {
-        assert_eq!(spikes(&[40, 44, 38, 160, 165, 41], |_| 2000), [3, 4]);
-        assert_eq!(spikes(&[40, 44, 38, 65, 20, 41], |_| 2000), [0usize; 0]);
+        let spike = [(20, 10), (22, 9), (19, 11), (90, 10), (95, 12), (21, 10)];
+        assert_eq!(spikes(&spike, |_| 2000, 0), [3, 4]);
+        let ordinary = [(20, 10), (22, 9), (19, 11), (34, 12), (10, 8), (21, 10)];
+        assert_eq!(spikes(&ordinary, |_| 2000, 0), [0i64; 0]);
     }
 
     #[test]
-    fn a_rare_page_needs_thirty_visits_more() {
-        assert_eq!(spikes(&[2, 1, 2, 25, 2, 62], |_| 2000), [5]);
+    fn a_crowd_that_walks_on_is_no_spike() {
+        let sale = [(20, 10), (22, 9), (19, 11), (90, 70), (95, 85), (21, 30)];
+        assert_eq!(spikes(&sale, |_| 2000, 0), [0i64; 0]);
+    }
+
+    #[test]
+    fn visits_that_another_rule_explains_are_no_spike() {
+        let spam = [(40, 10), (42, 9), (39, 11), (90, 10)];
+        assert_eq!(spikes(&spam, |_| 2000, 0), [3]);
+        assert_eq!(spikes(&spam, |_| 2000, 60), [0i64; 0]);
     }
 
     #[test]
     fn a_busier_site_is_no_spike() {
-        let busy = |minute| if minute < 4 { 1000 } else { 5000 };
-        assert_eq!(spikes(&[50, 50, 50, 50, 250, 250], busy), [0usize; 0]);
+        let busy = |at| if at < 4 { 1000 } else { 5000 };
+        let visits = [
+            (50, 20),
+            (50, 20),
+            (50, 20),
+            (50, 20),
+            (250, 100),
+            (250, 100),
+        ];
+        assert_eq!(spikes(&visits, busy, 0), [0i64; 0]);
     }
 
     #[test]
     fn a_page_that_stays_busy_gets_a_new_usual() {
-        let mut visits = vec![50; 5];
-        visits.extend([400; 40]);
-        let found = spikes(&visits, |_| 5000);
+        let mut visits = vec![(50, 20); 5];
+        visits.extend([(400, 20); 40]);
+        let found = spikes(&visits, |_| 5000, 0);
         assert!(found.contains(&5) && !found.contains(&44), "{found:?}");
+    }
+
+    /// Minutes of one page as errors and visits; those that alert.
+    fn bursts(minutes: &[(u32, u32)], expected: &[i64]) {
+        let mut rules = PageRules::default();
+        let found: Vec<i64> = (0..)
+            .zip(minutes)
+            .filter(|(at, (errors, visits))| {
+                let count = PageCount {
+                    errors: *errors,
+                    visits: *visits,
+                    ..PageCount::default()
+                };
+                let counts = [("/cart".to_owned(), count)];
+                !rules
+                    .minute(minute(*at), &counts, &BTreeMap::new())
+                    .is_empty()
+            })
+            .map(|(at, _)| at)
+            .collect();
+        assert_eq!(found, expected, "{minutes:?}");
     }
 
     #[test]
     fn a_burst_needs_errors_in_number_and_in_share() {
-        let window = Window {
-            start: EventTime(0),
-            end: EventTime(WINDOW_MS),
-        };
-        for (visits, errors, burst) in [
-            (40, 30, true),
-            (0, 12, true),
-            (40, 11, false),
-            (4000, 60, false),
-        ] {
-            assert_eq!(
-                error_burst(window, count(visits, errors)).is_some(),
-                burst,
-                "{visits} {errors}"
-            );
-        }
+        bursts(&[(30, 40)], &[0]);
+        bursts(&[(12, 0)], &[0]);
+        bursts(&[(8, 40)], &[]);
+        bursts(&[(60, 4000)], &[]);
+    }
+
+    #[test]
+    fn a_weak_burst_adds_up_over_three_minutes_and_ends() {
+        bursts(&[(0, 40), (4, 36), (6, 40), (0, 38), (1, 40)], &[2]);
+        bursts(&[(4, 36), (0, 40), (0, 40), (0, 40), (6, 40)], &[]);
+    }
+
+    #[test]
+    fn forgotten_pages_leave_no_state() {
+        let mut rules = PageRules::default();
+        let counts = [("/old".to_owned(), landings(5, 2))];
+        rules.minute(minute(0), &counts, &BTreeMap::new());
+        rules.minute(minute(61), &[], &BTreeMap::new());
+        assert!(rules.pages.is_empty());
     }
 }

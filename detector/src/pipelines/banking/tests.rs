@@ -13,6 +13,8 @@ struct Act<'a> {
     device: &'a str,
     ip: &'a str,
     latency_ms: i32,
+    /// What was typed, into which element.
+    input: Option<(&'a str, &'a str)>,
 }
 
 const USUAL: Act<'_> = Act {
@@ -23,6 +25,7 @@ const USUAL: Act<'_> = Act {
     device: "fp-1",
     ip: "192.0.2.1",
     latency_ms: 250,
+    input: None,
 };
 
 fn encode(act: &Act<'_>) -> Vec<u8> {
@@ -33,8 +36,8 @@ fn encode(act: &Act<'_>) -> Vec<u8> {
         session_id: act.session,
         user_id: act.user,
         event_type: act.event_type,
-        element_id: "button",
-        input_hash: None,
+        element_id: act.input.map_or("button", |(element, _)| element),
+        input_hash: act.input.map(|(_, hash)| hash),
         timestamp: testing::at(act.seconds),
         latency_ms: act.latency_ms,
         device_fingerprint: act.device,
@@ -63,7 +66,7 @@ fn run_with(enrichment: EnrichmentStore, lateness_ms: i64, acts: &[Act<'_>]) -> 
     let logic = move || Banking::new(lookups.clone(), lateness_ms);
     testing::run(
         lateness_ms,
-        move || AddressMerger::new(lateness_ms),
+        move || BankingMerger::new(lateness_ms),
         logic,
         &values,
     )
@@ -93,12 +96,12 @@ fn takeover() -> [Act<'static>; 5] {
             ..thief.clone()
         },
         Act {
-            seconds: 260.0,
+            seconds: 310.0,
             event_type: event_type::PAYEE_CHANGE,
             ..thief.clone()
         },
         Act {
-            seconds: 300.0,
+            seconds: 330.0,
             event_type: event_type::TRANSFER,
             ..thief
         },
@@ -120,7 +123,7 @@ fn a_takeover_is_found_at_the_change_of_payees_and_flagged() {
     assert_eq!(found.len(), 1);
     assert_eq!(
         (found[0].start, found[0].end),
-        (testing::at(210.0), testing::at(260.0))
+        (testing::at(310.0), testing::at(310.0))
     );
     assert_eq!(found[0].key.id, "account-1");
     assert_eq!(flags(&outputs), ["session-2,0.8"]);
@@ -274,22 +277,113 @@ fn stuffing_is_found_on_its_address() {
     let found = testing::alerts(&outputs, "credential-stuffing");
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].key.id, "203.0.113.7");
-    assert_eq!(found[0].start, testing::at(60.0));
+    assert_eq!(found[0].start, testing::at(70.0));
+    assert_eq!(found[0].end, testing::at(120.0));
     assert_eq!(found[0].evidence["accounts_failed"], 12);
 }
 
 #[test]
 fn late_attempts_correct_a_window_and_alert_once() {
     let accounts = stuffing(12);
-    let mut acts = attempts(&accounts[..5], 70.0);
+    let mut acts = attempts(&accounts[..3], 70.0);
     acts.push(Act {
         seconds: 130.0,
         ..USUAL
     });
-    acts.extend(attempts(&accounts[5..], 110.0));
+    acts.extend(attempts(&accounts[3..], 110.0));
     assert_eq!(run(&acts), []);
     let outputs = run_with(EnrichmentStore::default(), 60_000, &acts);
     assert_eq!(testing::alerts(&outputs, "credential-stuffing").len(), 1);
+}
+
+#[test]
+fn a_session_that_goes_on_elsewhere_is_found_and_flagged() {
+    let elsewhere = Act {
+        seconds: 40.0,
+        device: "fp-9",
+        ip: "198.51.100.9",
+        ..USUAL
+    };
+    let outputs = run(&[USUAL, elsewhere]);
+    let found = testing::alerts(&outputs, "session-hijack");
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].event_ids, ["session-1-40"]);
+    assert_eq!(flags(&outputs), ["session-1,0.95"]);
+}
+
+#[test]
+fn an_account_with_a_strange_device_in_a_far_country_did_not_travel() {
+    let (home, far) = (address_in("DE"), address_in("JP"));
+    let stranger = Act {
+        seconds: 300.0,
+        session: "session-2",
+        device: "fp-9",
+        ip: &far,
+        ..USUAL
+    };
+    assert_eq!(run(&[Act { ip: &home, ..USUAL }, stranger]), []);
+}
+
+#[test]
+fn guessing_from_many_addresses_is_found_and_flags_no_session() {
+    let addresses: Vec<String> = (0..8).map(|i| format!("192.0.2.{i}")).collect();
+    let acts: Vec<Act<'_>> = (0..8)
+        .zip(&addresses)
+        .map(|(i, ip)| Act {
+            seconds: f64::from(i) * 70.0,
+            session: ip,
+            ip,
+            event_type: event_type::LOGIN_FAILED,
+            ..USUAL
+        })
+        .collect();
+    let outputs = run(&acts);
+    let found = testing::alerts(&outputs, "slow-brute-force");
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].end, testing::at(280.0));
+    assert_eq!(flags(&outputs), [""; 0]);
+}
+
+#[test]
+fn replayed_amounts_are_found_and_known_payees_are_not() {
+    let input = |seconds, session, element, hash| Act {
+        seconds,
+        session,
+        event_type: event_type::FIELD_INPUT,
+        input: Some((element, hash)),
+        ..USUAL
+    };
+    let outputs = run(&[
+        input(0.0, "session-1", "iban", "payee"),
+        input(5.0, "session-1", "amount", "a"),
+        input(100.0, "session-2", "iban", "payee"),
+        input(105.0, "session-2", "amount", "b"),
+        input(200.0, "session-3", "iban", "payee"),
+        input(205.0, "session-3", "amount", "a"),
+    ]);
+    let found = testing::alerts(&outputs, "replayed-input");
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].event_ids, ["session-3-205"]);
+}
+
+#[test]
+fn a_device_on_many_accounts_is_found_though_each_account_sees_one_visit() {
+    let names: Vec<String> = (0..5).map(|i| format!("account-{i}")).collect();
+    let acts: Vec<Act<'_>> = (0..5)
+        .zip(&names)
+        .map(|(i, user)| Act {
+            seconds: f64::from(i) * 70.0,
+            user,
+            session: user,
+            event_type: event_type::LOGIN_SUCCESS,
+            ..USUAL
+        })
+        .collect();
+    let outputs = run(&acts);
+    let found = testing::alerts(&outputs, "mule-device");
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].key.id, "fp-1");
+    assert_eq!(found[0].evidence["accounts"], 3);
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn a_burst_of_errors_is_found_on_its_page() {
 
 #[test]
 fn a_late_error_can_complete_a_burst_within_the_allowed_lateness() {
-    let mut clicks = visits(1, 11, event_type::ERROR, "/cart");
+    let mut clicks = visits(1, 8, event_type::ERROR, "/cart");
     clicks.push(click(130.0, "other", event_type::PAGE_VIEW, "/home"));
     clicks.push(click(110.0, "late", event_type::ERROR, "/cart"));
     assert_eq!(
@@ -146,6 +146,81 @@ fn a_walk_without_links_is_found_and_lists_the_event_that_completed_it() {
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].event_ids, ["walker-27"]);
     assert_eq!(found[0].start, testing::at(9.0));
+}
+
+#[test]
+fn a_session_that_changes_country_is_found() {
+    let mut far = click(20.0, "hopper", event_type::PAGE_VIEW, "/search");
+    let text = String::from_utf8(far).unwrap();
+    far = text
+        .replace("\"DE\"", "\"JP\"")
+        .replace("192.0.2.1", "198.51.100.9")
+        .into_bytes();
+    let outputs = run(
+        0,
+        vec![click(0.0, "hopper", event_type::PAGE_VIEW, "/home"), far],
+    );
+    let found = testing::alerts(&outputs, "geo-hop");
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        (&found[0].evidence["from"], &found[0].evidence["to"]),
+        (&"DE".into(), &"JP".into())
+    );
+}
+
+#[test]
+fn clicks_on_one_page_are_found_and_views_of_it_are_not() {
+    for (event_type, found) in [(event_type::CLICK, 1), (event_type::PAGE_VIEW, 0)] {
+        let clicks = (0..15)
+            .map(|i| {
+                let seconds = f64::from(i) * 10.0 + f64::from(i % 4) * 2.2;
+                click(seconds, "clicker", event_type, "/product/1")
+            })
+            .collect();
+        let outputs = run(0, clicks);
+        assert_eq!(testing::alerts(&outputs, "click-fraud").len(), found);
+    }
+}
+
+#[test]
+fn a_visit_faster_than_reading_is_found_and_is_no_bot() {
+    let clicks = (0..20)
+        .map(|i| {
+            let seconds = f64::from(i) * 1.2 + f64::from(i * i % 7) * 0.3;
+            click(seconds, "hasty", event_type::PAGE_VIEW, "/search")
+        })
+        .collect();
+    let outputs = run(0, clicks);
+    assert_eq!(testing::alerts(&outputs, "inhuman-speed").len(), 1);
+    assert_eq!(testing::alerts(&outputs, "bot").len(), 0);
+}
+
+#[test]
+fn visits_that_name_one_small_site_are_spam_and_no_spike() {
+    let mut clicks = Vec::new();
+    let named = |values: Vec<Vec<u8>>, site: &'static str| {
+        values.into_iter().map(move |value| {
+            let mut event = ClickEvent::decode(&value).unwrap();
+            event.referrer = Some(site.into());
+            let mut named = Vec::new();
+            event.encode(&mut named);
+            named
+        })
+    };
+    for minute in 0..6 {
+        let home = visits(minute, 400, event_type::PAGE_VIEW, "/home");
+        clicks.extend(named(home, "https://search.example/"));
+        let n = if minute == 4 { 60 } else { 2 };
+        let help = visits(minute, n, event_type::PAGE_VIEW, "/help");
+        clicks.extend(named(help, "https://site-7.example/"));
+    }
+    clicks.sort_by_key(|value| ClickEvent::decode(value).unwrap().timestamp);
+    let outputs = run(0, clicks);
+    let found = testing::alerts(&outputs, "referrer-spam");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].key.id, "/help");
+    assert_eq!(found[0].evidence["referrer"], "https://site-7.example");
+    assert_eq!(testing::alerts(&outputs, "traffic-spike").len(), 0);
 }
 
 #[test]

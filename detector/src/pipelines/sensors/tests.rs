@@ -26,7 +26,7 @@ fn run(change: impl FnOnce(&mut DetectorSection), readings: &[(f64, &str, f64)])
     let lateness_ms = settings.time.lateness_ms;
     testing::run(
         lateness_ms,
-        || NoMerger,
+        GroupMerger::new,
         move || Sensors::new(&settings),
         &values,
     )
@@ -129,7 +129,7 @@ fn a_shift_a_stuck_value_and_a_drop_out_are_found() {
     let found = testing::alerts(&outputs, "level-shift");
     assert_eq!(
         found.iter().map(|alert| alert.end).collect::<Vec<_>>(),
-        [testing::at(204.0)]
+        [testing::at(246.0)]
     );
     let found = testing::alerts(&outputs, "stuck-value");
     assert_eq!(
@@ -140,6 +140,55 @@ fn a_shift_a_stuck_value_and_a_drop_out_are_found() {
     // The second is the silence up to the event that closes the test.
     assert_eq!(found[0].start, testing::at(500.0));
     assert_eq!(found.len(), 2);
+}
+
+#[test]
+fn noise_that_grows_and_a_drift_are_found() {
+    // Four hours of a sensor, with ten minutes of drift in the third, and a loud three minutes in the fourth.
+    let readings: Vec<(f64, &str, f64)> = (0..7200)
+        .map(|i| {
+            let wobble = f64::from(i * 7 % 5) - 2.0 + f64::from(i * 3 % 7) / 7.0;
+            let drift = match i {
+                4000..4300 => f64::from(i - 4000) * 25.0 / 300.0,
+                _ => 0.0,
+            };
+            let loud = if (6000..6090).contains(&i) { 4.0 } else { 1.0 };
+            (f64::from(i) * 2.0, "sensor_1", 50.0 + loud * wobble + drift)
+        })
+        .collect();
+    let outputs = run(|_| (), &readings);
+    let drifts = testing::alerts(&outputs, "drift");
+    assert_eq!(drifts.len(), 1, "{drifts:?}");
+    assert!((testing::at(8_000.0)..testing::at(8_600.0)).contains(&drifts[0].end));
+    let bursts = testing::alerts(&outputs, "noise-burst");
+    assert_eq!(bursts.len(), 1, "{bursts:?}");
+    assert!((testing::at(12_000.0)..testing::at(12_100.0)).contains(&bursts[0].end));
+    let spikes = testing::alerts(&outputs, "sensor-spike");
+    assert!(spikes.is_empty(), "{spikes:?}");
+}
+
+#[test]
+fn a_group_that_is_off_by_little_is_found_and_one_of_its_sensors_is_not() {
+    let names: Vec<String> = (1..=8).map(|number| format!("sensor_{number}")).collect();
+    for (off, expected) in [(8, vec!["group_1"]), (1, vec![])] {
+        let mut readings = Vec::new();
+        for i in 0..3600_u32 {
+            for (number, name) in (0..).zip(&names) {
+                let wobble = f64::from((i + number) * 7 % 5) - 2.0 + f64::from(i * 3 % 7) / 7.0;
+                let failure = if number < off && (3000..3090).contains(&i) {
+                    5.0
+                } else {
+                    0.0
+                };
+                let at = f64::from(i) * 2.0 + f64::from(number) * 0.1;
+                readings.push((at, name.as_str(), 50.0 + wobble + failure));
+            }
+        }
+        let outputs = run(|_| (), &readings);
+        let found = testing::alerts(&outputs, "group-failure");
+        let groups: Vec<&str> = found.iter().map(|alert| alert.key.id.as_str()).collect();
+        assert_eq!(groups, expected);
+    }
 }
 
 #[test]
