@@ -182,3 +182,19 @@ pub struct DetectorJob {
     /// Where the detector writes its own figures (a `SubjectFacts` JSON) when it ends.
     pub facts: Option<PathBuf>,
 }
+
+impl DetectorJob {
+    /// Full name of the detector's own topic for what is put together from several partitions. All processes
+    /// of the group share it.
+    #[must_use]
+    pub fn exchange(&self) -> String {
+        exchange_of(&self.group)
+    }
+}
+
+/// Full name of the topic through which the bundled detector's processes of a group put together what lies in
+/// several partitions.
+#[must_use]
+pub fn exchange_of(group: &str) -> String {
+    format!("{group}-exchange")
+}

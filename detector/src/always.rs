@@ -2,7 +2,7 @@
 //!
 //! A score that it does well on measures nothing. Checks the checker.
 
-use std::{io::Write, sync::atomic::AtomicBool};
+use std::{convert::Infallible, io::Write, sync::atomic::AtomicBool};
 
 use floodmark_contracts::{
     clock::{Clock, EventTime},
@@ -80,7 +80,7 @@ impl Always {
 
 impl Logic for Always {
     type Event = Box<str>;
-    type Partial = ();
+    type Partial = Infallible;
     type Output = Output;
 
     fn decode(&mut self, value: &[u8]) -> Result<(EventTime, Box<str>), String> {
@@ -99,13 +99,13 @@ impl Logic for Always {
         Ok((plausible(at)?, key))
     }
 
-    fn event(&mut self, at: EventTime, key: Box<str>, _: &mut Emit<(), Output>) {
+    fn event(&mut self, at: EventTime, key: Box<str>, _: &mut Emit<Infallible, Output>) {
         self.seen.pane(at, &*key);
     }
 
-    fn late_event(&mut self, _: EventTime, _: Box<str>, _: &mut Emit<(), Output>) {}
+    fn late_event(&mut self, _: EventTime, _: Box<str>, _: &mut Emit<Infallible, Output>) {}
 
-    fn advance(&mut self, to: EventTime, emit: &mut Emit<(), Output>) {
+    fn advance(&mut self, to: EventTime, emit: &mut Emit<Infallible, Output>) {
         let Self {
             stream,
             key_type,

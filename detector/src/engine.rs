@@ -12,15 +12,22 @@ use crate::{
     enrichment::EnrichmentStore,
     finding::Output,
     pipelines::{
-        banking::{Banking, BankingMerger, Lookups},
-        clickstream::{Clickstream, PageMerger},
-        sensors::{GroupMerger, NoMerger, Sensors},
+        self,
+        banking::{Banking, Lookups},
+        clickstream::Clickstream,
+        sensors::Sensors,
     },
     places::Places,
     rules::impossible_navigation::Links,
-    runtime::{Counts, Job, Reader, SavedError, StreamJob, Writer},
+    runtime::{Counts, Exchange, Found, Job, Reader, SavedError, Source, StreamJob, Writer},
     settings::Settings,
 };
+
+mod wiring;
+
+#[cfg(test)]
+pub(crate) use wiring::Mergers;
+use wiring::Wiring;
 
 /// Which detector an engine is.
 #[derive(Debug)]
@@ -31,8 +38,14 @@ pub enum Subject {
     Always,
 }
 
-/// A partition: its stream, and its number among those of all topics of the stream.
-pub(crate) type Lane = (Stream, i32);
+/// A partition that the engine is fed from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Lane {
+    /// Of a stream: its number among those of all topics of the stream.
+    Input(Stream, i32),
+    /// Of the topic between partitions and mergers.
+    Exchange(i32),
+}
 
 /// Why an engine could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -46,9 +59,13 @@ pub struct EngineError {
 /// A detector over some streams.
 ///
 /// `wall_us` is microseconds on a clock that never steps, from any origin; only idleness looks at it.
+///
+/// What is grouped by something else than its topic's key passes through an exchange: within the engine, or
+/// through a topic, which makes it right for any number of engines that share the partitions.
 pub struct Engine {
     jobs: BTreeMap<Stream, Box<dyn StreamJob<Output>>>,
-    outputs: Vec<Output>,
+    exchange: Wiring,
+    found: Found<Output>,
 }
 
 impl Engine {
@@ -62,44 +79,82 @@ impl Engine {
         streams: impl IntoIterator<Item = Stream>,
     ) -> Result<Self, EngineError> {
         let streams = streams.into_iter();
-        let jobs = match subject {
-            Subject::Always => streams
-                .map(|stream| (stream, always_job(settings, stream)))
-                .collect(),
+        let (jobs, exchange) = match subject {
+            Subject::Always => {
+                let jobs = streams.map(|stream| (stream, always_job(settings, stream)));
+                (jobs.collect(), Wiring::new(Box::new(Exchange::default)))
+            }
             Subject::Bundled(enrichment) => {
                 let places = Places::compiled_in().map_err(|source| EngineError { source })?;
                 let lookups = Arc::new(Lookups { places, enrichment });
-                streams
-                    .map(|stream| (stream, bundled_job(settings, stream, &lookups)))
-                    .collect()
+                let lateness_ms = settings.time.lateness_ms;
+                let jobs = streams.map(|stream| (stream, bundled_job(settings, stream, &lookups)));
+                let mergers = move || pipelines::mergers(lateness_ms);
+                (jobs.collect(), Wiring::new(Box::new(mergers)))
             }
         };
         Ok(Self {
             jobs,
-            outputs: Vec::new(),
+            exchange,
+            found: Found::default(),
         })
     }
 
     /// An engine of one job, whatever it does.
     #[cfg(test)]
-    pub(crate) fn of_job(stream: Stream, job: Box<dyn StreamJob<Output>>) -> Self {
+    pub(crate) fn of_job(
+        stream: Stream,
+        job: Box<dyn StreamJob<Output>>,
+        mergers: Mergers,
+    ) -> Self {
         Self {
             jobs: BTreeMap::from([(stream, job)]),
-            outputs: Vec::new(),
+            exchange: Wiring::new(mergers),
+            found: Found::default(),
         }
     }
 
-    /// Starts a partition, with fresh state.
+    /// Lets what passes through the exchange go through a topic with this many partitions, from now on.
+    /// `sources` are all partitions of all inputs, whoever reads them: mergers wait for each.
+    pub(crate) fn exchange_over_topic(&mut self, partitions: i32, sources: &[(Stream, i32)]) {
+        let sources = sources.iter().map(|(stream, lane)| source(*stream, *lane));
+        self.exchange.go_over_topic(partitions, sources.collect());
+    }
+
+    /// True if there is anything to be put together from several partitions.
+    pub(crate) fn needs_exchange(&self) -> bool {
+        self.exchange.is_needed()
+    }
+
+    /// Starts a partition of a stream, with fresh state.
     pub fn assign(&mut self, stream: Stream, partition: i32, wall_us: i64) {
-        if let Some(job) = self.jobs.get_mut(&stream) {
-            job.assign(partition, wall_us);
+        self.take_on(Lane::Input(stream, partition), wall_us);
+    }
+
+    /// Starts a lane, with fresh state.
+    pub(crate) fn take_on(&mut self, lane: Lane, wall_us: i64) {
+        match lane {
+            Lane::Exchange(number) => self.exchange.take_on(number),
+            Lane::Input(stream, partition) => {
+                if let Some(job) = self.jobs.get_mut(&stream) {
+                    job.assign(partition, wall_us);
+                    self.exchange.expect(source(stream, partition));
+                }
+            }
         }
     }
 
-    /// Stops a partition and drops its state.
-    pub fn revoke(&mut self, stream: Stream, partition: i32) {
-        if let Some(job) = self.jobs.get_mut(&stream) {
-            job.revoke(partition, &mut self.outputs);
+    /// Stops a lane and drops its state.
+    pub(crate) fn give_up(&mut self, lane: Lane) {
+        match lane {
+            Lane::Exchange(number) => self.exchange.give_up(number),
+            Lane::Input(stream, partition) => {
+                if let Some(job) = self.jobs.get_mut(&stream) {
+                    job.revoke(partition);
+                    let outputs = &mut self.found.outputs;
+                    self.exchange.forget(source(stream, partition), outputs);
+                }
+            }
         }
     }
 
@@ -114,9 +169,27 @@ impl Engine {
         value: &[u8],
         wall_us: i64,
     ) -> Result<(), String> {
-        match self.jobs.get_mut(&stream) {
-            Some(job) => job.feed(partition, value, wall_us, &mut self.outputs),
-            None => Ok(()),
+        let Some(job) = self.jobs.get_mut(&stream) else {
+            return Ok(());
+        };
+        let fed = job.feed(partition, value, wall_us, &mut self.found);
+        self.pass_on(stream);
+        fed
+    }
+
+    /// Takes the value of a record of any lane.
+    ///
+    /// # Errors
+    /// Why it is none of the lane's.
+    pub(crate) fn feed_lane(
+        &mut self,
+        lane: Lane,
+        value: &[u8],
+        wall_us: i64,
+    ) -> Result<(), String> {
+        match lane {
+            Lane::Input(stream, partition) => self.feed(stream, partition, value, wall_us),
+            Lane::Exchange(number) => self.exchange.feed(number, value, &mut self.found.outputs),
         }
     }
 
@@ -129,40 +202,72 @@ impl Engine {
 
     /// Looks for idle partitions. To be called now and then, records or not.
     pub fn tick(&mut self, wall_us: i64) {
-        for job in self.jobs.values_mut() {
-            job.tick(wall_us, &mut self.outputs);
+        let streams: Vec<Stream> = self.jobs.keys().copied().collect();
+        for stream in streams {
+            if let Some(job) = self.jobs.get_mut(&stream) {
+                job.tick(wall_us, &mut self.found);
+            }
+            self.pass_on(stream);
         }
     }
 
     /// Hands over what has come out since the last call. `now` goes into the alerts.
     pub fn take(&mut self, now: WallTime) -> Vec<Output> {
-        for output in &mut self.outputs {
+        for output in &mut self.found.outputs {
             if let Output::Alert(alert) = output {
                 alert.emitted_at = Some(now);
             }
         }
-        std::mem::take(&mut self.outputs)
+        std::mem::take(&mut self.found.outputs)
+    }
+
+    /// Hands over what has to go through the exchange's topic since the last call: partitions of it, each with
+    /// a record's value. Behind the parts stands how far every source is, if that has changed, or in any
+    /// case if `all` are asked for.
+    pub(crate) fn take_frames(&mut self, all: bool) -> Vec<(i32, Vec<u8>)> {
+        let mut standings = Vec::new();
+        for (stream, job) in &self.jobs {
+            let of_job = job.standings().into_iter();
+            standings.extend(of_job.map(|(partition, at)| (source(*stream, partition), at)));
+        }
+        self.exchange.take_frames(&standings, all)
+    }
+
+    /// True if parts wait for [`take_frames`](Self::take_frames).
+    pub(crate) fn has_parts(&self) -> bool {
+        self.exchange.has_parts()
     }
 
     /// Takes a record again whose output is out already: only state changes.
-    pub(crate) fn replay(&mut self, (stream, partition): Lane, value: &[u8], wall_us: i64) {
-        if let Some(job) = self.jobs.get_mut(&stream) {
-            job.replay(partition, value, wall_us);
+    pub(crate) fn replay(&mut self, lane: Lane, value: &[u8], wall_us: i64) {
+        match lane {
+            Lane::Exchange(number) => {
+                // What is no frame changes nothing, now as then.
+                let _ = self.exchange.feed(number, value, &mut Vec::new());
+            }
+            Lane::Input(stream, partition) => {
+                if let Some(job) = self.jobs.get_mut(&stream) {
+                    job.replay(partition, value, wall_us);
+                }
+            }
         }
     }
 
     /// Advances a partition's watermark as a [`tick`](Self::tick) did before, without output.
-    pub(crate) fn replay_advance(&mut self, (stream, partition): Lane, to: EventTime) {
-        if let Some(job) = self.jobs.get_mut(&stream) {
-            job.advance(partition, to, &mut Vec::new());
+    pub(crate) fn replay_advance(&mut self, lane: Lane, to: EventTime) {
+        if let Lane::Input(stream, partition) = lane
+            && let Some(job) = self.jobs.get_mut(&stream)
+        {
+            job.advance(partition, to, &mut Found::default());
         }
     }
 
     /// Advances a partition's watermark, with output.
     #[cfg(test)]
-    pub(crate) fn advance(&mut self, (stream, partition): Lane, to: EventTime) {
+    pub(crate) fn advance(&mut self, stream: Stream, partition: i32, to: EventTime) {
         if let Some(job) = self.jobs.get_mut(&stream) {
-            job.advance(partition, to, &mut self.outputs);
+            job.advance(partition, to, &mut self.found);
+            self.pass_on(stream);
         }
     }
 
@@ -170,12 +275,8 @@ impl Engine {
     pub(crate) fn take_advances(&mut self) -> Vec<(Lane, EventTime)> {
         let mut all = Vec::new();
         for (stream, job) in &mut self.jobs {
-            let advances = job.take_advances();
-            all.extend(
-                advances
-                    .into_iter()
-                    .map(|(partition, to)| ((*stream, partition), to)),
-            );
+            let advances = job.take_advances().into_iter();
+            all.extend(advances.map(|(partition, to)| (Lane::Input(*stream, partition), to)));
         }
         all
     }
@@ -185,64 +286,50 @@ impl Engine {
         for job in self.jobs.values_mut() {
             job.reset();
         }
-        self.outputs.clear();
+        self.exchange.reset();
+        self.found = Found::default();
     }
 
-    /// Adds the state of a partition.
+    /// Adds the state of a lane.
     ///
     /// # Errors
     /// If a value cannot be encoded.
-    pub(crate) fn save(
-        &self,
-        (stream, partition): Lane,
-        to: &mut Writer,
-    ) -> Result<(), SavedError> {
-        match self.jobs.get(&stream) {
-            Some(job) => job.save(partition, to),
-            None => Ok(()),
+    pub(crate) fn save(&self, lane: Lane, to: &mut Writer) -> Result<(), SavedError> {
+        match lane {
+            Lane::Exchange(number) => self.exchange.save(number, to),
+            Lane::Input(stream, partition) => match self.jobs.get(&stream) {
+                Some(job) => job.save(partition, to),
+                None => Ok(()),
+            },
         }
     }
 
-    /// Starts a partition with the state saved.
+    /// Starts a lane with the state saved.
     ///
     /// # Errors
-    /// If the bytes are none of this stream's.
+    /// If the bytes are none of this lane's.
     pub(crate) fn load(
         &mut self,
-        (stream, partition): Lane,
+        lane: Lane,
         from: &mut Reader<'_>,
         wall_us: i64,
     ) -> Result<(), SavedError> {
-        match self.jobs.get_mut(&stream) {
-            Some(job) => job.load(partition, from, wall_us),
-            None => Ok(()),
+        match lane {
+            Lane::Exchange(number) => self.exchange.load(number, from),
+            Lane::Input(stream, partition) => match self.jobs.get_mut(&stream) {
+                Some(job) => {
+                    self.exchange.expect(source(stream, partition));
+                    job.load(partition, from, wall_us)
+                }
+                None => Ok(()),
+            },
         }
     }
 
-    /// Adds the state of what a stream's partitions are put together in.
-    ///
-    /// # Errors
-    /// If a value cannot be encoded.
-    pub(crate) fn save_merged(&self, stream: Stream, to: &mut Writer) -> Result<(), SavedError> {
-        match self.jobs.get(&stream) {
-            Some(job) => job.save_merged(to),
-            None => Ok(()),
-        }
-    }
-
-    /// Takes that state over.
-    ///
-    /// # Errors
-    /// If the bytes are none of this stream's.
-    pub(crate) fn load_merged(
-        &mut self,
-        stream: Stream,
-        from: &mut Reader<'_>,
-    ) -> Result<(), SavedError> {
-        match self.jobs.get_mut(&stream) {
-            Some(job) => job.load_merged(from),
-            None => Ok(()),
-        }
+    /// Parts of results that came after their windows were gone, because their partitions had been taken for
+    /// idle.
+    pub fn late_parts(&self) -> u64 {
+        self.exchange.late()
     }
 
     /// What each stream's job has counted.
@@ -251,6 +338,34 @@ impl Engine {
             .iter()
             .map(|(stream, job)| (*stream, job.counts()))
     }
+
+    /// Hands on to the exchange what a stream's job found.
+    fn pass_on(&mut self, stream: Stream) {
+        let Found {
+            outputs,
+            packets,
+            moved,
+        } = &mut self.found;
+        if packets.is_empty() && moved.is_empty() {
+            return;
+        }
+        for (partition, packet) in packets.drain(..) {
+            self.exchange
+                .accept(source(stream, partition), &packet, outputs);
+        }
+        for partition in moved.drain(..) {
+            let job = self.jobs.get(&stream);
+            if let Some(standing) = job.and_then(|job| job.standing(partition)) {
+                self.exchange
+                    .observe(source(stream, partition), standing.watermark, outputs);
+            }
+        }
+    }
+}
+
+/// A partition of a stream as the exchange knows it.
+fn source(stream: Stream, partition: i32) -> Source {
+    (pipelines::input_of(stream), partition)
 }
 
 fn bundled_job(
@@ -263,31 +378,23 @@ fn bundled_job(
         Stream::Clickstream => {
             let links = Arc::new(Links::published());
             let logic = move || Clickstream::new(links.clone(), lateness_ms);
-            Box::new(Job::new(time, move || PageMerger::new(lateness_ms), logic))
+            Box::new(Job::new(time, logic))
         }
         Stream::Banking => {
             let lookups = lookups.clone();
             let logic = move || Banking::new(lookups.clone(), lateness_ms);
-            Box::new(Job::new(
-                time,
-                move || BankingMerger::new(lateness_ms),
-                logic,
-            ))
+            Box::new(Job::new(time, logic))
         }
         Stream::Sensors => {
             let settings = settings.clone();
-            let logic = move || Sensors::new(&settings);
-            Box::new(Job::new(time, GroupMerger::new, logic))
+            Box::new(Job::new(time, move || Sensors::new(&settings)))
         }
     }
 }
 
 fn always_job(settings: &Settings, stream: Stream) -> Box<dyn StreamJob<Output>> {
-    Box::new(Job::new(
-        settings.time,
-        || NoMerger,
-        move || Always::new(stream, key_of(stream)),
-    ))
+    let logic = move || Always::new(stream, key_of(stream));
+    Box::new(Job::new(settings.time, logic))
 }
 
 #[cfg(test)]

@@ -6,9 +6,44 @@ pub(crate) mod banking;
 pub(crate) mod clickstream;
 pub(crate) mod sensors;
 
-use floodmark_contracts::key::{KeyType, TypedKey};
+use floodmark_contracts::{
+    key::{KeyType, TypedKey},
+    stream::Stream,
+};
 
-use crate::finding::{Finding, Output};
+use crate::{
+    finding::{Finding, Output},
+    runtime::{Exchange, MergerId},
+};
+
+/// Puts the whole site together.
+const SITE: MergerId = MergerId(0);
+
+/// Puts addresses and devices together.
+const ADDRESSES_AND_DEVICES: MergerId = MergerId(1);
+
+/// Puts groups of sensors together.
+const GROUPS: MergerId = MergerId(2);
+
+/// All mergers of one partition of the exchange. Closed windows take corrections for `lateness_ms`.
+pub(crate) fn mergers(lateness_ms: i64) -> Exchange<Output> {
+    let inputs = [Stream::Clickstream, Stream::Banking, Stream::Sensors].map(input_of);
+    let pages = clickstream::PageMerger::new(lateness_ms);
+    let banking = banking::BankingMerger::new(lateness_ms);
+    Exchange::default()
+        .with(SITE, &inputs[..1], Box::new(pages))
+        .with(ADDRESSES_AND_DEVICES, &inputs[1..2], Box::new(banking))
+        .with(GROUPS, &inputs[2..], Box::new(sensors::GroupMerger::new()))
+}
+
+/// The number of a stream among the exchange's inputs. It stands in snapshots and in frames.
+pub(crate) fn input_of(stream: Stream) -> u8 {
+    match stream {
+        Stream::Clickstream => 0,
+        Stream::Banking => 1,
+        Stream::Sensors => 2,
+    }
+}
 
 /// A finding about the key of this type and id, as an output.
 fn alert(finding: Finding, key_type: KeyType, id: &str) -> Output {
@@ -17,35 +52,43 @@ fn alert(finding: Finding, key_type: KeyType, id: &str) -> Output {
 
 #[cfg(test)]
 mod testing {
-    use floodmark_contracts::{alert::Alert, clock::EventTime};
+    use floodmark_contracts::{
+        alert::Alert,
+        clock::{EventTime, WallTime},
+    };
 
     use super::Output;
-    use crate::runtime::{Job, Logic, Merger, StreamJob, TimeSettings};
+    use floodmark_contracts::stream::Stream;
+
+    use crate::{
+        engine::Engine,
+        runtime::{Job, Logic, TimeSettings},
+    };
 
     /// Runs a pipeline over one partition's values, at a bound of a second, and gives its outputs.
-    pub(super) fn run<L, M>(
+    pub(super) fn run<L>(
+        stream: Stream,
         lateness_ms: i64,
-        new_merger: impl Fn() -> M + Send + 'static,
         new_logic: impl FnMut() -> L + Send + 'static,
         values: &[Vec<u8>],
     ) -> Vec<Output>
     where
-        L: Logic<Output = Output> + Send,
+        L: Logic<Output = Output> + Send + 'static,
         L::Event: Send,
         L::Partial: Send,
-        M: Merger<Partial = L::Partial, Output = Output> + Send,
     {
         let time = TimeSettings {
             bound_ms: 1000,
             lateness_ms,
             idleness_us: 1,
         };
-        let mut job = Job::new(time, new_merger, new_logic);
-        let mut out = Vec::new();
+        let job = Box::new(Job::new(time, new_logic));
+        let mergers = Box::new(move || super::mergers(lateness_ms));
+        let mut engine = Engine::of_job(stream, job, mergers);
         for value in values {
-            job.feed(0, value, 0, &mut out).unwrap();
+            engine.feed(stream, 0, value, 0).unwrap();
         }
-        out
+        engine.take(WallTime(0))
     }
 
     /// The alerts of a kind.

@@ -18,7 +18,7 @@ use floodmark_kafka::{
 };
 
 use crate::{
-    engine::{Engine, EngineError, Subject},
+    engine::{Engine, EngineError, Lane, Subject},
     enrichment::{EnrichmentError, EnrichmentStore},
     exactly_once::{KeepError, Keeper, Snapshots},
     runtime::Counts,
@@ -29,6 +29,7 @@ use crate::{
 };
 
 mod exactly_once;
+mod exchange;
 
 /// How long the broker may take to answer at the start.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -42,6 +43,10 @@ const LONGEST_WAIT: Duration = Duration::from_millis(50);
 
 /// Wall time between reports of progress.
 const PROGRESS_EVERY_US: i64 = 1_000_000;
+
+/// Wall time between watermarks that are told whether or not they moved: who has taken a partition of the
+/// exchange over, with fresh state, learns within it how far all sources are.
+const HEARTBEAT_US: i64 = 1_000_000;
 
 /// Errors of polls in a row that are borne: the client reconnects by itself.
 const MOST_POLL_ERRORS: u32 = 10;
@@ -220,23 +225,26 @@ pub(crate) fn run_subject(
         bootstrap: job.connection.bootstrap.clone(),
         properties: job.connection.properties.clone(),
     };
-    check_topics(&client, job)?;
+    let admin = check_topics(&client, job)?;
     let registry = job
         .connection
         .registry
         .as_deref()
         .map(Registry::new)
         .transpose();
-    let engine = Engine::new(&settings, subject, job.inputs.keys().copied())?;
+    let mut engine = Engine::new(&settings, subject, job.inputs.keys().copied())?;
+    let exchange = exchange::prepare(&admin, job, &mut engine)?;
+    let exchange = exchange.as_deref();
     let schemas = Schemas::new(registry.map_err(|source| DetectError::Registry { source })?);
     let commit_every_us = micros(settings.commit_interval);
     let facts = match &settings.delivery {
         Delivery::AtLeastOnce => Detector {
             engine,
             schemas,
-            sink: Sink::open(&client, job)?,
-            source: Source::join(&client, job)?,
+            sink: Sink::open(&client, job, exchange)?,
+            source: Source::join(&client, job, exchange)?,
             commit_every_us,
+            next_heartbeat_us: i64::MIN,
             unreadable: 0,
             clock,
             stdout,
@@ -253,12 +261,11 @@ pub(crate) fn run_subject(
             exactly_once::Exact {
                 keeper: Keeper::new(engine, snapshots, settings.of_state(), instance),
                 schemas,
-                sink: Sink::transactional(&client, job)?,
-                source: Source::join(&client, job)?,
+                sink: Sink::transactional(&client, job, exchange)?,
+                source: Source::join(&client, job, exchange)?,
                 client,
                 group: job.group.clone(),
                 lanes: BTreeMap::new(),
-                held: BTreeMap::new(),
                 lines: Vec::new(),
                 commit_every_us,
                 snapshot_every_us: micros(*snapshot_interval),
@@ -285,7 +292,7 @@ pub(crate) fn run_subject(
 
 /// Asks for every topic, so that a wrong name ends the detector at once instead of leaving it waiting
 /// for partitions that never come.
-fn check_topics(client: &ClientSettings, job: &DetectorJob) -> Result<(), DetectError> {
+fn check_topics(client: &ClientSettings, job: &DetectorJob) -> Result<Admin, DetectError> {
     let admin = Admin::new(client, PATIENCE)?;
     admin.wait_until_reachable(PATIENCE)?;
     let outputs = [
@@ -305,7 +312,17 @@ fn check_topics(client: &ClientSettings, job: &DetectorJob) -> Result<(), Detect
             });
         }
     }
-    Ok(())
+    Ok(admin)
+}
+
+/// True if everything was read, down to what this process itself has sent through the exchange.
+fn is_caught_up(source: &Source, sink: &Sink) -> bool {
+    let is_ahead = |(partition, offset)| source.has_ahead(partition, offset);
+    source.is_caught_up() && sink.is_settled() && !sink.frames().any(is_ahead)
+}
+
+fn is_banking(lane: Lane) -> bool {
+    matches!(lane, Lane::Input(Stream::Banking, _))
 }
 
 fn micros(duration: Duration) -> i64 {
@@ -362,6 +379,7 @@ struct Detector<'a> {
     sink: Sink,
     source: Source,
     commit_every_us: i64,
+    next_heartbeat_us: i64,
     /// Records whose schema we cannot read; the engine never saw them.
     unreadable: u64,
     clock: &'a dyn Clock,
@@ -389,6 +407,9 @@ impl Detector<'_> {
             let now_us = self.clock.monotonic_us();
             self.engine.tick(now_us);
             self.emit()?;
+            if now_us >= next_commit || self.engine.has_parts() {
+                self.tell(now_us)?;
+            }
             if now_us >= next_commit {
                 self.commit(CommitMode::Background)?;
                 next_commit = now_us.saturating_add(self.commit_every_us);
@@ -397,7 +418,8 @@ impl Detector<'_> {
                 self.report();
                 next_progress = now_us + PROGRESS_EVERY_US;
             }
-            let was_caught_up = std::mem::replace(&mut caught_up, self.source.is_caught_up());
+            let is_caught_up = is_caught_up(&self.source, &self.sink) && !self.engine.has_parts();
+            let was_caught_up = std::mem::replace(&mut caught_up, is_caught_up);
             if caught_up && !was_caught_up {
                 (self.progress)(Progress::CaughtUp);
             }
@@ -408,12 +430,12 @@ impl Detector<'_> {
     fn feed(&mut self, batch: &Batch) -> Result<(), DetectError> {
         let now_us = self.clock.monotonic_us();
         for message in batch.messages() {
-            let Some((stream, lane, topic)) = self.source.place_of(&message) else {
+            let Some((lane, topic)) = self.source.place_of(&message) else {
                 continue;
             };
             let value = message.payload().unwrap_or_default();
             let mut outcome = Ok(());
-            if stream == Stream::Banking {
+            if is_banking(lane) {
                 outcome = self
                     .schemas
                     .admit(value, self.clock)
@@ -421,7 +443,7 @@ impl Detector<'_> {
                 self.unreadable += u64::from(outcome.is_err());
             }
             if outcome.is_ok() {
-                outcome = self.engine.feed(stream, lane, value, now_us);
+                outcome = self.engine.feed_lane(lane, value, now_us);
             }
             if let Err(reason) = outcome {
                 let letter = DeadLetter {
@@ -443,8 +465,8 @@ impl Detector<'_> {
         let now_us = self.clock.monotonic_us();
         match event {
             Event::Assigned { partitions } => {
-                for (stream, lane) in self.source.assign(partitions) {
-                    self.engine.assign(stream, lane, now_us);
+                for lane in self.source.assign(partitions) {
+                    self.engine.take_on(lane, now_us);
                 }
                 let partitions = self.source.n_assigned();
                 (self.progress)(Progress::Assigned { partitions });
@@ -452,14 +474,16 @@ impl Detector<'_> {
             Event::Revoked { partitions, lost } => {
                 self.emit()?;
                 if !lost {
+                    self.tell(now_us)?;
                     self.commit(CommitMode::Wait)?;
                 }
-                for (stream, lane) in self.source.revoke(partitions) {
-                    self.engine.revoke(stream, lane);
+                for lane in self.source.revoke(partitions) {
+                    self.engine.give_up(lane);
                 }
             }
             Event::EndOfPartition { partition, offset } => {
-                if let Some((stream, lane)) = self.source.reached_end(partition, *offset) {
+                if let Some(Lane::Input(stream, lane)) = self.source.reached_end(partition, *offset)
+                {
                     self.engine.reached_end(stream, lane);
                 }
             }
@@ -490,6 +514,16 @@ impl Detector<'_> {
         self.sink.write(outputs, self.clock, self.stdout)
     }
 
+    /// Sends what is for the exchange: parts, and how far each partition is.
+    fn tell(&mut self, now_us: i64) -> Result<(), DetectError> {
+        let all = now_us >= self.next_heartbeat_us;
+        if all {
+            self.next_heartbeat_us = now_us.saturating_add(HEARTBEAT_US);
+        }
+        let frames = self.engine.take_frames(all);
+        self.sink.send_frames(&frames, self.clock)
+    }
+
     /// Commits what was read, after what came of it was acknowledged: at least once.
     fn commit(&mut self, mode: CommitMode) -> Result<(), DetectError> {
         self.sink.settle()?;
@@ -510,6 +544,7 @@ impl Detector<'_> {
 
     fn finish(mut self) -> Result<SubjectFacts, DetectError> {
         self.emit()?;
+        self.tell(self.clock.monotonic_us())?;
         self.commit(CommitMode::Wait)?;
         let facts = facts_of(self.engine.counts(), self.unreadable, &self.sink);
         self.source.consumer.close()?;

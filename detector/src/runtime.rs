@@ -6,9 +6,10 @@
 //! The law that everything here keeps: **the state of a partition's task is a function of the
 //! partition's log and of the advances that were applied to it** ([`partition::Partition::advance`]),
 //! never of batch sizes, of how partitions interleave, or of time. Whatever is grouped by something
-//! else than the record key passes through a [`merge::MergedWindows`], which adds up what the
-//! partitions found in an order that does not matter.
+//! else than the record key goes through an [`exchange::Exchange`] to a [`merge::MergedWindows`], which adds
+//! up what the partitions found in an order that does not matter.
 
+pub(crate) mod exchange;
 pub(crate) mod job;
 pub(crate) mod keyed;
 pub(crate) mod merge;
@@ -20,7 +21,8 @@ pub(crate) mod timers;
 pub(crate) mod watermark;
 pub(crate) mod window;
 
-pub(crate) use job::{Counts, Job, StreamJob};
+pub(crate) use exchange::{Exchange, Frame, MergerId, Packet, Part, Source, Standing};
+pub(crate) use job::{Counts, Found, Job, StreamJob};
 pub(crate) use keyed::KeyedState;
 pub(crate) use merge::MergedWindows;
 pub(crate) use once::Once;

@@ -38,13 +38,40 @@ pub(crate) struct DeadLetter<'a> {
     pub(crate) reason: &'a str,
 }
 
+/// The tag of a frame's record.
+const FRAME: u64 = 1;
+
+/// What the broker said of records.
+#[derive(Debug, Default)]
+struct Reports {
+    /// How many were not taken, by reason.
+    failures: BTreeMap<String, u64>,
+    /// The last frame in each partition of the exchange.
+    frames: BTreeMap<i32, i64>,
+}
+
+impl Reports {
+    fn note(&mut self, delivery: Delivery) {
+        match delivery.outcome {
+            Outcome::Failed { code, .. } => {
+                *self.failures.entry(reason(code)).or_default() += 1;
+            }
+            Outcome::Delivered { partition, offset } if delivery.tag == FRAME => {
+                self.frames.insert(partition, offset);
+            }
+            Outcome::Delivered { .. } => {}
+        }
+    }
+}
+
 /// The producer with its topics.
 pub(crate) struct Sink {
     producer: Producer,
     anomalies: Topic,
     fraud_flags: Topic,
     dead_letters: Topic,
-    failures: BTreeMap<String, u64>,
+    exchange: Option<Topic>,
+    reports: Reports,
     alerts: u64,
     letters: u64,
     /// A transaction is open.
@@ -55,17 +82,19 @@ pub(crate) struct Sink {
 }
 
 impl Sink {
-    /// Opens the output of a job.
+    /// Opens the output of a job; `exchange` is the topic for frames, if there is one.
     pub(crate) fn open(
         client: &ClientSettings,
         job: &DetectorJob,
+        exchange: Option<&str>,
     ) -> Result<Self, floodmark_kafka::Error> {
-        Self::with(client, job, &ProducerSettings::default())
+        Self::with(client, job, exchange, &ProducerSettings::default())
     }
 
     fn with(
         client: &ClientSettings,
         job: &DetectorJob,
+        exchange: Option<&str>,
         settings: &ProducerSettings,
     ) -> Result<Self, floodmark_kafka::Error> {
         let producer = Producer::new(client, settings)?;
@@ -73,8 +102,9 @@ impl Sink {
             anomalies: producer.topic(&job.anomalies)?,
             fraud_flags: producer.topic(&job.fraud_flags)?,
             dead_letters: producer.topic(&job.dead_letters)?,
+            exchange: exchange.map(|name| producer.topic(name)).transpose()?,
             producer,
-            failures: BTreeMap::new(),
+            reports: Reports::default(),
             alerts: 0,
             letters: 0,
             begun: false,
@@ -174,35 +204,71 @@ impl Sink {
         Ok(())
     }
 
+    /// Hands frames of the exchange to the producer, each for its partition.
+    pub(crate) fn send_frames(
+        &mut self,
+        frames: &[(i32, Vec<u8>)],
+        clock: &dyn Clock,
+    ) -> Result<(), DetectError> {
+        let Some(topic) = self.exchange.clone() else {
+            return Ok(());
+        };
+        for (partition, frame) in frames {
+            let record = Record::new(&topic, frame).partition(*partition);
+            self.send_tagged(&record, FRAME, clock)?;
+        }
+        Ok(())
+    }
+
+    /// True if nothing waits for an acknowledgement.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.producer.in_flight() == 0
+    }
+
+    /// The last frame acknowledged in each partition of the exchange: partition and offset.
+    pub(crate) fn frames(&self) -> impl Iterator<Item = (i32, i64)> + '_ {
+        let frames = self.reports.frames.iter();
+        frames.map(|(partition, offset)| (*partition, *offset))
+    }
+
     /// Waits until everything handed over so far is acknowledged.
     ///
     /// # Errors
     /// If the broker refused a record, or did not answer in time.
     pub(crate) fn settle(&mut self) -> Result<(), DetectError> {
         let Self {
-            producer, failures, ..
+            producer, reports, ..
         } = self;
         if producer.in_flight() > 0 {
-            producer.flush(PATIENCE, &mut |delivery| note(failures, delivery))?;
+            producer.flush(PATIENCE, &mut |delivery| reports.note(delivery))?;
         } else {
-            producer.poll(Duration::ZERO, &mut |delivery| note(failures, delivery));
+            producer.poll(Duration::ZERO, &mut |delivery| reports.note(delivery));
         }
-        match failures.pop_first() {
+        match reports.failures.pop_first() {
             None => Ok(()),
             Some((reason, records)) => Err(DetectError::Undelivered { records, reason }),
         }
     }
 
     fn send(&mut self, record: &Record<'_>, clock: &dyn Clock) -> Result<(), DetectError> {
+        self.send_tagged(record, 0, clock)
+    }
+
+    fn send_tagged(
+        &mut self,
+        record: &Record<'_>,
+        tag: u64,
+        clock: &dyn Clock,
+    ) -> Result<(), DetectError> {
         let deadline =
             clock.monotonic_us() + i64::try_from(PATIENCE.as_micros()).unwrap_or(i64::MAX);
         loop {
-            match self.producer.send(record, 0) {
+            match self.producer.send(record, tag) {
                 Ok(()) => return Ok(()),
                 Err(SendError::QueueFull) if clock.monotonic_us() < deadline => {
-                    let failures = &mut self.failures;
+                    let reports = &mut self.reports;
                     self.producer
-                        .poll(ROOM_WAIT, &mut |delivery| note(failures, delivery));
+                        .poll(ROOM_WAIT, &mut |delivery| reports.note(delivery));
                 }
                 Err(source) => return Err(DetectError::Send { source }),
             }
@@ -217,12 +283,6 @@ fn beginning(text: &str) -> &str {
         end -= 1;
     }
     &text[..end]
-}
-
-fn note(failures: &mut BTreeMap<String, u64>, delivery: Delivery) {
-    if let Outcome::Failed { code, .. } = delivery.outcome {
-        *failures.entry(reason(code)).or_default() += 1;
-    }
 }
 
 fn reason(code: ErrorCode) -> String {

@@ -8,18 +8,29 @@ use floodmark_kafka::{
     consumer::{CommitMode, Message},
 };
 
+use crate::engine::Lane;
+
 /// Commits in a row that may fail before the detector gives up.
 const MOST_FAILED_COMMITS: u32 = 10;
 
 /// Partitions that a topic can have, where a stream has several topics.
 const LANES_A_TOPIC: i32 = 1 << 16;
 
+/// What a topic is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// An input of a stream, with the topic's number within it.
+    Input(Stream, i32),
+    /// What lies between partitions and mergers.
+    Exchange,
+}
+
 /// The consumer with its place in each partition.
 pub(crate) struct Source {
     /// The consumer.
     pub(crate) consumer: BatchConsumer,
-    /// The stream of each topic, by its index in the consumer, and the topic's number within it.
-    streams: Vec<(Stream, i32)>,
+    /// What each topic is, by its index in the consumer.
+    roles: Vec<Role>,
     topics: Vec<String>,
     /// Offset after the last record handled.
     positions: BTreeMap<(usize, i32), i64>,
@@ -31,16 +42,23 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Joins the job's group for its inputs.
-    pub(crate) fn join(client: &ClientSettings, job: &DetectorJob) -> Result<Self, Error> {
+    /// Joins the job's group for its inputs, and for the exchange's topic, if there is one.
+    pub(crate) fn join(
+        client: &ClientSettings,
+        job: &DetectorJob,
+        exchange: Option<&str>,
+    ) -> Result<Self, Error> {
         let mut settings = ConsumerSettings::in_group(&job.group);
         settings.report_ends = true;
         let mut consumer = BatchConsumer::new(client, &settings)?;
-        let topics: Vec<String> = job.inputs.values().flatten().cloned().collect();
+        let mut topics: Vec<String> = job.inputs.values().flatten().cloned().collect();
+        topics.extend(exchange.map(str::to_owned));
+        let mut roles = numbered(job);
+        roles.extend(exchange.map(|_| Role::Exchange));
         consumer.subscribe(&topics.iter().map(String::as_str).collect::<Vec<_>>())?;
         Ok(Self {
             consumer,
-            streams: numbered(job),
+            roles,
             topics,
             positions: BTreeMap::new(),
             moved: BTreeSet::new(),
@@ -49,18 +67,28 @@ impl Source {
         })
     }
 
-    /// The stream, lane and topic of a record.
-    pub(crate) fn place_of(&self, message: &Message<'_>) -> Option<(Stream, i32, &str)> {
+    /// The lane and topic of a record.
+    pub(crate) fn place_of(&self, message: &Message<'_>) -> Option<(Lane, &str)> {
         let index = message.topic_index();
-        let (stream, lane) = self.lane((index, message.partition()))?;
-        Some((stream, lane, self.topics.get(index)?))
+        let lane = self.lane((index, message.partition()))?;
+        Some((lane, self.topics.get(index)?))
     }
 
-    /// The stream of a partition, and its number among those of all topics of the stream, which may be
-    /// several.
-    fn lane(&self, (index, partition): (usize, i32)) -> Option<(Stream, i32)> {
-        let (stream, number) = *self.streams.get(index)?;
-        Some((stream, number * LANES_A_TOPIC + partition))
+    fn lane(&self, (index, partition): (usize, i32)) -> Option<Lane> {
+        Some(match *self.roles.get(index)? {
+            Role::Input(stream, number) => Lane::Input(stream, lane_number(number, partition)),
+            Role::Exchange => Lane::Exchange(partition),
+        })
+    }
+
+    /// True if a partition of the exchange is ours and its record at `offset` has not been handled yet.
+    pub(crate) fn has_ahead(&self, exchange: i32, offset: i64) -> bool {
+        let Some(index) = self.roles.iter().position(|role| *role == Role::Exchange) else {
+            return false;
+        };
+        let place = (index, exchange);
+        let handled = self.positions.get(&place);
+        self.assigned.contains_key(&place) && handled.is_none_or(|position| *position <= offset)
     }
 
     /// Takes note that a record has been handled.
@@ -73,13 +101,9 @@ impl Source {
         }
     }
 
-    /// Takes note of a partition's end at `offset`. Gives its stream and lane if everything before that
-    /// end has been handled; otherwise records have come behind it, and another end will be reported.
-    pub(crate) fn reached_end(
-        &mut self,
-        partition: &TopicPartition,
-        offset: i64,
-    ) -> Option<(Stream, i32)> {
+    /// Takes note of a partition's end at `offset`. Gives its lane if everything before that end has been
+    /// handled; otherwise records have come behind it, and another end will be reported.
+    pub(crate) fn reached_end(&mut self, partition: &TopicPartition, offset: i64) -> Option<Lane> {
         let place = self.place(partition)?;
         if self
             .positions
@@ -97,8 +121,8 @@ impl Source {
         !self.assigned.is_empty() && self.assigned.values().all(|at_end| *at_end)
     }
 
-    /// Takes partitions on; gives the stream and lane of each.
-    pub(crate) fn assign(&mut self, partitions: &[TopicPartition]) -> Vec<(Stream, i32)> {
+    /// Takes partitions on; gives the lane of each.
+    pub(crate) fn assign(&mut self, partitions: &[TopicPartition]) -> Vec<Lane> {
         self.places(partitions)
             .filter_map(|place| {
                 self.assigned.insert(place, false);
@@ -107,8 +131,8 @@ impl Source {
             .collect()
     }
 
-    /// Gives partitions up; gives the stream and lane of each.
-    pub(crate) fn revoke(&mut self, partitions: &[TopicPartition]) -> Vec<(Stream, i32)> {
+    /// Gives partitions up; gives the lane of each.
+    pub(crate) fn revoke(&mut self, partitions: &[TopicPartition]) -> Vec<Lane> {
         self.places(partitions)
             .filter_map(|place| {
                 self.assigned.remove(&place);
@@ -119,13 +143,13 @@ impl Source {
             .collect()
     }
 
-    /// The stream of a partition, and its number there.
-    pub(crate) fn lane_of(&self, partition: &TopicPartition) -> Option<(Stream, i32)> {
+    /// The lane of a partition.
+    pub(crate) fn lane_of(&self, partition: &TopicPartition) -> Option<Lane> {
         self.lane(self.place(partition)?)
     }
 
-    /// The streams and lanes of what was read to its end.
-    pub(crate) fn at_end(&self) -> Vec<(Stream, i32)> {
+    /// The lanes that were read to their ends.
+    pub(crate) fn at_end(&self) -> Vec<Lane> {
         let ended = self.assigned.iter().filter(|(_, at_end)| **at_end);
         ended.filter_map(|(place, _)| self.lane(*place)).collect()
     }
@@ -225,13 +249,18 @@ impl Source {
     }
 }
 
-/// The stream of each topic of a job, and the topic's number within it.
-fn numbered(job: &DetectorJob) -> Vec<(Stream, i32)> {
+/// The number of a partition among those of all topics of its stream; `number` is the topic's.
+pub(crate) fn lane_number(number: i32, partition: i32) -> i32 {
+    number * LANES_A_TOPIC + partition
+}
+
+/// What each input topic of a job is.
+fn numbered(job: &DetectorJob) -> Vec<Role> {
     let of_stream = |(stream, topics): (&Stream, &Vec<String>)| {
         let stream = *stream;
         let numbers = (0i32..).take(topics.len());
         numbers
-            .map(move |number| (stream, number))
+            .map(move |number| Role::Input(stream, number))
             .collect::<Vec<_>>()
     };
     job.inputs.iter().flat_map(of_stream).collect()

@@ -119,14 +119,11 @@ fn watch_for_end(
         bootstrap: job.connection.bootstrap.clone(),
         properties: job.connection.properties.clone(),
     };
-    let (group, topics) = (job.group.clone(), job.inputs.clone());
+    let group = job.group.clone();
+    let inputs: Vec<String> = job.inputs.values().flatten().cloned().collect();
+    let exchange = job.exchange();
     std::thread::spawn(move || {
-        let result = wait_for_end(
-            &client,
-            &group,
-            &topics.into_values().flatten().collect::<Vec<_>>(),
-            &stop,
-        );
+        let result = wait_for_end(&client, &group, &inputs, &exchange, &stop);
         stop.store(true, Ordering::Relaxed);
         result
     })
@@ -135,14 +132,19 @@ fn watch_for_end(
 fn wait_for_end(
     client: &ClientSettings,
     group: &str,
-    topics: &[String],
+    inputs: &[String],
+    exchange: &str,
     stop: &AtomicBool,
 ) -> Result<(), floodmark_kafka::Error> {
     let admin = Admin::new(client, Duration::from_secs(10))?;
     let clock = SystemClock::new();
-    let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+    let mut names: Vec<&str> = inputs.iter().map(String::as_str).collect();
     let mut read_all_at = None;
     while !stop.load(Ordering::Relaxed) {
+        // The detector makes it when it starts; the subject `always` needs none.
+        if names.len() == inputs.len() && admin.topic(exchange)?.is_some() {
+            names.push(exchange);
+        }
         let behind: i64 = admin
             .lag(group, &names)?
             .iter()

@@ -461,20 +461,12 @@ fn partitions_interleavings_and_batches_change_no_alert() {
 /// An engine with the state of another one, as snapshots keep it.
 fn reborn(old: &Engine, lanes: &[Lane], lateness: &str) -> Engine {
     let mut new = engine(lateness);
-    for lane in lanes {
+    for lane in lanes.iter().chain([&Lane::Exchange(0)]) {
         let mut writer = Writer::default();
         old.save(*lane, &mut writer).unwrap();
         let bytes = writer.seal(3);
         let mut reader = Reader::open(&bytes, 3).unwrap();
         new.load(*lane, &mut reader, 0).unwrap();
-        reader.end().unwrap();
-    }
-    for stream in Stream::ALL {
-        let mut writer = Writer::default();
-        old.save_merged(stream, &mut writer).unwrap();
-        let bytes = writer.seal(3);
-        let mut reader = Reader::open(&bytes, 3).unwrap();
-        new.load_merged(stream, &mut reader).unwrap();
         reader.end().unwrap();
     }
     new
@@ -485,15 +477,15 @@ fn every_rule_goes_on_from_a_snapshot_as_if_nothing_had_been() {
     let logs = Workload::new(2).logs(2);
     let lanes: Vec<Lane> = logs
         .iter()
-        .map(|(stream, lane, _)| (*stream, *lane))
+        .map(|(stream, lane, _)| Lane::Input(*stream, *lane))
         .collect();
     for lateness in ["0s", "1m"] {
         let mut undisturbed = engine(lateness);
         let expected = simulate(&mut undisturbed, &logs, 1, 1_000_000);
         // Eleven snapshots along the way, each of them the only thing that is left of what was before.
         let mut engine = engine(lateness);
-        for (stream, lane) in &lanes {
-            engine.assign(*stream, *lane, 0);
+        for lane in &lanes {
+            engine.take_on(*lane, 0);
         }
         let mut found = BTreeSet::new();
         for part in 0..12 {
@@ -507,6 +499,67 @@ fn every_rule_goes_on_from_a_snapshot_as_if_nothing_had_been() {
             engine = reborn(&engine, &lanes, lateness);
         }
         assert_eq!(found, expected, "{lateness}");
+    }
+}
+
+/// Engines that share lanes out and put the rest together through a topic, whose partitions they share too;
+/// they take turns in an order drawn from `seed`. What they find together.
+fn share(logs: &[(Stream, i32, Vec<Vec<u8>>)], engines: usize, seed: u64) -> BTreeSet<String> {
+    const PARTITIONS: i32 = 3;
+    let sources: Vec<_> = logs
+        .iter()
+        .map(|(stream, lane, _)| (*stream, *lane))
+        .collect();
+    let owner = |number: usize| number % engines;
+    let mut all: Vec<Engine> = (0..engines).map(|_| engine("0s")).collect();
+    for engine in &mut all {
+        engine.exchange_over_topic(PARTITIONS, &sources);
+    }
+    for (number, (stream, lane)) in sources.iter().enumerate() {
+        all[owner(number)].assign(*stream, *lane, 0);
+    }
+    for number in 0..PARTITIONS {
+        all[owner(usize::try_from(number).unwrap())].take_on(Lane::Exchange(number), 0);
+    }
+    let mut draw = Draw(seed);
+    let (mut next, mut found) = (vec![0; logs.len()], BTreeSet::new());
+    while next
+        .iter()
+        .zip(logs)
+        .any(|(next, (_, _, log))| *next < log.len())
+    {
+        let number = usize::try_from(draw.below(i64::try_from(logs.len()).unwrap())).unwrap();
+        let (stream, lane, log) = &logs[number];
+        let to = log
+            .len()
+            .min(next[number] + usize::try_from(draw.below(300)).unwrap());
+        for value in &log[next[number]..to] {
+            all[owner(number)].feed(*stream, *lane, value, 0).unwrap();
+        }
+        next[number] = to;
+        for (number, frame) in all[owner(number)].take_frames(false) {
+            let owner = owner(usize::try_from(number).unwrap());
+            all[owner]
+                .feed_lane(Lane::Exchange(number), &frame, 0)
+                .unwrap();
+        }
+        all.iter_mut()
+            .for_each(|engine| found.extend(alerts(engine)));
+    }
+    found
+}
+
+#[test]
+fn any_number_of_processes_find_the_same() {
+    let (golden, logs) = (golden(1), Workload::new(1).logs(4));
+    for engines in 1..=3 {
+        for seed in 0..2 {
+            assert_eq!(
+                share(&logs, engines, seed),
+                golden,
+                "{engines} engines, seed {seed}"
+            );
+        }
     }
 }
 
@@ -575,4 +628,32 @@ fn always_alerts_on_every_key_in_every_minute() {
             .iter()
             .all(|alert| alert.contains("\"detector\":\"always\""))
     );
+}
+
+#[test]
+fn what_comes_last_before_all_fall_silent_still_moves_the_mergers() {
+    let logs = Workload::new(1).logs(1);
+    let mut engine = engine("0s");
+    let sources: Vec<_> = logs
+        .iter()
+        .flat_map(|(stream, ..)| [(*stream, 0), (*stream, 1)])
+        .collect();
+    engine.exchange_over_topic(1, &sources);
+    engine.take_on(Lane::Exchange(0), 0);
+    for (stream, partition) in &sources {
+        engine.assign(*stream, *partition, 0);
+        engine.reached_end(*stream, *partition);
+    }
+    for (stream, partition, log) in &logs {
+        for value in log {
+            engine.feed(*stream, *partition, value, 10).unwrap();
+        }
+        engine.reached_end(*stream, *partition);
+    }
+    // By the time that anything is told, all are idle; the empty ones have been so for longer.
+    engine.tick(60_000_000);
+    for (number, frame) in engine.take_frames(false) {
+        engine.feed_lane(Lane::Exchange(number), &frame, 0).unwrap();
+    }
+    assert_eq!(alerts(&mut engine), golden(1));
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use floodmark_contracts::{clock::EventTime, stream::Stream};
+use floodmark_contracts::clock::EventTime;
 
 use super::{
     mark::{Mark, MarkError},
@@ -61,9 +61,6 @@ pub struct Assigned {
     pub metadata: String,
 }
 
-/// Which snapshots of other lanes belong to the same moment: folder and name of each.
-type Members = Vec<(String, String)>;
-
 /// An engine whose state can be found again.
 pub struct Keeper {
     /// The engine. Its outputs are those of live records alone.
@@ -114,8 +111,8 @@ impl Keeper {
         for of in assigned {
             let mark = &marks[&of.lane];
             match &mark.snapshot {
-                None => self.engine.assign(of.lane.0, of.lane.1, wall_us),
-                Some(name) => self.load(of, name, &marks, wall_us)?,
+                None => self.engine.take_on(of.lane, wall_us),
+                Some(name) => self.load(of, name, wall_us)?,
             }
         }
         let mut starts = Vec::new();
@@ -141,7 +138,7 @@ impl Keeper {
         self.predecessors.clear();
     }
 
-    /// True if all lanes have been replayed: outputs count from here on.
+    /// True if all lanes have been replayed.
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.protocol.is_live()
@@ -179,12 +176,12 @@ impl Keeper {
         wall_us: i64,
     ) -> Result<(), String> {
         let outcome = match verdict {
-            Verdict::Live => self.engine.feed(lane.0, lane.1, value, wall_us),
+            Verdict::Live => self.engine.feed_lane(lane, value, wall_us),
             Verdict::Replay => {
                 self.engine.replay(lane, value, wall_us);
                 Ok(())
             }
-            Verdict::Hold | Verdict::Skip => return Ok(()),
+            Verdict::Skip => return Ok(()),
         };
         self.pass(lane, offset);
         outcome
@@ -215,32 +212,26 @@ impl Keeper {
         self.protocol.needs_snapshot()
     }
 
-    /// Writes a snapshot of every lane, for the next commit to name. Nothing happens while lanes are
-    /// replayed.
+    /// Writes a snapshot of every lane, for the next commit to name. Lanes that are still replayed are left
+    /// out: what they were restored from stands.
     ///
     /// # Errors
     /// If one cannot be written. What was written before is named by nobody.
     pub fn snapshot(&mut self) -> Result<(), KeepError> {
-        if !self.is_live() {
-            return Ok(());
-        }
         self.rounds += 1;
         let unique = format!("{}-{}", self.instance, self.rounds);
-        let name = |lane: &Lane| {
-            let position = self.protocol.position(*lane).unwrap_or_default();
-            (*lane, Snapshots::name(position, &unique))
-        };
-        let names: BTreeMap<Lane, String> = self.folders.keys().map(name).collect();
-        let mut led: Option<Stream> = None;
-        for (lane, name) in &names {
-            // The first lane of a stream holds what is put together from all of them.
-            let leads = led.replace(lane.0) != Some(lane.0);
-            let members = leads.then(|| self.members(lane.0, |lane| names.get(&lane)));
-            let folder = &self.folders[lane];
-            let bytes = self
-                .bytes(*lane, members)
-                .map_err(|source| unusable(folder, name, source))?;
-            self.snapshots.put(folder, name, bytes)?;
+        let mut names = Vec::new();
+        for lane in self.protocol.live() {
+            let position = self.protocol.position(lane).unwrap_or_default();
+            let name = Snapshots::name(position, &unique);
+            let folder = &self.folders[&lane];
+            let mut writer = Writer::default();
+            self.engine
+                .save(lane, &mut writer)
+                .map_err(|source| unusable(folder, &name, source))?;
+            self.snapshots
+                .put(folder, &name, writer.seal(self.settings))?;
+            names.push((lane, name));
         }
         for (lane, name) in names {
             self.protocol.snapshot_taken(lane, name);
@@ -248,10 +239,14 @@ impl Keeper {
         Ok(())
     }
 
-    /// What to commit together with the outputs so far.
+    /// What to commit together with the outputs and these frames; nothing if nothing happened.
     #[must_use]
-    pub fn commits(&self) -> Vec<LaneCommit> {
-        self.protocol.commits()
+    pub fn commits(&self, frames: &[(i32, Vec<u8>)]) -> Vec<LaneCommit> {
+        let moved = self.protocol.commits();
+        if moved.is_empty() && !frames.is_empty() {
+            return self.protocol.all_commits();
+        }
+        moved
     }
 
     /// Takes note that these were committed.
@@ -279,54 +274,14 @@ impl Keeper {
         }
     }
 
-    fn load(
-        &mut self,
-        of: &Assigned,
-        name: &str,
-        marks: &BTreeMap<Lane, Mark>,
-        wall_us: i64,
-    ) -> Result<(), KeepError> {
+    fn load(&mut self, of: &Assigned, name: &str, wall_us: i64) -> Result<(), KeepError> {
         let bytes = self.snapshots.get(&of.folder, name)?;
-        let now = self.members(of.lane.0, |lane| marks.get(&lane)?.snapshot.as_ref());
         let mut read = || {
             let mut reader = Reader::open(&bytes, self.settings)?;
-            let members: Option<Members> = reader.get()?;
             self.engine.load(of.lane, &mut reader, wall_us)?;
-            match members {
-                Some(members) if members == now => {
-                    self.engine.load_merged(of.lane.0, &mut reader)?;
-                }
-                Some(_) => {
-                    // A partition came or went: the others' parts are where we cannot get at them.
-                    tracing::warn!(
-                        stream = of.lane.0.name(),
-                        "partitions are spread anew; what is counted over all of them starts afresh"
-                    );
-                    return Ok(());
-                }
-                None => {}
-            }
             reader.end()
         };
         read().map_err(|source| unusable(&of.folder, name, source))
-    }
-
-    fn bytes(&self, lane: Lane, members: Option<Members>) -> Result<Vec<u8>, SavedError> {
-        let mut writer = Writer::default();
-        writer.put(&members)?;
-        self.engine.save(lane, &mut writer)?;
-        if members.is_some() {
-            self.engine.save_merged(lane.0, &mut writer)?;
-        }
-        Ok(writer.seal(self.settings))
-    }
-
-    /// The lanes of a stream, each with the snapshot that it has; empty for none.
-    fn members<'a>(&self, stream: Stream, name: impl Fn(Lane) -> Option<&'a String>) -> Members {
-        let of_stream = self.folders.iter().filter(|(lane, _)| lane.0 == stream);
-        of_stream
-            .map(|(lane, folder)| (folder.clone(), name(*lane).cloned().unwrap_or_default()))
-            .collect()
     }
 
     /// Repeats the advances that are due where the lane is.

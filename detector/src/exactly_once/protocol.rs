@@ -5,9 +5,9 @@
 //!   snapshot         committed              position
 //!   |--- replay ---->|------- live -------->|
 //! ```
-//! A lane (one partition) is restored to S, replayed to C without output, and then live. *No lane goes
-//! live before all have been replayed*: what is put together from several lanes would otherwise see
-//! new records beside old ones, and its output could not be told apart.
+//! A lane (one partition) is restored to S, replayed to C without output, and then live. Lanes know nothing
+//! of each other: what is put together from several goes through a topic of its own, whose partitions are
+//! lanes too.
 //!
 //! There is no clock, no broker and no state of rules in here; [`super::keeper`] has those.
 
@@ -25,8 +25,6 @@ pub enum Verdict {
     Live,
     /// It changes state; its output is out already.
     Replay,
-    /// It has to wait until all lanes are live.
-    Hold,
     /// It is not ours, or was taken before.
     Skip,
 }
@@ -94,6 +92,12 @@ impl Protocol {
         self.lanes.values().all(Progress::is_live)
     }
 
+    /// The lanes that have been replayed.
+    pub fn live(&self) -> impl Iterator<Item = Lane> + '_ {
+        let live = self.lanes.iter().filter(|(_, progress)| progress.is_live());
+        live.map(|(lane, _)| *lane)
+    }
+
     /// What to do with the record of `lane` at `offset`. Before [`Verdict::Replay`], what
     /// [`due`](Self::due) gives has to be applied; after either of the first two,
     /// [`handled`](Self::handled) is called.
@@ -102,8 +106,7 @@ impl Protocol {
         match self.lanes.get(&lane) {
             Some(progress) if offset < progress.position => Verdict::Skip,
             Some(progress) if offset < progress.committed => Verdict::Replay,
-            Some(_) if self.is_live() => Verdict::Live,
-            Some(_) => Verdict::Hold,
+            Some(_) => Verdict::Live,
             None => Verdict::Skip,
         }
     }
@@ -167,19 +170,22 @@ impl Protocol {
         }
     }
 
-    /// What to commit with the output so far: every lane that moved. Nothing while lanes are replayed.
+    /// What to commit with the output so far: every lane that moved since it was replayed.
     #[must_use]
     pub fn commits(&self) -> Vec<LaneCommit> {
-        if !self.is_live() {
-            return Vec::new();
-        }
-        let moved = self.lanes.iter().filter(|(_, progress)| progress.moved);
+        let moved = |progress: &Progress| progress.is_live() && progress.moved;
+        let moved = self.lanes.iter().filter(|(_, progress)| moved(progress));
         moved
-            .map(|(lane, progress)| LaneCommit {
-                lane: *lane,
-                offset: progress.position,
-                mark: progress.mark.clone(),
-            })
+            .map(|(lane, progress)| progress.commit(*lane))
+            .collect()
+    }
+
+    /// Every lane that has been replayed, moved or not: for a transaction whose output comes of no record, so
+    /// that it is refused all the same if the partitions have gone to somebody else.
+    #[must_use]
+    pub fn all_commits(&self) -> Vec<LaneCommit> {
+        let live = self.lanes.iter().filter(|(_, progress)| progress.is_live());
+        live.map(|(lane, progress)| progress.commit(*lane))
             .collect()
     }
 
@@ -199,6 +205,14 @@ impl Progress {
         self.position >= self.committed && self.due.is_empty()
     }
 
+    fn commit(&self, lane: Lane) -> LaneCommit {
+        LaneCommit {
+            lane,
+            offset: self.position,
+            mark: self.mark.clone(),
+        }
+    }
+
     fn reach(&mut self, offset: i64) {
         self.moved |= offset > self.committed;
         self.position = offset;
@@ -211,8 +225,8 @@ mod tests {
 
     use super::*;
 
-    const A: Lane = (Stream::Sensors, 0);
-    const B: Lane = (Stream::Sensors, 1);
+    const A: Lane = Lane::Input(Stream::Sensors, 0);
+    const B: Lane = Lane::Exchange(1);
 
     fn mark(offset: i64, advances: &[(i64, i64)]) -> Mark {
         let advance = |(offset, to): &(i64, i64)| Advance {
@@ -253,12 +267,15 @@ mod tests {
     }
 
     #[test]
-    fn no_lane_goes_on_before_all_have_been_replayed() {
-        let mut protocol = protocol(&[(A, 5, mark(5, &[])), (B, 2, mark(1, &[]))]);
-        assert_eq!(protocol.judge(A, 5), Verdict::Hold);
-        assert!(protocol.commits().is_empty());
-        protocol.handled(B, 1);
+    fn a_lane_goes_on_while_another_is_replayed_and_is_committed_alone() {
+        let mut protocol = protocol(&[(A, 5, mark(5, &[])), (B, 3, mark(1, &[]))]);
         assert_eq!(protocol.judge(A, 5), Verdict::Live);
+        protocol.handled(A, 5);
+        protocol.handled(B, 1);
+        assert!(!protocol.is_live());
+        assert_eq!(protocol.live().collect::<Vec<_>>(), [A]);
+        let commits = protocol.commits();
+        assert_eq!((commits.len(), commits[0].lane), (1, A));
     }
 
     #[test]

@@ -38,8 +38,8 @@ use crate::{
         slow_brute_force::SlowBruteForce,
     },
     runtime::{
-        Emit, KeyedState, Logic, Reader, Saved, SavedError, Window, WindowSpec, Windows, Writer,
-        plausible,
+        Emit, KeyedState, Logic, Packet, Part, Reader, Saved, SavedError, Window, WindowSpec,
+        Windows, Writer, plausible,
     },
 };
 
@@ -84,6 +84,13 @@ pub enum BankingPart {
     Address(Window, String, Logins),
     /// Of a device.
     Device(Window, String, DeviceLogins),
+}
+
+impl Part for BankingPart {
+    fn packet(&self) -> Result<Packet, SavedError> {
+        let (Self::Address(_, group, _) | Self::Device(_, group, _)) = self;
+        Packet::new(super::ADDRESSES_AND_DEVICES, hash(group), self)
+    }
 }
 
 /// What banking logic looks things up in, shared by all partitions.

@@ -27,8 +27,9 @@ use crate::{
         referrer_spam::{self, Landings, ReferrerSpam},
     },
     runtime::{
-        Aggregate, Emit, KeyedState, Logic, MergedWindows, Merger, Once, Reader, Saved, SavedError,
-        Window, WindowSpec, Windows, Writer, merge::Accepted, plausible, window::Parts,
+        Aggregate, Emit, KeyedState, Logic, MergedWindows, Merger, Once, Packet, Part, Reader,
+        Saved, SavedError, Source, Window, WindowSpec, Windows, Writer, merge::Accepted, plausible,
+        window::Parts,
     },
 };
 
@@ -66,6 +67,13 @@ pub enum ClickPart {
     Page(Window, String, PageCount),
     /// Of a page and a referrer's site.
     Referrer(Window, (String, String), Landings),
+}
+
+impl Part for ClickPart {
+    /// The whole site meets in one place: what is usual for a page is its share of all visits.
+    fn packet(&self) -> Result<Packet, SavedError> {
+        Packet::new(super::SITE, u64::from(super::SITE.0), self)
+    }
 }
 
 /// Logic of one partition.
@@ -338,7 +346,7 @@ impl Merger for PageMerger {
     type Partial = ClickPart;
     type Output = Output;
 
-    fn accept(&mut self, source: i32, part: ClickPart, _: &mut Vec<Output>) -> bool {
+    fn accept(&mut self, source: Source, part: ClickPart, _: &mut Vec<Output>) -> bool {
         match part {
             ClickPart::Page(window, page, count) => {
                 self.windows.put(source, window, page, count) != Accepted::TooLate

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::alert;
 use crate::{
     finding::{Finding, Output},
+    hash::Fnv,
     rules::{
         drift::Drift,
         drop_out::{DropOut, Look},
@@ -29,9 +30,9 @@ use crate::{
         stuck_value::StuckValue,
     },
     runtime::{
-        Aggregate, Deadlines, Emit, KeyedState, Logic, MergedWindows, Merger, Once, Reader, Saved,
-        SavedError, Window, WindowSpec, Windows, Writer, keyed::Slot, merge::Accepted, plausible,
-        window::Parts,
+        Aggregate, Deadlines, Emit, KeyedState, Logic, MergedWindows, Merger, Once, Packet, Part,
+        Reader, Saved, SavedError, Source, Window, WindowSpec, Windows, Writer, keyed::Slot,
+        merge::Accepted, plausible, window::Parts,
     },
     settings::Settings,
 };
@@ -49,6 +50,12 @@ pub struct Reading {
 
 /// What sensors of a group showed in the minute before a window.
 pub type GroupPart = (Window, String, Steps);
+
+impl Part for GroupPart {
+    fn packet(&self) -> Result<Packet, SavedError> {
+        Packet::new(super::GROUPS, Fnv::new().text(&self.1).short(), self)
+    }
+}
 
 /// Logic of one partition.
 #[derive(Debug)]
@@ -314,7 +321,7 @@ impl Merger for GroupMerger {
     type Partial = GroupPart;
     type Output = Output;
 
-    fn accept(&mut self, source: i32, part: GroupPart, _: &mut Vec<Output>) -> bool {
+    fn accept(&mut self, source: Source, part: GroupPart, _: &mut Vec<Output>) -> bool {
         let (window, group, steps) = part;
         self.windows.put(source, window, group, steps) != Accepted::TooLate
     }
@@ -339,31 +346,6 @@ impl Saved for GroupMerger {
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
         (self.windows, self.rule) = from.get()?;
-        Ok(())
-    }
-}
-
-/// Nothing to merge.
-#[derive(Debug, Default)]
-pub struct NoMerger;
-
-impl Merger for NoMerger {
-    type Partial = ();
-    type Output = Output;
-
-    fn accept(&mut self, _: i32, (): (), _: &mut Vec<Output>) -> bool {
-        true
-    }
-
-    fn advance(&mut self, _: EventTime, _: &mut Vec<Output>) {}
-}
-
-impl Saved for NoMerger {
-    fn save(&self, _: &mut Writer) -> Result<(), SavedError> {
-        Ok(())
-    }
-
-    fn load(&mut self, _: &mut Reader<'_>) -> Result<(), SavedError> {
         Ok(())
     }
 }

@@ -11,14 +11,15 @@ use std::{
     time::Duration,
 };
 
-use floodmark_contracts::{clock::Clock, stream::Stream, subject::SubjectFacts};
+use floodmark_contracts::{clock::Clock, subject::SubjectFacts};
 use floodmark_kafka::{
     Admin, Batch, ClientSettings, PartitionOffset, TopicPartition,
     consumer::{Event, Message, StartOffset},
 };
 
 use super::{
-    BATCH, DetectError, LONGEST_WAIT, PATIENCE, PROGRESS_EVERY_US, Progress, facts_of, poll,
+    BATCH, DetectError, LONGEST_WAIT, PATIENCE, PROGRESS_EVERY_US, Progress, facts_of, is_banking,
+    is_caught_up, poll,
 };
 use crate::{
     engine::Lane,
@@ -38,8 +39,6 @@ pub(super) struct Exact<'a> {
     pub(super) client: ClientSettings,
     pub(super) group: String,
     pub(super) lanes: BTreeMap<Lane, TopicPartition>,
-    /// Lanes that wait for others to be replayed, and the record that each goes on with.
-    pub(super) held: BTreeMap<Lane, i64>,
     /// For standard output, once the transaction is committed.
     pub(super) lines: Vec<Output>,
     pub(super) commit_every_us: i64,
@@ -76,7 +75,7 @@ impl Exact<'_> {
             for event in batch.events() {
                 self.handle(event)?;
             }
-            self.release()?;
+            self.note_ends();
             let now_us = self.clock.monotonic_us();
             for (lane, to) in self.keeper.tick(now_us) {
                 tracing::debug!(?lane, to = to.0, "an idle partition is taken along");
@@ -90,30 +89,34 @@ impl Exact<'_> {
                 self.report();
                 next_progress = now_us + PROGRESS_EVERY_US;
             }
-            let is_caught_up = self.keeper.is_live() && self.source.is_caught_up();
-            if is_caught_up && !std::mem::replace(&mut caught_up, is_caught_up) {
+            let mut is_caught_up = self.is_caught_up();
+            if is_caught_up && !caught_up {
+                // What the commit sends through the exchange has to come back first.
                 self.commit()?;
-                (self.progress)(Progress::CaughtUp);
+                is_caught_up = self.is_caught_up();
+                if is_caught_up {
+                    (self.progress)(Progress::CaughtUp);
+                }
             }
             caught_up = is_caught_up;
         }
         Ok(())
     }
 
+    fn is_caught_up(&self) -> bool {
+        self.keeper.is_live() && is_caught_up(&self.source, &self.sink)
+    }
+
     fn feed(&mut self, batch: &Batch) -> Result<(), DetectError> {
         let now_us = self.clock.monotonic_us();
         for message in batch.messages() {
-            let Some((stream, number, topic)) = self.source.place_of(&message) else {
+            let Some((lane, topic)) = self.source.place_of(&message) else {
                 continue;
             };
-            let (lane, topic) = ((stream, number), topic.to_owned());
-            if self.held.contains_key(&lane) {
-                continue;
-            }
+            let topic = topic.to_owned();
             let verdict = self.keeper.judge(lane, message.offset());
             match verdict {
                 Verdict::Skip => continue,
-                Verdict::Hold => self.hold(lane, message.offset())?,
                 Verdict::Live | Verdict::Replay => {
                     self.take(lane, &topic, verdict, &message, now_us)?;
                     self.source.handled(&message);
@@ -133,7 +136,7 @@ impl Exact<'_> {
     ) -> Result<(), DetectError> {
         let value = message.payload().unwrap_or_default();
         let mut outcome = Ok(());
-        if lane.0 == Stream::Banking {
+        if is_banking(lane) {
             outcome = self
                 .schemas
                 .admit(value, self.clock)
@@ -167,37 +170,16 @@ impl Exact<'_> {
         self.sink.bury(letter, self.clock)
     }
 
-    /// Stops a lane that is ahead of others that are still replayed.
-    fn hold(&mut self, lane: Lane, offset: i64) -> Result<(), DetectError> {
-        self.held.insert(lane, offset);
-        if let Some(partition) = self.lanes.get(&lane) {
-            self.source
-                .consumer
-                .pause(std::slice::from_ref(partition))?;
-        }
-        Ok(())
-    }
-
-    /// Goes on with what was held, once everything has been replayed.
-    fn release(&mut self) -> Result<(), DetectError> {
+    /// Tells the engine which partitions have been read to their ends. While lanes are replayed none is idle.
+    fn note_ends(&mut self) {
         if !self.keeper.is_live() {
-            return Ok(());
+            return;
         }
-        for (stream, number) in self.source.at_end() {
-            self.keeper.engine.reached_end(stream, number);
+        for lane in self.source.at_end() {
+            if let Lane::Input(stream, number) = lane {
+                self.keeper.engine.reached_end(stream, number);
+            }
         }
-        if self.held.is_empty() {
-            return Ok(());
-        }
-        let held = std::mem::take(&mut self.held);
-        let places: Vec<(TopicPartition, StartOffset)> = held
-            .iter()
-            .filter_map(|(lane, at)| Some((self.lanes.get(lane)?.clone(), StartOffset::At(*at))))
-            .collect();
-        let partitions: Vec<TopicPartition> = places.iter().map(|place| place.0.clone()).collect();
-        self.source.consumer.seek(&places, PATIENCE)?;
-        self.source.consumer.resume(&partitions)?;
-        Ok(())
     }
 
     fn handle(&mut self, event: &Event) -> Result<(), DetectError> {
@@ -220,10 +202,7 @@ impl Exact<'_> {
             }
             Event::Revoked { partitions, lost } => self.revoke(partitions, *lost)?,
             Event::EndOfPartition { partition, offset } => {
-                let held = |lane: &Lane| self.held.contains_key(lane);
-                if let Some(lane) = self.source.lane_of(partition).filter(|lane| !held(lane))
-                    && self.source.reached_end(partition, *offset).is_some()
-                {
+                if let Some(lane) = self.source.reached_end(partition, *offset) {
                     self.keeper.reached(lane, *offset);
                 }
             }
@@ -260,7 +239,6 @@ impl Exact<'_> {
             self.lanes.values().cloned().collect()
         };
         self.keeper.drop_all();
-        self.held.clear();
         if stays.is_empty() {
             return Ok(());
         }
@@ -270,7 +248,6 @@ impl Exact<'_> {
 
     /// Takes all lanes on as their stable committed offsets say; gives where to read each from.
     fn restore(&mut self) -> Result<Vec<(TopicPartition, StartOffset)>, DetectError> {
-        self.held.clear();
         let partitions: Vec<TopicPartition> = self.lanes.values().cloned().collect();
         let committed = if partitions.is_empty() {
             Vec::new()
@@ -345,19 +322,20 @@ impl Exact<'_> {
 
     /// Commits output and offsets together, or starts over from what is committed.
     fn commit(&mut self) -> Result<(), DetectError> {
-        if !self.keeper.is_live() {
-            return Ok(());
-        }
         let now_us = self.clock.monotonic_us();
-        let snapshot = now_us >= self.next_snapshot_us || self.keeper.needs_snapshot();
+        let due = now_us >= self.next_snapshot_us && self.keeper.is_live();
+        let snapshot = due || self.keeper.needs_snapshot();
         if snapshot {
             self.keeper.snapshot()?;
             self.next_snapshot_us = now_us.saturating_add(self.snapshot_every_us);
         }
-        let commits = self.keeper.commits();
+        let frames = self.keeper.engine.take_frames(false);
+        let commits = self.keeper.commits(&frames);
         if commits.is_empty() {
             return Ok(());
         }
+        self.sink.begin()?;
+        self.sink.send_frames(&frames, self.clock)?;
         let offsets: Vec<PartitionOffset> = commits
             .iter()
             .filter_map(|commit| {

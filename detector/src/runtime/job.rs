@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use floodmark_contracts::clock::EventTime;
 
 use super::{
-    partition::{Emit, Fed, Logic, Merger, Partition},
+    exchange::{Packet, Part, Standing},
+    partition::{Emit, Fed, Logic, Partition},
     saved::{Reader, SavedError, Writer},
-    watermark::{BEGINNING, TimeSettings},
+    watermark::TimeSettings,
 };
 
 /// What a job has counted.
@@ -19,9 +20,27 @@ pub struct Counts {
     pub late: u64,
     /// Records that were no events.
     pub malformed: u64,
-    /// Partial results of a partition that came after their window was gone, because the partition
-    /// had been taken for idle.
-    pub late_partials: u64,
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub struct Found<O> {
+    /// For the world.
+    pub outputs: Vec<O>,
+    /// For the exchange, each with the partition that it comes from.
+    pub packets: Vec<(i32, Packet)>,
+    /// Partitions whose watermarks moved.
+    pub moved: Vec<i32>,
+}
+
+impl<O> Default for Found<O> {
+    fn default() -> Self {
+        Self {
+            outputs: Vec::new(),
+            packets: Vec::new(),
+            moved: Vec::new(),
+        }
+    }
 }
 
 /// A job, whatever its events: what an engine holds one of per stream.
@@ -30,7 +49,7 @@ pub trait StreamJob<O>: Send {
     fn assign(&mut self, partition: i32, wall_us: i64);
 
     /// Stops reading a partition and drops its state.
-    fn revoke(&mut self, partition: i32, out: &mut Vec<O>);
+    fn revoke(&mut self, partition: i32);
 
     /// Takes a record. The reason, if it is not an event.
     ///
@@ -41,7 +60,7 @@ pub trait StreamJob<O>: Send {
         partition: i32,
         value: &[u8],
         wall_us: i64,
-        out: &mut Vec<O>,
+        found: &mut Found<O>,
     ) -> Result<(), String>;
 
     /// Takes note that a partition has been read to its end.
@@ -51,7 +70,7 @@ pub trait StreamJob<O>: Send {
     fn replay(&mut self, partition: i32, value: &[u8], wall_us: i64);
 
     /// Moves a partition's watermark as a [`tick`](Self::tick) did before.
-    fn advance(&mut self, partition: i32, to: EventTime, out: &mut Vec<O>);
+    fn advance(&mut self, partition: i32, to: EventTime, found: &mut Found<O>);
 
     /// Hands over the advances of watermarks since the last call, each with its partition.
     fn take_advances(&mut self) -> Vec<(i32, EventTime)>;
@@ -73,103 +92,64 @@ pub trait StreamJob<O>: Send {
         wall_us: i64,
     ) -> Result<(), SavedError>;
 
-    /// Adds the state of what is put together from all partitions.
-    ///
-    /// # Errors
-    /// If a value cannot be encoded.
-    fn save_merged(&self, to: &mut Writer) -> Result<(), SavedError>;
-
-    /// Takes that state over.
-    ///
-    /// # Errors
-    /// If the bytes are no state of this job.
-    fn load_merged(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError>;
-
-    /// Drops all partitions and what was put together from them; what was counted stays.
+    /// Drops all partitions; what was counted stays.
     fn reset(&mut self);
 
     /// Looks for idle partitions: those read to their ends, without a record for the time set.
-    fn tick(&mut self, wall_us: i64, out: &mut Vec<O>);
+    fn tick(&mut self, wall_us: i64, found: &mut Found<O>);
+
+    /// How far each partition is; those that are idle last, in the order in which they fell silent.
+    fn standings(&self) -> Vec<(i32, Standing)>;
+
+    /// How far a partition is; nothing for one that is not assigned.
+    fn standing(&self, partition: i32) -> Option<Standing>;
 
     /// What was counted.
     fn counts(&self) -> Counts;
 }
 
-/// A job with logic `L` per partition and merger `M` over them.
-pub struct Job<L: Logic, M> {
+/// A job with logic `L` per partition.
+pub struct Job<L: Logic> {
     settings: TimeSettings,
     partitions: BTreeMap<i32, Partition<L>>,
     new_logic: Box<dyn FnMut() -> L + Send>,
-    new_merger: Box<dyn Fn() -> M + Send>,
-    merger: M,
-    merged: EventTime,
     counts: Counts,
     advances: Vec<(i32, EventTime)>,
     emit: Emit<L::Partial, L::Output>,
 }
 
-impl<L, M> Job<L, M>
-where
-    L: Logic,
-    M: Merger<Partial = L::Partial, Output = L::Output>,
-{
-    /// A job without partitions; `new_logic` makes the logic of each that is assigned, `new_merger`
-    /// what puts their parts together.
-    pub fn new(
-        settings: TimeSettings,
-        new_merger: impl Fn() -> M + Send + 'static,
-        new_logic: impl FnMut() -> L + Send + 'static,
-    ) -> Self {
+impl<L: Logic> Job<L> {
+    /// A job without partitions; `new_logic` makes the logic of each that is assigned.
+    pub fn new(settings: TimeSettings, new_logic: impl FnMut() -> L + Send + 'static) -> Self {
         Self {
             settings,
             partitions: BTreeMap::new(),
             new_logic: Box::new(new_logic),
-            merger: new_merger(),
-            new_merger: Box::new(new_merger),
-            merged: BEGINNING,
             counts: Counts::default(),
             advances: Vec::new(),
             emit: Emit::default(),
         }
     }
 
-    /// The watermark of the stream: the least of its active partitions'; `None` before one has an
-    /// event.
-    #[cfg(test)]
-    fn watermark(&self) -> Option<EventTime> {
-        (self.merged != BEGINNING).then_some(self.merged)
-    }
-
-    /// Hands what partition `source` found to the merger and the outputs on.
-    fn settle(&mut self, source: i32, out: &mut Vec<L::Output>) {
+    /// Hands on what a partition found.
+    fn settle(&mut self, partition: i32, found: &mut Found<L::Output>) {
         for partial in self.emit.partials.drain(..) {
-            if !self.merger.accept(source, partial, out) {
-                self.counts.late_partials += 1;
+            match partial.packet() {
+                Ok(packet) => found.packets.push((partition, packet)),
+                // Plain numbers and texts, which always can be encoded.
+                Err(error) => tracing::error!(partition, %error, "a part is lost"),
             }
         }
-        out.append(&mut self.emit.outputs);
-    }
-
-    /// Moves the merged watermark to the least of all partitions'. An idle partition is in it too:
-    /// it has been advanced to where the active ones are, see [`tick`](StreamJob::tick).
-    fn merge(&mut self, out: &mut Vec<L::Output>) {
-        let least = self.partitions.values().map(Partition::watermark).min();
-        if let Some(least) = least
-            && least > self.merged
-        {
-            self.merged = least;
-            self.merger.advance(least, out);
-        }
+        found.outputs.append(&mut self.emit.outputs);
     }
 }
 
-impl<L, M> StreamJob<L::Output> for Job<L, M>
+impl<L> StreamJob<L::Output> for Job<L>
 where
     L: Logic + Send,
     L::Event: Send,
     L::Partial: Send,
     L::Output: Send,
-    M: Merger<Partial = L::Partial, Output = L::Output> + Send,
 {
     fn assign(&mut self, partition: i32, wall_us: i64) {
         let logic = (self.new_logic)();
@@ -177,10 +157,8 @@ where
             .insert(partition, Partition::new(&self.settings, logic, wall_us));
     }
 
-    fn revoke(&mut self, partition: i32, out: &mut Vec<L::Output>) {
-        if self.partitions.remove(&partition).is_some() {
-            self.merge(out);
-        }
+    fn revoke(&mut self, partition: i32) {
+        self.partitions.remove(&partition);
     }
 
     fn feed(
@@ -188,7 +166,7 @@ where
         partition: i32,
         value: &[u8],
         wall_us: i64,
-        out: &mut Vec<L::Output>,
+        found: &mut Found<L::Output>,
     ) -> Result<(), String> {
         if !self.partitions.contains_key(&partition) {
             self.assign(partition, wall_us);
@@ -197,9 +175,11 @@ where
             return Ok(());
         };
         self.counts.consumed += 1;
-        let before = task.watermark();
+        let before = task.standing().watermark;
         let fed = task.feed(value, wall_us, &mut self.emit);
-        let moved = task.watermark() != before;
+        if task.standing().watermark != before {
+            found.moved.push(partition);
+        }
         match fed {
             Fed::Taken => {}
             Fed::Late => self.counts.late += 1,
@@ -209,10 +189,7 @@ where
             }
         }
         if !self.emit.partials.is_empty() || !self.emit.outputs.is_empty() {
-            self.settle(partition, out);
-        }
-        if moved {
-            self.merge(out);
+            self.settle(partition, found);
         }
         Ok(())
     }
@@ -224,18 +201,18 @@ where
     }
 
     fn replay(&mut self, partition: i32, value: &[u8], wall_us: i64) {
-        let (counts, mut out) = (self.counts, Vec::new());
+        let counts = self.counts;
         // What is no event changes nothing, now as then.
-        let _ = self.feed(partition, value, wall_us, &mut out);
+        let _ = self.feed(partition, value, wall_us, &mut Found::default());
         self.counts = counts;
     }
 
-    fn advance(&mut self, partition: i32, to: EventTime, out: &mut Vec<L::Output>) {
+    fn advance(&mut self, partition: i32, to: EventTime, found: &mut Found<L::Output>) {
         if let Some(task) = self.partitions.get_mut(&partition) {
             task.advance(to, &mut self.emit);
+            found.moved.push(partition);
         }
-        self.settle(partition, out);
-        self.merge(out);
+        self.settle(partition, found);
     }
 
     fn take_advances(&mut self) -> Vec<(i32, EventTime)> {
@@ -262,50 +239,47 @@ where
         Ok(())
     }
 
-    fn save_merged(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&self.merged)?;
-        self.merger.save(to)
-    }
-
-    fn load_merged(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
-        self.merged = from.get()?;
-        self.merger.load(from)
-    }
-
     fn reset(&mut self) {
         self.partitions.clear();
-        self.merger = (self.new_merger)();
-        self.merged = BEGINNING;
         self.advances.clear();
     }
 
-    fn tick(&mut self, wall_us: i64, out: &mut Vec<L::Output>) {
+    fn tick(&mut self, wall_us: i64, found: &mut Found<L::Output>) {
         let idle_since = wall_us.saturating_sub(self.settings.idleness_us);
-        let active = |task: &&Partition<L>| !task.is_idle(idle_since);
+        let (mut idle, mut least) = (Vec::new(), None);
+        for (partition, task) in &mut self.partitions {
+            if task.judge_idle(idle_since) {
+                idle.push(*partition);
+            } else {
+                let watermark = task.standing().watermark;
+                least = Some(least.map_or(watermark, |least: EventTime| least.min(watermark)));
+            }
+        }
         // With nobody active nothing tells how far event time has gone.
-        let Some(to) = self
-            .partitions
-            .values()
-            .filter(active)
-            .map(Partition::watermark)
-            .min()
-        else {
+        let Some(to) = least else {
             return;
         };
-        let idle: Vec<i32> = self
-            .partitions
-            .iter()
-            .filter(|(_, task)| !active(task) && task.watermark() < to)
-            .map(|(partition, _)| *partition)
-            .collect();
         for partition in idle {
-            if let Some(task) = self.partitions.get_mut(&partition) {
+            let behind = |task: &&mut Partition<L>| task.standing().watermark < to;
+            if let Some(task) = self.partitions.get_mut(&partition).filter(behind) {
                 task.advance(to, &mut self.emit);
                 self.advances.push((partition, to));
+                found.moved.push(partition);
+                self.settle(partition, found);
             }
-            self.settle(partition, out);
         }
-        self.merge(out);
+    }
+
+    fn standings(&self) -> Vec<(i32, Standing)> {
+        let mut all: Vec<_> = self.partitions.iter().collect();
+        all.sort_by_key(|(_, task)| task.silent_since_us());
+        all.into_iter()
+            .map(|(partition, task)| (*partition, task.standing()))
+            .collect()
+    }
+
+    fn standing(&self, partition: i32) -> Option<Standing> {
+        self.partitions.get(&partition).map(Partition::standing)
     }
 
     fn counts(&self) -> Counts {

@@ -14,6 +14,7 @@ use floodmark_contracts::clock::EventTime;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    exchange::Source,
     watermark::BEGINNING,
     window::{Aggregate, Window},
 };
@@ -34,7 +35,7 @@ pub enum Accepted<A> {
 #[serde(bound(deserialize = "G: Deserialize<'de> + Eq + Hash, A: Deserialize<'de>"))]
 pub struct MergedWindows<G, A> {
     lateness_ms: i64,
-    windows: BTreeMap<Window, HashMap<G, Vec<(i32, A)>>>,
+    windows: BTreeMap<Window, HashMap<G, Vec<(Source, A)>>>,
     closed: EventTime,
 }
 
@@ -50,7 +51,7 @@ impl<G: Eq + Hash + Ord + Clone, A: Aggregate> MergedWindows<G, A> {
     }
 
     /// Takes the part of partition `source` in `window` of `group`, in place of an earlier one.
-    pub fn put(&mut self, source: i32, window: Window, group: G, part: A) -> Accepted<A> {
+    pub fn put(&mut self, source: Source, window: Window, group: G, part: A) -> Accepted<A> {
         if window.end.plus_ms(self.lateness_ms) <= self.closed {
             return Accepted::TooLate;
         }
@@ -107,7 +108,7 @@ impl<G: Eq + Hash + Ord + Clone, A: Aggregate> MergedWindows<G, A> {
     }
 }
 
-fn whole<A: Aggregate>(parts: &[(i32, A)]) -> A {
+fn whole<A: Aggregate>(parts: &[(Source, A)]) -> A {
     let mut whole = A::default();
     for (_, part) in parts {
         whole.merge(part);
@@ -154,9 +155,12 @@ mod tests {
     #[test]
     fn parts_of_two_partitions_add_up() {
         let mut merged = MergedWindows::new(0);
-        assert_eq!(merged.put(1, window(0), "b", Count(2)), Accepted::Waiting);
-        merged.put(0, window(0), "b", Count(3));
-        merged.put(0, window(0), "a", Count(1));
+        assert_eq!(
+            merged.put((0, 1), window(0), "b", Count(2)),
+            Accepted::Waiting
+        );
+        merged.put((0, 0), window(0), "b", Count(3));
+        merged.put((0, 0), window(0), "a", Count(1));
         assert_eq!(close(&mut merged, 59), []);
         assert_eq!(close(&mut merged, 60), [(0, vec![("a", 1), ("b", 5)])]);
         assert_eq!(merged.len(), 0);
@@ -165,16 +169,19 @@ mod tests {
     #[test]
     fn a_correction_replaces_the_part_of_its_partition() {
         let mut merged = MergedWindows::new(30);
-        merged.put(0, window(0), "a", Count(3));
-        merged.put(1, window(0), "a", Count(2));
+        merged.put((0, 0), window(0), "a", Count(3));
+        merged.put((0, 1), window(0), "a", Count(2));
         assert_eq!(close(&mut merged, 60).len(), 1);
         assert_eq!(
-            merged.put(0, window(0), "a", Count(4)),
+            merged.put((0, 0), window(0), "a", Count(4)),
             Accepted::Corrected(Count(6))
         );
         assert_eq!(close(&mut merged, 90), []);
         assert_eq!(merged.len(), 0);
-        assert_eq!(merged.put(0, window(0), "a", Count(5)), Accepted::TooLate);
+        assert_eq!(
+            merged.put((0, 0), window(0), "a", Count(5)),
+            Accepted::TooLate
+        );
     }
 
     proptest! {
@@ -191,10 +198,10 @@ mod tests {
             let mut a = MergedWindows::new(0);
             let mut b = MergedWindows::new(0);
             for ((s, w, g), n) in &parts {
-                a.put(*s, window(w * 60), *g, Count(*n));
+                a.put((0, *s), window(w * 60), *g, Count(*n));
             }
             for ((s, w, g), n) in shuffled {
-                b.put(*s, window(w * 60), *g, Count(*n));
+                b.put((0, *s), window(w * 60), *g, Count(*n));
             }
             prop_assert_eq!(close(&mut a, 1000), close(&mut b, 1000));
         }

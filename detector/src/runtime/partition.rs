@@ -5,6 +5,7 @@ use floodmark_contracts::clock::EventTime;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
+    exchange::{Part, Source, Standing},
     order::OrderBuffer,
     saved::{Reader, Saved, SavedError, Writer},
     watermark::{TimeSettings, Watermark},
@@ -33,8 +34,8 @@ pub fn plausible(at: EventTime) -> Result<EventTime, String> {
 pub trait Logic: Saved {
     /// A decoded event, small: many of them wait in memory.
     type Event: Serialize + DeserializeOwned;
-    /// What goes on to the pipeline's [`Merger`].
-    type Partial;
+    /// What goes on to a [`Merger`].
+    type Partial: Part;
     /// What leaves the pipeline.
     type Output;
 
@@ -72,10 +73,15 @@ pub trait Merger: Saved {
     /// What leaves the pipeline.
     type Output;
 
-    /// Takes a partial result of partition `source`. False if it came too late to count.
-    fn accept(&mut self, source: i32, partial: Self::Partial, out: &mut Vec<Self::Output>) -> bool;
+    /// Takes a partial result of `source`. False if it came too late to count.
+    fn accept(
+        &mut self,
+        source: Source,
+        partial: Self::Partial,
+        out: &mut Vec<Self::Output>,
+    ) -> bool;
 
-    /// Every active partition has passed `to`.
+    /// Every source that is not idle has passed `to`.
     fn advance(&mut self, to: EventTime, out: &mut Vec<Self::Output>);
 }
 
@@ -117,6 +123,7 @@ pub struct Partition<L: Logic> {
     lateness_ms: i64,
     last_record_us: i64,
     at_end: bool,
+    idle: bool,
 }
 
 impl<L: Logic> Partition<L> {
@@ -129,18 +136,28 @@ impl<L: Logic> Partition<L> {
             lateness_ms: settings.lateness_ms,
             last_record_us: wall_us,
             at_end: false,
+            idle: false,
         }
     }
 
-    /// Where the partition's watermark stands.
-    pub fn watermark(&self) -> EventTime {
-        self.watermark.current()
+    /// Judges whether the partition is idle: it has been read to its end, and has had no record since
+    /// `since_us`. A partition with records left to read is slow: to go on without it would lose them.
+    pub fn judge_idle(&mut self, since_us: i64) -> bool {
+        self.idle = self.at_end && self.last_record_us <= since_us;
+        self.idle
     }
 
-    /// True if the partition has been read to its end, and has had no record since `since_us`. A
-    /// partition with records left to read is slow, not idle: to go on without it would lose them.
-    pub fn is_idle(&self, since_us: i64) -> bool {
-        self.at_end && self.last_record_us <= since_us
+    /// How far the partition is. It is idle from when that was last judged until its next record.
+    pub fn standing(&self) -> Standing {
+        Standing {
+            watermark: self.watermark.current(),
+            idle: self.idle,
+        }
+    }
+
+    /// When the last record came, for a partition that is idle.
+    pub fn silent_since_us(&self) -> Option<i64> {
+        self.idle.then_some(self.last_record_us)
     }
 
     /// Takes note that the log has no further record now.
@@ -162,7 +179,7 @@ impl<L: Logic> Partition<L> {
         emit: &mut Emit<L::Partial, L::Output>,
     ) -> Fed {
         self.last_record_us = wall_us;
-        self.at_end = false;
+        (self.at_end, self.idle) = (false, false);
         let (at, event) = match self.logic.decode(value) {
             Ok(decoded) => decoded,
             Err(reason) => return Fed::Malformed(reason),

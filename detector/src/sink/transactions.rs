@@ -7,7 +7,7 @@ use floodmark_kafka::{
     BatchConsumer, ClientSettings, Error, PartitionOffset, ProducerSettings, error::Remedy,
 };
 
-use super::{PATIENCE, Sink};
+use super::{PATIENCE, Reports, Sink};
 use crate::run::DetectError;
 
 /// How long a transaction may stay open: what a process leaves behind holds its successor up for so
@@ -27,14 +27,18 @@ enum Ended {
 impl Sink {
     /// Opens the output of a job for transactions. What an earlier process in the same slot left undone
     /// is ended, and that process with it.
-    pub(crate) fn transactional(client: &ClientSettings, job: &DetectorJob) -> Result<Self, Error> {
+    pub(crate) fn transactional(
+        client: &ClientSettings,
+        job: &DetectorJob,
+        exchange: Option<&str>,
+    ) -> Result<Self, Error> {
         let settings = ProducerSettings {
             transactional_id: Some(format!("{}-{}", job.group, job.slot)),
             transaction_timeout: Some(TRANSACTION_TIMEOUT),
             // Everything waits for the commit anyway, which sends what lingers.
             ..ProducerSettings::default()
         };
-        let sink = Self::with(client, job, &settings)?;
+        let sink = Self::with(client, job, exchange, &settings)?;
         sink.producer.init_transactions(PATIENCE)?;
         Ok(sink)
     }
@@ -67,7 +71,9 @@ impl Sink {
         })?;
         if matches!(ended, Ended::Well) {
             ended = self.insist(clock, |sink| {
-                sink.producer.commit_transaction(PATIENCE, &mut |_| ())
+                let reports = &mut sink.reports;
+                sink.producer
+                    .commit_transaction(PATIENCE, &mut |delivery| reports.note(delivery))
             })?;
         }
         match ended {
@@ -92,7 +98,7 @@ impl Sink {
         self.insist(clock, |sink| {
             sink.producer.abort_transaction(PATIENCE, &mut |_| ())
         })?;
-        self.failures.clear();
+        self.reports = Reports::default();
         Ok(())
     }
 

@@ -274,19 +274,38 @@ fn written_so_far(world: &World) -> i64 {
     marks.iter().map(|mark| mark.high).sum()
 }
 
+/// Runs a detector in another thread until `stop`.
+fn run_until<'scope>(
+    scope: &'scope thread::Scope<'scope, '_>,
+    world: &World,
+    slot: u32,
+    stop: &'scope AtomicBool,
+) -> thread::ScopedJoinHandle<'scope, ()> {
+    let mut job = world.job.clone();
+    (job.slot, job.facts) = (slot, None);
+    scope.spawn(move || {
+        let clock = SystemClock::new();
+        run(&job, &clock, stop, &mut Vec::new(), &mut |_| ()).unwrap();
+    })
+}
+
+/// Stops detectors however a test ends, which would otherwise wait for them for ever.
+struct StopAll<'a>(&'a [AtomicBool]);
+
+impl Drop for StopAll<'_> {
+    fn drop(&mut self) {
+        self.0
+            .iter()
+            .for_each(|stop| stop.store(true, Ordering::Relaxed));
+    }
+}
+
 #[test]
 fn processes_that_come_and_go_hand_their_partitions_state_on() {
-    let world = exact(&[Stream::Sensors]);
+    let world = exact(&[Stream::Sensors, Stream::Clickstream]);
     let stops = [AtomicBool::new(false), AtomicBool::new(false)];
     thread::scope(|scope| {
-        let start = |slot: u32, stop| {
-            let mut job = world.job.clone();
-            (job.slot, job.facts) = (slot, None);
-            scope.spawn(move || {
-                let clock = SystemClock::new();
-                run(&job, &clock, stop, &mut Vec::new(), &mut |_| ()).unwrap()
-            })
-        };
+        let _guard = StopAll(&stops);
         let mut part = 0;
         let mut more = |parts| {
             for _ in 0..parts {
@@ -295,21 +314,64 @@ fn processes_that_come_and_go_hand_their_partitions_state_on() {
             }
             wait_until("not all is read", || lag(&world) == 0, || ());
         };
-        let first = start(0, &stops[0]);
+        let first = run_until(scope, &world, 0, &stops[0]);
         more(3);
-        let second = start(1, &stops[1]);
+        run_until(scope, &world, 1, &stops[1]);
         more(10);
         stops[0].store(true, Ordering::Relaxed);
         first.join().unwrap();
         more(3);
         write_end(&world, 20);
         more(0);
-        stops[1].store(true, Ordering::Relaxed);
-        second.join().unwrap();
+        settle(&world);
     });
     let (found, expected) = (alerts_in(&world, "anomalies"), undisturbed(&world));
     assert!(expected.len() > 50, "{}", expected.len());
+    assert!(expected.iter().any(|alert| alert.contains("error-burst")));
     assert_eq!(found, expected);
+}
+
+#[test]
+fn three_processes_put_together_what_one_does() {
+    for delivery in ["exactly once", "at least once"] {
+        let mut world = exact(&[Stream::Sensors, Stream::Clickstream]);
+        if delivery == "at least once" {
+            world.job.section.delivery = DeliverySection::AtLeastOnce;
+        }
+        let stops = [const { AtomicBool::new(false) }; 3];
+        thread::scope(|scope| {
+            let _guard = StopAll(&stops);
+            for (slot, stop) in (0..).zip(&stops) {
+                run_until(scope, &world, slot, stop);
+            }
+            // At least once, what moves to another process starts with fresh state.
+            let all_in = || {
+                let group = world.admin().group(&world.job.group).unwrap();
+                group.is_some_and(|group| group.is_stable() && group.members.len() == 3)
+            };
+            wait_until("the group is not complete", all_in, || ());
+            (0..12).for_each(|part| write_part(&world, part));
+            write_end(&world, 20);
+            wait_until("not all is read", || lag(&world) == 0, || ());
+            settle(&world);
+        });
+        let found = alerts_in(&world, "anomalies");
+        assert!(found.iter().any(|alert| alert.contains("error-burst")));
+        assert_eq!(found, undisturbed(&world), "{delivery}");
+    }
+}
+
+/// Waits until the alerts have stopped coming: what goes through the exchange comes after the inputs were read.
+fn settle(world: &World) {
+    let clock = SystemClock::new();
+    let alerts = || world.admin().watermarks(&[&world.job.anomalies]).unwrap()[0].high;
+    let (mut seen, mut since) = (alerts(), clock.monotonic_us());
+    while clock.monotonic_us() - since < 1_500_000 {
+        clock.sleep(Duration::from_millis(50));
+        if alerts() != std::mem::replace(&mut seen, alerts()) {
+            since = clock.monotonic_us();
+        }
+    }
 }
 
 #[test]

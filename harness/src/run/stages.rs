@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, process::Command, sync::atomic::Ordering, time:
 
 use floodmark_contracts::{
     clock::{Clock, WallTime},
-    job::{Connection, DetectorJob, GeneratorJob, Pace, Start, WorkerShare},
+    job::{Connection, DetectorJob, GeneratorJob, Pace, Start, WorkerShare, exchange_of},
     profile::{SubjectSection, shape::RawFormat},
     record::{GeneratorFacts, ProcessFacts, SeriesRow, SubjectFacts},
     stream::Stream,
@@ -21,7 +21,7 @@ use crate::{
     broker::{BrokerChoice, RunningBroker, StartContext},
     child::{Child, SHOWN_LINES},
     collect::Collector,
-    topics::{Lent, Topics, specs},
+    topics::{Lent, TopicSpec, Topics, specs},
 };
 
 /// How long a subject may take until it has its partitions.
@@ -46,6 +46,8 @@ pub(super) struct Setup {
     group: String,
     pub(super) admin: Admin,
     inputs: BTreeMap<Stream, Vec<String>>,
+    /// The bundled detector's own topic.
+    exchange: Option<String>,
     progress: BTreeMap<(WallTime, Stream), Progress>,
     /// On the embedded broker, unless the records are to be kept.
     trimmer: Option<Trimmer>,
@@ -67,7 +69,8 @@ impl Setup {
 
     /// The subject's lag in records over all streams; each stream's is noted for the time series.
     pub(super) fn sample_lag(&mut self, clock: &dyn Clock) -> Result<u64, RunError> {
-        let names = names_of(&self.inputs);
+        let mut names = names_of(&self.inputs);
+        names.extend(self.exchange.as_deref());
         let lag = self
             .admin
             .lag(&self.group, &names)
@@ -152,12 +155,21 @@ pub(super) fn set_up(
         "topics: creating them at {}",
         broker.bootstrap()
     )));
-    let topics = Topics::create(
-        &client,
-        &specs(request.profile, request.sound),
-        broker.is_own(),
-    )
-    .map_err(RunError::Topics)?;
+    let group = format!(
+        "{}floodmark-{}",
+        request.profile.topic_prefix,
+        std::process::id()
+    );
+    let mut wanted = specs(request.profile, request.sound);
+    // The bundled detector would make it, and nobody would delete it.
+    let exchange =
+        (request.profile.subject == SubjectSection::Bundled).then(|| exchange_of(&group));
+    if let Some(name) = &exchange {
+        let widest = request.profile.streams.iter();
+        let widest = widest.map(|(_, section)| section.partitions).max();
+        wanted.push(TopicSpec::input(name, widest.unwrap_or(1)));
+    }
+    let topics = Topics::create(&client, &wanted, broker.is_own()).map_err(RunError::Topics)?;
     let topics = Lent::new(topics, broker.is_own());
     let collector = Collector::start(
         &client,
@@ -166,11 +178,6 @@ pub(super) fn set_up(
         std::sync::Arc::clone(&request.clock),
     )
     .map_err(RunError::Collect)?;
-    let group = format!(
-        "{}floodmark-{}",
-        request.profile.topic_prefix,
-        std::process::id()
-    );
     let mut setup = Setup {
         broker,
         registry,
@@ -182,6 +189,7 @@ pub(super) fn set_up(
         group,
         admin,
         inputs: request.sound.inputs.clone(),
+        exchange,
         progress: BTreeMap::new(),
         trimmer: (*choice == BrokerChoice::Embedded && !request.keep).then(Trimmer::default),
         processes: Vec::new(),
@@ -276,10 +284,15 @@ fn wait_until_ready(request: &Request<'_>, setup: &mut Setup) -> Result<(), RunE
     let started = clock.monotonic_us();
     loop {
         setup.check_children()?;
+        let inputs = names_of(&setup.inputs);
         let group = setup.admin.group(&setup.group).map_err(RunError::Cluster)?;
-        let assigned = group
-            .filter(|group| group.is_stable())
-            .map_or(0, |group| group.assigned_partitions());
+        let assigned = group.filter(|group| group.is_stable()).map_or(0, |group| {
+            let members = group.members.iter();
+            let partitions = members.flat_map(|member| &member.partitions);
+            partitions
+                .filter(|partition| inputs.contains(&partition.topic.as_str()))
+                .count()
+        });
         if assigned == wanted || request.stop.load(Ordering::Relaxed) {
             return Ok(());
         }

@@ -10,7 +10,8 @@ use crate::{
         mule_device::{DeviceLogins, MuleDevices},
     },
     runtime::{
-        MergedWindows, Merger, Once, Reader, Saved, SavedError, Window, Writer, merge::Accepted,
+        MergedWindows, Merger, Once, Reader, Saved, SavedError, Source, Window, Writer,
+        merge::Accepted,
     },
 };
 
@@ -44,7 +45,7 @@ impl Merger for BankingMerger {
     type Partial = BankingPart;
     type Output = Output;
 
-    fn accept(&mut self, source: i32, part: BankingPart, out: &mut Vec<Output>) -> bool {
+    fn accept(&mut self, source: Source, part: BankingPart, out: &mut Vec<Output>) -> bool {
         match part {
             BankingPart::Address(window, address, logins) => {
                 match self.addresses.put(source, window, address.clone(), logins) {

@@ -1,4 +1,4 @@
-use floodmark_contracts::{enrichment::Enrichment, event::confluent::write_frame};
+use floodmark_contracts::{enrichment::Enrichment, event::confluent::write_frame, stream::Stream};
 
 use super::{super::testing, *};
 use crate::places::tests::address_in;
@@ -64,12 +64,7 @@ fn run_with(enrichment: EnrichmentStore, lateness_ms: i64, acts: &[Act<'_>]) -> 
     }));
     let lookups = lookups(enrichment);
     let logic = move || Banking::new(lookups.clone(), lateness_ms);
-    testing::run(
-        lateness_ms,
-        move || BankingMerger::new(lateness_ms),
-        logic,
-        &values,
-    )
+    testing::run(Stream::Banking, lateness_ms, logic, &values)
 }
 
 fn run(acts: &[Act<'_>]) -> Vec<Output> {

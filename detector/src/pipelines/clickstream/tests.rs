@@ -1,3 +1,5 @@
+use floodmark_contracts::stream::Stream;
+
 use super::{super::testing, *};
 use crate::runtime::TimeSettings;
 
@@ -23,12 +25,7 @@ fn run(lateness_ms: i64, mut clicks: Vec<Vec<u8>>) -> Vec<Output> {
     clicks.push(click(3600.0, "closing", event_type::PAGE_VIEW, "/home"));
     let links = Arc::new(Links::published());
     let logic = move || Clickstream::new(links.clone(), lateness_ms);
-    testing::run(
-        lateness_ms,
-        move || PageMerger::new(lateness_ms),
-        logic,
-        &clicks,
-    )
+    testing::run(Stream::Clickstream, lateness_ms, logic, &clicks)
 }
 
 /// Visits of one event to a page, by as many users, evenly over a minute.

@@ -1,4 +1,4 @@
-use floodmark_contracts::profile::DetectorSection;
+use floodmark_contracts::{profile::DetectorSection, stream::Stream};
 
 use super::{super::testing, *};
 
@@ -25,8 +25,8 @@ fn run(change: impl FnOnce(&mut DetectorSection), readings: &[(f64, &str, f64)])
     values.push(reading(7200.0, "closing", 0.0));
     let lateness_ms = settings.time.lateness_ms;
     testing::run(
+        Stream::Sensors,
         lateness_ms,
-        GroupMerger::new,
         move || Sensors::new(&settings),
         &values,
     )

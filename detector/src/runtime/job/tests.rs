@@ -5,7 +5,9 @@ use super::{
     super::window::{Aggregate, Window, WindowSpec, Windows},
     *,
 };
-use crate::runtime::{MergedWindows, Saved};
+use crate::runtime::{
+    Exchange, MergedWindows, Merger, MergerId, Saved, SavedError, Source, merge::Accepted,
+};
 
 /// Ten milliseconds' counts of lines `time group`, per partition and over all partitions.
 struct Counting {
@@ -21,9 +23,20 @@ impl Aggregate for Count {
     }
 }
 
+/// A group's count in a window.
+type CountPart = (Window, String, Count);
+
+const SUMS: MergerId = MergerId(0);
+
+impl Part for CountPart {
+    fn packet(&self) -> Result<Packet, SavedError> {
+        Packet::new(SUMS, 0, self)
+    }
+}
+
 impl Logic for Counting {
     type Event = String;
-    type Partial = (Window, String, Count);
+    type Partial = CountPart;
     type Output = String;
 
     fn decode(&mut self, value: &[u8]) -> Result<(EventTime, String), String> {
@@ -78,15 +91,15 @@ impl Saved for Summing {
 struct Summing(MergedWindows<String, Count>);
 
 impl Merger for Summing {
-    type Partial = (Window, String, Count);
+    type Partial = CountPart;
     type Output = String;
 
-    fn accept(&mut self, source: i32, part: Self::Partial, out: &mut Vec<String>) -> bool {
+    fn accept(&mut self, source: Source, part: Self::Partial, out: &mut Vec<String>) -> bool {
         let (window, group, count) = part;
         match self.0.put(source, window, group.clone(), count) {
-            super::super::merge::Accepted::Waiting => true,
-            super::super::merge::Accepted::TooLate => false,
-            super::super::merge::Accepted::Corrected(count) => {
+            Accepted::Waiting => true,
+            Accepted::TooLate => false,
+            Accepted::Corrected(count) => {
                 out.push(format!("corrected {} {group} {}", window.start.0, count.0));
                 true
             }
@@ -102,153 +115,196 @@ impl Merger for Summing {
     }
 }
 
-fn job(bound_ms: i64, lateness_ms: i64) -> Job<Counting, Summing> {
-    let settings = TimeSettings {
-        bound_ms,
-        lateness_ms,
-        idleness_us: 1_000,
-    };
-    let spec = WindowSpec::tumbling(10);
-    Job::new(
-        settings,
-        move || Summing(MergedWindows::new(lateness_ms)),
-        move || Counting {
-            windows: Windows::new(spec, lateness_ms),
-        },
-    )
+/// A job with the exchange behind it, as an engine wires them.
+struct Line {
+    job: Job<Counting>,
+    exchange: Exchange<String>,
+    out: Vec<String>,
 }
 
-fn feed(job: &mut Job<Counting, Summing>, lines: &[(i32, &str)]) -> Vec<String> {
-    let mut out = Vec::new();
-    for (partition, line) in lines {
-        job.feed(*partition, line.as_bytes(), 0, &mut out).unwrap();
+impl Line {
+    fn new(bound_ms: i64, lateness_ms: i64) -> Self {
+        let settings = TimeSettings {
+            bound_ms,
+            lateness_ms,
+            idleness_us: 1_000,
+        };
+        let spec = WindowSpec::tumbling(10);
+        let summing = Box::new(Summing(MergedWindows::new(lateness_ms)));
+        Self {
+            job: Job::new(settings, move || Counting {
+                windows: Windows::new(spec, lateness_ms),
+            }),
+            exchange: Exchange::default().with(SUMS, &[0], summing),
+            out: Vec::new(),
+        }
     }
-    out
+
+    fn assign(&mut self, partition: i32) {
+        self.job.assign(partition, 0);
+        self.exchange.expect((0, partition));
+    }
+
+    fn feed_at(&mut self, partition: i32, line: &str, wall_us: i64) -> Result<(), String> {
+        let mut found = Found::default();
+        self.exchange.expect((0, partition));
+        let fed = self
+            .job
+            .feed(partition, line.as_bytes(), wall_us, &mut found);
+        self.pass_on(found);
+        fed
+    }
+
+    fn feed(&mut self, lines: &[(i32, &str)]) -> Vec<String> {
+        for (partition, line) in lines {
+            self.feed_at(*partition, line, 0).unwrap();
+        }
+        std::mem::take(&mut self.out)
+    }
+
+    fn tick(&mut self, wall_us: i64) -> Vec<String> {
+        let mut found = Found::default();
+        self.job.tick(wall_us, &mut found);
+        self.pass_on(found);
+        std::mem::take(&mut self.out)
+    }
+
+    fn pass_on(&mut self, found: Found<String>) {
+        for (partition, packet) in found.packets {
+            let (source, out) = ((0, partition), &mut self.out);
+            self.exchange
+                .accept(source, packet.to, &packet.body, out)
+                .unwrap();
+        }
+        for partition in found.moved {
+            let standing = Standing {
+                idle: false,
+                ..self.job.standing(partition).unwrap()
+            };
+            let (source, out) = ((0, partition), &mut self.out);
+            self.exchange.observe(source, standing, out);
+        }
+    }
+
+    fn watermark(&self, partition: i32) -> EventTime {
+        self.job.standing(partition).unwrap().watermark
+    }
 }
 
 #[test]
 fn a_window_waits_for_the_slowest_partition() {
-    let mut job = job(0, 0);
-    job.assign(0, 0);
-    job.assign(1, 0);
-    assert_eq!(feed(&mut job, &[(0, "3 a"), (0, "25 a")]), [""; 0]);
-    assert_eq!(job.watermark(), None);
-    assert_eq!(feed(&mut job, &[(1, "4 a"), (1, "12 b")]), ["0 a 2"]);
-    assert_eq!(job.watermark(), Some(EventTime(12)));
+    let mut line = Line::new(0, 0);
+    line.assign(0);
+    line.assign(1);
+    assert_eq!(line.feed(&[(0, "3 a"), (0, "25 a")]), [""; 0]);
+    assert_eq!(line.feed(&[(1, "4 a"), (1, "12 b")]), ["0 a 2"]);
+    assert_eq!(line.watermark(1), EventTime(12));
 }
 
 #[test]
 fn an_event_behind_its_own_partition_is_late_and_behind_another_is_not() {
-    let mut job = job(5, 0);
-    feed(
-        &mut job,
-        &[(0, "100 a"), (0, "94 a"), (1, "3 a"), (0, "95 a")],
-    );
-    assert_eq!(
-        job.counts(),
-        Counts {
-            consumed: 4,
-            late: 1,
-            ..Counts::default()
-        }
-    );
+    let mut line = Line::new(5, 0);
+    line.feed(&[(0, "100 a"), (0, "94 a"), (1, "3 a"), (0, "95 a")]);
+    let expected = Counts {
+        consumed: 4,
+        late: 1,
+        malformed: 0,
+    };
+    assert_eq!(line.job.counts(), expected);
 }
 
 #[test]
 fn a_late_event_within_the_allowed_lateness_corrects_the_sum() {
-    let mut job = job(0, 30);
-    assert_eq!(
-        feed(
-            &mut job,
-            &[(0, "3 a"), (1, "4 a"), (0, "12 a"), (1, "12 a")]
-        ),
-        ["0 a 2"]
-    );
-    assert_eq!(feed(&mut job, &[(1, "5 a")]), ["corrected 0 a 3"]);
-    assert_eq!(feed(&mut job, &[(1, "60 a"), (1, "5 a")]), [""; 0]);
-    assert_eq!(job.counts().late, 1);
+    let mut line = Line::new(0, 30);
+    line.assign(1);
+    let first = [(0, "3 a"), (1, "4 a"), (0, "12 a"), (1, "12 a")];
+    assert_eq!(line.feed(&first), ["0 a 2"]);
+    assert_eq!(line.feed(&[(1, "5 a")]), ["corrected 0 a 3"]);
+    assert_eq!(line.feed(&[(1, "60 a"), (1, "5 a")]), [""; 0]);
+    assert_eq!(line.job.counts().late, 1);
 }
 
 #[test]
 fn what_is_no_event_is_counted_and_changes_nothing() {
-    let mut job = job(0, 0);
-    let reason = job.feed(0, b"rubbish", 0, &mut Vec::new()).unwrap_err();
+    let mut line = Line::new(0, 0);
+    let reason = line.feed_at(0, "rubbish", 0).unwrap_err();
     assert_eq!(reason, "no space");
-    assert_eq!(
-        job.counts(),
-        Counts {
-            consumed: 1,
-            malformed: 1,
-            ..Counts::default()
-        }
-    );
-    assert_eq!(job.watermark(), None);
+    let expected = Counts {
+        consumed: 1,
+        malformed: 1,
+        late: 0,
+    };
+    assert_eq!(line.job.counts(), expected);
+    assert_eq!(line.watermark(0), EventTime(i64::MIN));
 }
 
 #[test]
 fn an_idle_partition_is_taken_along_and_what_it_had_counts() {
-    let mut job = job(0, 0);
-    let mut out = Vec::new();
-    job.feed(1, b"4 a", 0, &mut out).unwrap();
-    job.reached_end(1);
-    job.feed(0, b"3 a", 500, &mut out).unwrap();
-    job.feed(0, b"25 a", 5_000, &mut out).unwrap();
-    assert_eq!(out, [""; 0]);
-    job.tick(5_000, &mut out);
-    assert_eq!(out, ["0 a 2"]);
+    let mut line = Line::new(0, 0);
+    line.feed_at(1, "4 a", 0).unwrap();
+    line.job.reached_end(1);
+    line.feed_at(0, "3 a", 500).unwrap();
+    line.feed_at(0, "25 a", 5_000).unwrap();
+    assert_eq!(line.out, [""; 0]);
+    assert_eq!(line.tick(5_000), ["0 a 2"]);
     // Back again: what lies behind the advance is late, what does not is not.
-    job.feed(1, b"24 a", 5_100, &mut out).unwrap();
-    job.feed(1, b"26 a", 5_100, &mut out).unwrap();
-    assert_eq!(job.counts().late, 1);
+    line.feed_at(1, "24 a", 5_100).unwrap();
+    line.feed_at(1, "26 a", 5_100).unwrap();
+    assert_eq!(line.job.counts().late, 1);
 }
 
 #[test]
 fn a_partition_with_records_left_is_slow_and_not_idle() {
-    let mut job = job(0, 0);
-    let mut out = Vec::new();
-    job.assign(1, 0);
-    job.feed(0, b"25 a", 5_000, &mut out).unwrap();
-    job.tick(5_000, &mut out);
-    assert_eq!(job.watermark(), None);
-    job.reached_end(1);
-    job.tick(5_000, &mut out);
-    assert_eq!(job.watermark(), Some(EventTime(25)));
+    let mut line = Line::new(0, 0);
+    line.assign(1);
+    line.feed_at(0, "25 a", 5_000).unwrap();
+    line.tick(5_000);
+    assert_eq!(line.watermark(1), EventTime(i64::MIN));
+    line.job.reached_end(1);
+    line.tick(5_000);
+    assert_eq!(line.watermark(1), EventTime(25));
 }
 
 #[test]
-fn when_every_partition_is_idle_nothing_moves() {
-    let mut job = job(5, 0);
-    feed(&mut job, &[(0, "3 a"), (1, "50 a")]);
-    job.reached_end(0);
-    job.reached_end(1);
-    let mut out = Vec::new();
-    job.tick(1_000_000, &mut out);
-    assert_eq!((job.watermark(), out.len()), (Some(EventTime(-2)), 0));
+fn when_every_partition_is_idle_nothing_moves_and_all_say_so() {
+    let mut line = Line::new(5, 0);
+    line.feed(&[(0, "3 a"), (1, "50 a")]);
+    line.job.reached_end(0);
+    line.job.reached_end(1);
+    assert_eq!(line.tick(1_000_000), [""; 0]);
+    let at = |watermark| Standing {
+        watermark: EventTime(watermark),
+        idle: true,
+    };
+    assert_eq!(line.job.standings(), [(0, at(-2)), (1, at(45))]);
+    // The next record ends it, late or not.
+    line.feed_at(1, "6 a", 1_000_001).unwrap();
+    assert!(!line.job.standing(1).unwrap().idle);
 }
 
 #[test]
 fn a_revoked_partition_holds_nothing_back() {
-    let mut job = job(0, 0);
-    job.assign(1, 0);
-    let mut out = feed(&mut job, &[(0, "3 a"), (0, "25 a")]);
-    assert_eq!(out, [""; 0]);
-    job.revoke(1, &mut out);
-    assert_eq!(out, ["0 a 1"]);
+    let mut line = Line::new(0, 0);
+    line.assign(1);
+    assert_eq!(line.feed(&[(0, "3 a"), (0, "25 a")]), [""; 0]);
+    line.job.revoke(1);
+    line.exchange.forget((0, 1), &mut line.out);
+    assert_eq!(line.out, ["0 a 1"]);
 }
 
-/// A job with the state of another one, as a snapshot keeps it.
-fn reborn(old: &Job<Counting, Summing>, mut new: Job<Counting, Summing>) -> Job<Counting, Summing> {
+/// The state of another line in a new one, as snapshots keep it.
+fn reborn(old: &Line, mut new: Line) -> Line {
     let mut writer = Writer::default();
-    for partition in old.partitions.keys() {
-        old.save(*partition, &mut writer).unwrap();
+    for partition in old.job.partitions.keys() {
+        old.job.save(*partition, &mut writer).unwrap();
     }
-    old.save_merged(&mut writer).unwrap();
+    old.exchange.save(&mut writer).unwrap();
     let bytes = writer.seal(0);
     let mut reader = Reader::open(&bytes, 0).unwrap();
-    for partition in old.partitions.keys() {
-        new.load(*partition, &mut reader, 0).unwrap();
+    for partition in old.job.partitions.keys() {
+        new.job.load(*partition, &mut reader, 0).unwrap();
     }
-    new.load_merged(&mut reader).unwrap();
+    new.exchange.load(&mut reader).unwrap();
     reader.end().unwrap();
     new
 }
@@ -269,19 +325,19 @@ proptest! {
             .collect();
         let lines: Vec<(i32, &str)> = lines.iter().map(|(p, line)| (*p, line.as_str())).collect();
         let start = || {
-            let mut job = job(bound, lateness);
-            (0..3).for_each(|partition| job.assign(partition, 0));
-            job
+            let mut line = Line::new(bound, lateness);
+            (0..3).for_each(|partition| line.assign(partition));
+            line
         };
         let mut whole = start();
-        let expected = feed(&mut whole, &lines);
+        let expected = whole.feed(&lines);
         let (before, after) = lines.split_at(stop.index(lines.len()));
         let mut first = start();
-        let mut found = feed(&mut first, before);
-        let mut second = reborn(&first, job(bound, lateness));
-        found.extend(feed(&mut second, after));
+        let mut found = first.feed(before);
+        let mut second = reborn(&first, Line::new(bound, lateness));
+        found.extend(second.feed(after));
         prop_assert_eq!(found, expected);
-        prop_assert_eq!(first.counts().late + second.counts().late, whole.counts().late);
+        prop_assert_eq!(first.job.counts().late + second.job.counts().late, whole.job.counts().late);
     }
 
     /// forall logs and interleavings of partitions: the sums and the late events are the same.
@@ -299,21 +355,20 @@ proptest! {
             })
             .collect();
         let run = |order: &[prop::sample::Index]| {
-            let mut job = job(bound, 0);
-            (0..).zip(&lines).for_each(|(partition, _)| job.assign(partition, 0));
+            let mut line = Line::new(bound, 0);
+            (0..).zip(&lines).for_each(|(partition, _)| line.assign(partition));
             let mut next = vec![0; lines.len()];
-            let mut out = Vec::new();
-            let mut step = |partition: usize, out: &mut Vec<String>| {
-                if let Some(line) = lines[partition].get(next[partition]) {
+            let mut step = |partition: usize| {
+                if let Some(text) = lines[partition].get(next[partition]) {
                     next[partition] += 1;
-                    job.feed(i32::try_from(partition).unwrap(), line.as_bytes(), 0, out).unwrap();
+                    line.feed_at(i32::try_from(partition).unwrap(), text, 0).unwrap();
                 }
             };
-            order.iter().for_each(|index| step(index.index(lines.len()), &mut out));
+            order.iter().for_each(|index| step(index.index(lines.len())));
             for partition in 0..lines.len() {
-                (0..41).for_each(|_| step(partition, &mut out));
+                (0..41).for_each(|_| step(partition));
             }
-            (out, job.counts())
+            (line.out, line.job.counts())
         };
         prop_assert_eq!(run(&order), run(&[]));
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use floodmark_contracts::{clock::EventTime, stream::Stream};
 
+use super::counting::EXCHANGE_PARTITIONS;
 use crate::{engine::Lane, exactly_once::protocol::LaneCommit};
 
 /// SplitMix64.
@@ -32,17 +33,25 @@ pub type Moved = (Lane, i64, EventTime);
 #[derive(Clone, Default)]
 pub struct Transaction {
     pub output: Vec<String>,
+    /// Frames for partitions of the exchange.
+    pub frames: Vec<(i32, Vec<u8>)>,
     pub moved: Vec<Moved>,
     pub commits: Vec<LaneCommit>,
+}
+
+/// A log; `None` where it has a gap.
+#[derive(Default)]
+pub struct Log {
+    pub values: Vec<Option<Vec<u8>>>,
+    /// Records that were written so far.
+    pub end: usize,
 }
 
 /// The broker.
 #[derive(Default)]
 pub struct Broker {
-    /// Values per lane; `None` where a log has a gap.
-    pub logs: Vec<Vec<Option<String>>>,
-    /// Records of each lane that were written so far.
-    pub ends: Vec<usize>,
+    /// Every lane's.
+    pub logs: BTreeMap<Lane, Log>,
     /// Committed offsets with their texts.
     pub offsets: BTreeMap<Lane, (i64, String)>,
     /// Committed output.
@@ -59,32 +68,55 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// A broker with logs that are still to be written, and slots for processes.
+    /// A broker with logs that are still to be written, an empty exchange, and slots for processes.
     pub fn new(draw: &mut Draw, lanes: usize, slots: usize) -> Self {
+        let inputs = (0..lanes).map(|number| {
+            let values = log(draw, number);
+            (lane_of(number), Log { values, end: 0 })
+        });
+        let mut logs: BTreeMap<Lane, Log> = inputs.collect();
+        logs.extend(
+            (0..EXCHANGE_PARTITIONS).map(|number| (Lane::Exchange(number), Log::default())),
+        );
         Self {
-            logs: (0..lanes).map(|lane| log(draw, lane)).collect(),
-            ends: vec![0; lanes],
+            logs,
             epochs: vec![0; slots],
             ..Self::default()
         }
     }
 
+    /// The lanes of the input.
+    pub fn inputs(&self) -> Vec<Lane> {
+        let all = self.logs.keys().copied();
+        all.filter(|lane| matches!(lane, Lane::Input(..))).collect()
+    }
+
     /// Records arrive in a lane.
     pub fn append(&mut self, draw: &mut Draw) {
-        let lane = draw.below(self.ends.len());
+        let inputs = self.inputs();
+        let lane = inputs[draw.below(inputs.len())];
         let more = 1 + draw.below(8);
-        self.ends[lane] = (self.ends[lane] + more).min(self.logs[lane].len());
+        let log = self.logs.get_mut(&lane).unwrap();
+        log.end = (log.end + more).min(log.values.len());
     }
 
     /// All records arrive.
     pub fn append_all(&mut self) {
-        self.ends = self.logs.iter().map(Vec::len).collect();
+        for log in self.logs.values_mut() {
+            log.end = log.values.len();
+        }
     }
 
     /// Commits a transaction.
     pub fn apply(&mut self, transaction: Transaction) {
         self.output.extend(transaction.output);
         self.moved.extend(transaction.moved);
+        for (number, frame) in transaction.frames {
+            let log = self.logs.get_mut(&Lane::Exchange(number)).unwrap();
+            // The mark of a transaction takes an offset too.
+            log.values.extend([Some(frame), None]);
+            log.end = log.values.len();
+        }
         for commit in transaction.commits {
             let text = commit.mark.to_string();
             self.offsets.insert(commit.lane, (commit.offset, text));
@@ -109,26 +141,27 @@ impl Broker {
     }
 }
 
-/// The lane of a log.
-pub fn lane_of(number: usize) -> Lane {
-    (Stream::Sensors, i32::try_from(number).unwrap())
+/// The lane of an input's log.
+fn lane_of(number: usize) -> Lane {
+    Lane::Input(Stream::Sensors, i32::try_from(number).unwrap())
 }
 
 /// A log: event times that go up with some disorder, some late, some gaps, some rubbish.
-fn log(draw: &mut Draw, lane: usize) -> Vec<Option<String>> {
+fn log(draw: &mut Draw, lane: usize) -> Vec<Option<Vec<u8>>> {
     let mut at = 10;
     (0..5 + draw.below(40))
         .map(|_| {
             at += draw.below(4);
-            match draw.below(25) {
-                0 => None,
-                1 => Some("rubbish".to_owned()),
-                2 => Some(format!("{} l{lane}-late", at.saturating_sub(20))),
+            let text = match draw.below(25) {
+                0 => return None,
+                1 => "rubbish".to_owned(),
+                2 => format!("{} l{lane}-late", at.saturating_sub(20)),
                 _ => {
                     let key = draw.below(3);
-                    Some(format!("{} l{lane}-{key}", at - draw.below(4)))
+                    format!("{} l{lane}-{key}", at - draw.below(4))
                 }
-            }
+            };
+            Some(text.into_bytes())
         })
         .collect()
 }

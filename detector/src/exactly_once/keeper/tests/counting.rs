@@ -1,7 +1,7 @@
 //! A job that notices every lost and every doubled record: it numbers the records of each key, counts
 //! them in windows, and sums the counts of all partitions up.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use floodmark_contracts::{clock::EventTime, stream::Stream};
 use serde::{Deserialize, Serialize};
@@ -9,14 +9,23 @@ use serde::{Deserialize, Serialize};
 use crate::{
     engine::Engine,
     finding::Output,
+    pipelines::input_of,
     runtime::{
-        Aggregate, Emit, Job, KeyedState, Logic, MergedWindows, Merger, Reader, Saved, SavedError,
-        TimeSettings, Window, WindowSpec, Windows, Writer,
+        Aggregate, Emit, Exchange, Job, KeyedState, Logic, MergedWindows, Merger, MergerId, Packet,
+        Part, Reader, Saved, SavedError, Source, TimeSettings, Window, WindowSpec, Windows, Writer,
+        merge::Accepted,
     },
 };
 
 /// Wall time without a record after which a partition is idle.
 pub const IDLENESS_US: i64 = 1_000;
+
+/// Partitions of the exchange.
+pub const EXCHANGE_PARTITIONS: i32 = 2;
+
+const WINDOW_MS: i64 = 4;
+
+const SUMS: MergerId = MergerId(0);
 
 /// Over lines `time key` of one partition.
 struct Counting {
@@ -36,7 +45,7 @@ impl Aggregate for Count {
 
 impl Logic for Counting {
     type Event = String;
-    type Partial = (Window, Count);
+    type Partial = SumPart;
     type Output = Output;
 
     fn decode(&mut self, value: &[u8]) -> Result<(EventTime, String), String> {
@@ -64,7 +73,8 @@ impl Logic for Counting {
             emit.outputs.push(Output::Line(line));
         });
         self.all.close(to, |window, _, parts| {
-            emit.partials.push((window, parts.merged()));
+            let count = parts.merged();
+            emit.partials.push(SumPart { window, count });
         });
         self.numbers.sweep(to);
     }
@@ -81,32 +91,53 @@ impl Saved for Counting {
     }
 }
 
-/// Sums over all partitions, numbered, so that state between windows shows too.
+/// Of a window, from one partition.
+#[derive(Debug, Serialize, Deserialize)]
+struct SumPart {
+    window: Window,
+    count: Count,
+}
+
+impl SumPart {
+    /// Windows take turns between groups, so that every partition of the exchange has work.
+    fn group(&self) -> i64 {
+        self.window
+            .start
+            .0
+            .div_euclid(WINDOW_MS)
+            .rem_euclid(i64::from(EXCHANGE_PARTITIONS))
+    }
+}
+
+impl Part for SumPart {
+    fn packet(&self) -> Result<Packet, SavedError> {
+        Packet::new(SUMS, self.group().unsigned_abs(), self)
+    }
+}
+
+/// Sums over all partitions, numbered within their groups, so that state between windows shows too.
+#[derive(Serialize, Deserialize)]
 struct Summing {
-    windows: MergedWindows<String, Count>,
-    number: u32,
+    windows: MergedWindows<i64, Count>,
+    numbers: BTreeMap<i64, u32>,
 }
 
 impl Merger for Summing {
-    type Partial = (Window, Count);
+    type Partial = SumPart;
     type Output = Output;
 
-    fn accept(
-        &mut self,
-        source: i32,
-        (window, count): (Window, Count),
-        _: &mut Vec<Output>,
-    ) -> bool {
-        self.windows.put(source, window, "all".to_owned(), count);
-        true
+    fn accept(&mut self, source: Source, part: SumPart, _: &mut Vec<Output>) -> bool {
+        let group = part.group();
+        self.windows.put(source, part.window, group, part.count) != Accepted::TooLate
     }
 
     fn advance(&mut self, to: EventTime, out: &mut Vec<Output>) {
-        let number = &mut self.number;
+        let numbers = &mut self.numbers;
         self.windows.close(to, |window, groups| {
-            for (_, count) in groups {
+            for (group, count) in groups {
+                let number = numbers.entry(group).or_default();
                 *number += 1;
-                let line = format!("sum {number} {} {}", window.start.0, count.0);
+                let line = format!("sum {group} {number} {} {}", window.start.0, count.0);
                 out.push(Output::Line(line));
             }
         });
@@ -115,13 +146,23 @@ impl Merger for Summing {
 
 impl Saved for Summing {
     fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&(&self.windows, self.number))
+        to.put(self)
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
-        (self.windows, self.number) = from.get()?;
+        *self = from.get()?;
         Ok(())
     }
+}
+
+/// The mergers of one partition of the exchange.
+pub fn mergers() -> Exchange<Output> {
+    let summing = Summing {
+        windows: MergedWindows::new(0),
+        numbers: BTreeMap::new(),
+    };
+    let input = input_of(Stream::Sensors);
+    Exchange::default().with(SUMS, &[input], Box::new(summing))
 }
 
 /// An engine over the stream of sensors that counts.
@@ -131,15 +172,11 @@ pub fn engine() -> Engine {
         lateness_ms: 0,
         idleness_us: IDLENESS_US,
     };
-    let summing = || Summing {
-        windows: MergedWindows::new(0),
-        number: 0,
-    };
     let counting = || Counting {
         numbers: KeyedState::new(20),
-        windows: Windows::new(WindowSpec::tumbling(4), 0),
-        all: Windows::new(WindowSpec::tumbling(4), 0),
+        windows: Windows::new(WindowSpec::tumbling(WINDOW_MS), 0),
+        all: Windows::new(WindowSpec::tumbling(WINDOW_MS), 0),
     };
-    let job = Job::new(settings, summing, counting);
-    Engine::of_job(Stream::Sensors, Box::new(job))
+    let job = Job::new(settings, counting);
+    Engine::of_job(Stream::Sensors, Box::new(job), Box::new(mergers))
 }

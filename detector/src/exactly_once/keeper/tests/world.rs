@@ -8,8 +8,8 @@ use object_store::memory::InMemory;
 use super::{
     super::{Assigned, Keeper, Snapshots, Verdict},
     Tally,
-    broker::{Broker, Draw, Transaction, lane_of},
-    counting::{IDLENESS_US, engine},
+    broker::{Broker, Draw, Transaction},
+    counting::{EXCHANGE_PARTITIONS, IDLENESS_US, engine, mergers},
 };
 use crate::{
     engine::{Engine, Lane},
@@ -38,15 +38,17 @@ pub struct World {
     snapshots: Snapshots,
     wall_us: i64,
     made: usize,
+    /// Partitions may be taken for idle.
+    ticks: bool,
     /// What happened.
     pub tally: Tally,
 }
 
 impl World {
-    /// Logs and processes drawn from `seed`.
-    pub fn new(seed: u64, processes: usize) -> Self {
+    /// Logs and processes drawn from `seed`. With `ticks`, partitions are taken for idle now and then.
+    pub fn new(seed: u64, processes: usize, ticks: bool) -> Self {
         let mut draw = Draw(seed);
-        let lanes = processes.max(1 + draw.below(3));
+        let lanes = processes + draw.below(3);
         let broker = Broker::new(&mut draw, lanes, processes);
         let mut world = Self {
             draw,
@@ -56,6 +58,7 @@ impl World {
             snapshots: Snapshots::new(Arc::new(InMemory::new())),
             wall_us: 0,
             made: 0,
+            ticks,
             tally: Tally::default(),
         };
         (0..processes).for_each(|slot| world.start(slot));
@@ -72,15 +75,23 @@ impl World {
         self.zombies.clear();
         self.broker.append_all();
         self.rebalance();
-        for index in 0..self.processes.len() {
-            // Twice, for those that were held back while others were replayed.
-            for _ in 0..2 {
+        // What one process commits another one reads: round after round, until nothing comes any more.
+        for round in 0.. {
+            assert!(round < 20, "it never ends");
+            let mut moved = false;
+            for index in 0..self.processes.len() {
                 for lane in self.processes[index].lanes.clone() {
                     self.read(index, lane, usize::MAX);
                 }
+                if round == 0 {
+                    self.processes[index].keeper.snapshot().unwrap();
+                }
+                moved |= self.processes[index].transaction().is_some();
+                assert!(self.commit(index, 0), "the last commit");
             }
-            self.processes[index].keeper.snapshot().unwrap();
-            assert!(self.commit(index, 0), "the last commit");
+            if !moved {
+                break;
+            }
         }
         self.tally.lines = self.broker.output.len();
     }
@@ -96,26 +107,47 @@ impl World {
     /// committed ones were; sorted.
     pub fn undisturbed(&self) -> Vec<String> {
         let mut engine = engine();
-        for number in 0..self.broker.logs.len() {
-            engine.assign(Stream::Sensors, lane_of(number).1, 0);
-        }
-        for (number, log) in self.broker.logs.iter().enumerate() {
-            let lane = lane_of(number);
+        let inputs = self.broker.inputs();
+        inputs.iter().for_each(|lane| engine.take_on(*lane, 0));
+        for lane in inputs {
+            let Lane::Input(stream, partition) = lane else {
+                continue;
+            };
             let of_lane = self.broker.moved.iter().filter(|moved| moved.0 == lane);
             let mut advances = of_lane.peekable();
-            for (offset, value) in (0i64..).zip(log) {
+            for (offset, value) in (0i64..).zip(&self.broker.logs[&lane].values) {
                 while let Some((_, _, to)) = advances.next_if(|moved| moved.1 <= offset) {
-                    engine.advance(lane, *to);
+                    engine.advance(stream, partition, *to);
                 }
                 if let Some(value) = value {
-                    let _ = engine.feed(lane.0, lane.1, value.as_bytes(), 0);
+                    let _ = engine.feed_lane(lane, value, 0);
                 }
             }
-            advances.for_each(|(_, _, to)| engine.advance(lane, *to));
+            advances.for_each(|(_, _, to)| engine.advance(stream, partition, *to));
         }
         let mut output = lines(&mut engine);
         output.sort_unstable();
         output
+    }
+
+    /// The sums that mergers give who read the committed exchange without a break; sorted.
+    pub fn sums_of_exchange(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for number in 0..EXCHANGE_PARTITIONS {
+            let mut exchange = mergers();
+            for lane in self.broker.inputs() {
+                if let Lane::Input(stream, partition) = lane {
+                    exchange.expect((crate::pipelines::input_of(stream), partition));
+                }
+            }
+            let log = &self.broker.logs[&Lane::Exchange(number)];
+            for frame in log.values.iter().flatten() {
+                exchange.feed(frame, &mut found).unwrap();
+            }
+        }
+        let mut found = texts(found);
+        found.sort_unstable();
+        found
     }
 
     fn step(&mut self) {
@@ -123,7 +155,8 @@ impl World {
         match self.draw.below(24) {
             0..8 => self.read_some(index),
             8..11 => self.broker.append(&mut self.draw),
-            11..13 => self.tick(index),
+            11..13 if self.ticks => self.tick(index),
+            11..13 => self.read_some(index),
             13..18 => {
                 let fate = self.draw.below(8);
                 self.commit(index, fate);
@@ -159,7 +192,7 @@ impl World {
 
     fn snapshot(&mut self, index: usize) {
         let process = &mut self.processes[index];
-        if !process.waits && process.keeper.is_live() {
+        if !process.waits {
             process.keeper.snapshot().unwrap();
             self.tally.snapshots += 1;
         }
@@ -290,11 +323,14 @@ impl World {
         self.broker.epochs[slot] += 1;
         self.made += 1;
         let instance = format!("p{}", self.made);
+        let sources: Vec<_> = self.broker.inputs().into_iter().filter_map(input).collect();
+        let mut engine = engine();
+        engine.exchange_over_topic(EXCHANGE_PARTITIONS, &sources);
         self.processes.push(Process {
             slot,
             epoch: self.broker.epochs[slot],
             generation: 0,
-            keeper: Keeper::new(engine(), self.snapshots.clone(), 1, instance),
+            keeper: Keeper::new(engine, self.snapshots.clone(), 1, instance),
             lanes: Vec::new(),
             cursors: BTreeMap::new(),
             open: Transaction::default(),
@@ -318,8 +354,8 @@ impl World {
         }
         self.broker.generation += 1;
         let mut shares = vec![Vec::new(); self.processes.len()];
-        for lane in 0..self.broker.logs.len() {
-            shares[self.draw.below(self.processes.len())].push(lane_of(lane));
+        for lane in self.broker.logs.keys() {
+            shares[self.draw.below(self.processes.len())].push(*lane);
         }
         for (index, share) in shares.into_iter().enumerate() {
             self.assign(index, share);
@@ -333,7 +369,7 @@ impl World {
             self.tally.loaded += usize::from(metadata.contains("-p"));
             assigned.push(Assigned {
                 lane: *lane,
-                folder: format!("group/topic/{}", lane.1),
+                folder: folder(*lane),
                 offset,
                 metadata,
             });
@@ -354,7 +390,7 @@ impl World {
 impl Process {
     /// Takes records; gives the number that it had taken before.
     fn read(&mut self, broker: &Broker, lane: Lane, most: usize, wall_us: i64) -> usize {
-        let number = usize::try_from(lane.1).unwrap();
+        let log = &broker.logs[&lane];
         let mut replayed = 0;
         for _ in 0..most {
             let at = self.cursors[&lane];
@@ -362,20 +398,16 @@ impl Process {
             if self.waits {
                 break;
             }
-            if at >= broker.ends[number] {
+            if at >= log.end {
                 self.keeper.reached(lane, offset);
-                if self.keeper.is_live() {
-                    self.keeper.engine.reached_end(lane.0, lane.1);
+                if let Some((stream, partition)) = input(lane) {
+                    self.keeper.engine.reached_end(stream, partition);
                 }
                 break;
             }
-            if let Some(value) = &broker.logs[number][at] {
+            if let Some(value) = &log.values[at] {
                 let verdict = self.keeper.judge(lane, offset);
-                if verdict == Verdict::Hold {
-                    break;
-                }
                 replayed += usize::from(verdict == Verdict::Replay);
-                let value = value.as_bytes();
                 let _ = self.keeper.take(lane, offset, verdict, value, wall_us);
             }
             self.cursors.insert(lane, at + 1);
@@ -399,7 +431,10 @@ impl Process {
 
     /// What it would commit now; nothing if nothing changed.
     fn transaction(&mut self) -> Option<Transaction> {
-        self.open.commits = self.keeper.commits();
+        self.open
+            .frames
+            .extend(self.keeper.engine.take_frames(false));
+        self.open.commits = self.keeper.commits(&self.open.frames);
         (!self.open.commits.is_empty()).then(|| self.open.clone())
     }
 
@@ -409,11 +444,27 @@ impl Process {
 }
 
 fn lines(engine: &mut Engine) -> Vec<String> {
-    let taken = engine.take(WallTime(0)).into_iter();
-    taken
-        .filter_map(|output| match output {
-            Output::Line(line) => Some(line),
-            _ => None,
-        })
-        .collect()
+    texts(engine.take(WallTime(0)))
+}
+
+fn texts(outputs: Vec<Output>) -> Vec<String> {
+    let text = |output| match output {
+        Output::Line(line) => Some(line),
+        _ => None,
+    };
+    outputs.into_iter().filter_map(text).collect()
+}
+
+fn input(lane: Lane) -> Option<(Stream, i32)> {
+    match lane {
+        Lane::Input(stream, partition) => Some((stream, partition)),
+        Lane::Exchange(_) => None,
+    }
+}
+
+fn folder(lane: Lane) -> String {
+    match lane {
+        Lane::Input(_, partition) => format!("group/topic/{partition}"),
+        Lane::Exchange(number) => format!("group/exchange/{number}"),
+    }
 }
