@@ -29,6 +29,8 @@ pub mod key;
 pub mod kind;
 /// What was injected.
 pub mod label;
+/// Scores over labelled public series.
+pub mod nab;
 /// What is wrong with a profile.
 pub mod problem;
 /// Workloads as files.

@@ -9,6 +9,7 @@ use crate::{
     event::{banking::BankingUiEvent, clickstream::ClickEvent, sensor::SensorReading},
     job::{DetectorJob, GeneratorJob},
     label::Label,
+    nab::NabResult,
     profile::Profile,
     record::{GeneratorFacts, RunRecord, SeriesRow},
     result::RunResult,
@@ -33,6 +34,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("record.json", of::<RunRecord>()),
         ("series-row.json", of::<SeriesRow>()),
         ("result.json", of::<RunResult>()),
+        ("nab.json", of::<NabResult>()),
     ]
 }
 

@@ -5,6 +5,7 @@
 //! from runs with the seeds 1 to 5; no other seed was looked at while they were chosen.
 
 pub(crate) mod account_takeover;
+pub(crate) mod adaptive;
 pub(crate) mod bot;
 pub(crate) mod cart_abandonment;
 pub(crate) mod click_fraud;

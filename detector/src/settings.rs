@@ -6,13 +6,14 @@ use floodmark_contracts::{
     problem::{Problem, Problems},
     profile::{
         DetectorSection,
-        detector::{DeliverySection, SensorWindowSection},
+        detector::{AdaptiveSection, AdaptiveVariant, DeliverySection, SensorWindowSection},
     },
     units::parse_duration,
 };
 
 use crate::{
     hash::Fnv,
+    rules::adaptive::{AdaptiveSettings, Variant},
     runtime::{TimeSettings, WindowSpec},
 };
 
@@ -48,6 +49,8 @@ pub struct Settings {
     pub sensor_window: WindowSpec,
     /// Distance from the window's average above which a reading is an anomaly.
     pub sensor_deviation: f64,
+    /// The rule for any series, where it runs.
+    pub adaptive: Option<AdaptiveSettings>,
 }
 
 impl Settings {
@@ -58,6 +61,8 @@ impl Settings {
             .number(self.time.bound_ms)
             .number(self.time.lateness_ms)
             .text(&format!("{:?}", self.sensor_window))
+            // When a series was last reported is a part of its state.
+            .text(&format!("{:?}", self.adaptive))
             .short()
     }
 
@@ -88,6 +93,7 @@ impl Settings {
         );
         let delivery = delivery(&mut problems, &section.delivery);
         let sensor_window = sensor_window(&mut problems, &section.sensor_window);
+        let adaptive = adaptive(&mut problems, &section.adaptive);
         match (
             bound_ms,
             idleness_ms,
@@ -114,6 +120,7 @@ impl Settings {
                 print_anomalies: section.print_anomalies,
                 sensor_window,
                 sensor_deviation: section.sensor_window.deviation,
+                adaptive,
             }),
             _ => Err(problems.into_vec()),
         }
@@ -148,6 +155,29 @@ fn sensor_window(problems: &mut Problems, section: &SensorWindowSection) -> Opti
         );
     }
     window
+}
+
+/// The settings of the adaptive rule, if it is to run. They are looked at in any case.
+fn adaptive(problems: &mut Problems, section: &AdaptiveSection) -> Option<AdaptiveSettings> {
+    if !(section.threshold.is_finite() && section.threshold > 0.0) {
+        problems.add(
+            "detector.adaptive.threshold",
+            format!(
+                "`{}` is no rank; use a number above 0, such as `2.2`",
+                section.threshold
+            ),
+        );
+    }
+    let variant = match section.variant {
+        AdaptiveVariant::None => return None,
+        AdaptiveVariant::Light => Variant::Light,
+        AdaptiveVariant::Full => Variant::Full,
+    };
+    Some(AdaptiveSettings {
+        variant,
+        threshold: section.threshold,
+        cool_down: section.cool_down,
+    })
 }
 
 fn delivery(problems: &mut Problems, section: &DeliverySection) -> Option<Delivery> {
@@ -233,6 +263,25 @@ mod tests {
     }
 
     #[test]
+    fn the_adaptive_rule_runs_only_if_a_variant_is_named() {
+        let of = |variant| {
+            let mut section = DetectorSection::default();
+            section.adaptive.variant = variant;
+            let settings = Settings::validate(&section).unwrap();
+            settings.adaptive.map(|adaptive| adaptive.variant)
+        };
+        assert_eq!(of(AdaptiveVariant::None), None);
+        assert_eq!(of(AdaptiveVariant::Light), Some(Variant::Light));
+        assert_eq!(of(AdaptiveVariant::Full), Some(Variant::Full));
+        for threshold in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            check(
+                |s| s.adaptive.threshold = threshold,
+                &[("detector.adaptive.threshold", "`2.2`")],
+            );
+        }
+    }
+
+    #[test]
     fn delivery_exactly_once_needs_a_folder_and_an_interval() {
         let exactly = |snapshots: &str, interval: &str| {
             DeliverySection::ExactlyOnce(ExactlyOnceSection {
@@ -263,6 +312,16 @@ mod tests {
         assert_ne!(hash(|s| s.sensor_window.slide = "10s".into()), usual);
         assert_ne!(hash(|s| s.watermark_bound = "4s".into()), usual);
         assert_ne!(hash(|s| s.allowed_lateness = "4s".into()), usual);
+        // What waits for its cool-down depends on both.
+        let light = hash(|s| s.adaptive.variant = AdaptiveVariant::Light);
+        assert_ne!(light, usual);
+        assert_ne!(
+            hash(|s| {
+                s.adaptive.variant = AdaptiveVariant::Light;
+                s.adaptive.threshold = 3.0;
+            }),
+            light
+        );
     }
 
     #[test]

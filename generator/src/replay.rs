@@ -77,6 +77,17 @@ pub struct Recording {
     pub(crate) scored: Option<EventSpan>,
 }
 
+/// A series by its rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriesTruth {
+    /// Its name, which is also its sensor's.
+    pub name: String,
+    /// The rows' times, in the order of the file.
+    pub times: Vec<EventTime>,
+    /// Labelled windows as first and last row.
+    pub windows: Vec<[usize; 2]>,
+}
+
 /// A labelled stretch before its send times are known.
 #[derive(Debug, Clone)]
 pub(crate) enum Truth {
@@ -111,6 +122,50 @@ impl Recording {
     #[must_use]
     pub fn label_count(&self) -> usize {
         self.truth.len()
+    }
+
+    /// The rows and windows of each lane of a series: what a score by rows needs.
+    #[must_use]
+    pub fn series(&self) -> Vec<SeriesTruth> {
+        let mut all: Vec<SeriesTruth> = self
+            .lanes
+            .iter()
+            .map(|records| SeriesTruth {
+                name: records.first().map_or_else(String::new, |record| {
+                    String::from_utf8_lossy(&record.key).into_owned()
+                }),
+                times: records
+                    .iter()
+                    .map(|record| EventTime(record.at_ms))
+                    .collect(),
+                windows: Vec::new(),
+            })
+            .collect();
+        for truth in &self.truth {
+            // A window without a row is no window of the series.
+            if let Truth::Rows { lane, rows, .. } = truth
+                && let (Some(first), Some(last)) = (rows.iter().min(), rows.iter().max())
+                && let Some(series) = all.get_mut(*lane)
+            {
+                series.windows.push([*first, *last]);
+            }
+        }
+        all
+    }
+
+    /// How far a record's time lies behind that of one before it in its lane, at most, in milliseconds: with
+    /// so much disorder to expect, no record is late.
+    #[must_use]
+    pub fn disorder_ms(&self) -> i64 {
+        let of = |records: &Vec<Recorded>| {
+            let mut latest = i64::MIN;
+            let behind = records.iter().map(|record| {
+                latest = latest.max(record.at_ms);
+                latest - record.at_ms
+            });
+            behind.max().unwrap_or(0)
+        };
+        self.lanes.iter().map(of).max().unwrap_or(0)
     }
 
     /// Lays the labels of the recorded run over the records.

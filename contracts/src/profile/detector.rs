@@ -22,6 +22,8 @@ pub struct DetectorSection {
     pub print_anomalies: bool,
     /// The sensor rule of the field's demos.
     pub sensor_window: SensorWindowSection,
+    /// The rule for series of which nothing is known.
+    pub adaptive: AdaptiveSection,
 }
 
 impl Default for DetectorSection {
@@ -34,8 +36,44 @@ impl Default for DetectorSection {
             delivery: DeliverySection::default(),
             print_anomalies: false,
             sensor_window: SensorWindowSection::default(),
+            adaptive: AdaptiveSection::default(),
         }
     }
+}
+
+/// A rule for any series of readings: what is rare among a sensor's own past.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdaptiveSection {
+    /// Whether it runs, and how much it looks at.
+    pub variant: AdaptiveVariant,
+    /// How rare a reading has to be: 2 is one in a hundred, 3 one in a thousand of the sensor's own.
+    pub threshold: f64,
+    /// Readings of the sensor from one alert to the next, at least.
+    pub cool_down: u32,
+}
+
+impl Default for AdaptiveSection {
+    fn default() -> Self {
+        Self {
+            variant: AdaptiveVariant::None,
+            threshold: 2.2,
+            cool_down: 100,
+        }
+    }
+}
+
+/// How much of a series the adaptive rule looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AdaptiveVariant {
+    /// The rule does not run.
+    #[default]
+    None,
+    /// Spread, level and prediction: about a hundred operations a reading, 17 KiB a sensor.
+    Light,
+    /// Steps and shapes as well: up to 7,500 operations a reading, up to 37 KiB a sensor.
+    Full,
 }
 
 /// What becomes of output and state when a detector ends without warning.

@@ -17,6 +17,7 @@ use crate::{
     finding::{Finding, Output},
     hash::Fnv,
     rules::{
+        adaptive::{Adaptive, AdaptiveSettings},
         drift::Drift,
         drop_out::{DropOut, Look},
         group_failure::{self, GroupFailure, LastMinutes, Steps},
@@ -40,6 +41,10 @@ use crate::{
 /// A sensor's state is kept this long after its last reading, and longer where windows, which name
 /// their sensors by slot, are kept longer.
 const SENSOR_TTL_MS: i64 = 6 * 3_600_000;
+
+/// With the adaptive rule, which lives on a long past, it is kept this long: machines rest over holidays, and
+/// public series have gaps of a week.
+const ADAPTIVE_TTL_MS: i64 = 30 * 24 * 3_600_000;
 
 /// A reading that waits for its turn.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -67,6 +72,7 @@ pub struct Sensors {
     groups: Windows<String, Steps>,
     keep_ms: i64,
     deviation: f64,
+    adaptive: Option<AdaptiveSettings>,
     print: bool,
 }
 
@@ -84,6 +90,8 @@ struct Sensor {
     last_minutes: LastMinutes,
     /// Start of the last whole minute, and the step in it, until they have gone to the merger.
     step: Option<(EventTime, f64)>,
+    /// Large, and only there if the rule runs.
+    adaptive: Option<Box<Adaptive>>,
 }
 
 impl Sensor {
@@ -121,14 +129,19 @@ impl Sensors {
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         let keep_ms = settings.sensor_window.size_ms() + settings.time.lateness_ms;
+        let ttl_ms = match settings.adaptive {
+            Some(_) => ADAPTIVE_TTL_MS,
+            None => SENSOR_TTL_MS,
+        };
         Self {
-            sensors: KeyedState::new(SENSOR_TTL_MS.max(keep_ms.saturating_mul(4))),
+            sensors: KeyedState::new(ttl_ms.max(keep_ms.saturating_mul(4))),
             deadlines: Deadlines::default(),
             windows: Windows::new(settings.sensor_window, settings.time.lateness_ms),
             reported: Once::default(),
             groups: Windows::new(WindowSpec::tumbling(MINUTE_MS), 0),
             keep_ms,
             deviation: settings.sensor_deviation,
+            adaptive: settings.adaptive,
             print: settings.print_anomalies,
         }
     }
@@ -221,12 +234,16 @@ impl Logic for Sensors {
             self.deadlines.set(deadline, slot);
         }
         let found = sensor.judge(at, value);
+        let rare = self.adaptive.as_ref().and_then(|settings| {
+            let rule = sensor.adaptive.get_or_insert_default();
+            Some((at, rule.reading(at, value, settings)?))
+        });
         let step = sensor.step.take();
         let name = self.sensors.key(slot);
         if let Some((window, group, steps)) = step.and_then(|step| group_part(name, at, step)) {
             self.groups.pane(window.start, &group).merge(&steps);
         }
-        for (of, finding) in found.into_iter().flatten() {
+        for (of, finding) in found.into_iter().flatten().chain(rare) {
             let finding = finding.event(reading_id(name, of));
             emit.outputs.push(alert(finding, KeyType::Sensor, name));
         }

@@ -37,9 +37,9 @@ pub enum SavedError {
         /// The snapshot's format.
         found: u16,
     },
-    /// The watermark's bound, the lateness or a window was another one.
+    /// The watermark's bound, the lateness, a window or the adaptive rule was another one.
     #[error(
-        "the snapshot was made with another `watermark_bound`, `allowed_lateness` or `sensor_window`; \
+        "the snapshot was made with another `watermark_bound`, `allowed_lateness`, `sensor_window` or `adaptive`; \
          resume with the same ones, or start with a new group"
     )]
     Settings,
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(Reader::open(&bytes, 8).unwrap_err(), SavedError::Settings);
         bytes[4] += 1;
         let error = Reader::open(&bytes, 7).unwrap_err().to_string();
-        assert!(error.contains("format 3"), "{error}");
+        assert!(error.contains("format 4"), "{error}");
     }
 
     proptest! {

@@ -11,6 +11,9 @@
 //! ```
 //! The first `min(floor(0.15 n), 750)` rows are probation: nothing there counts.
 
+/// Scores over many series.
+pub mod corpus;
+
 /// What finds and errors weigh.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Profile {

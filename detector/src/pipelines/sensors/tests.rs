@@ -1,4 +1,8 @@
-use floodmark_contracts::{profile::DetectorSection, stream::Stream};
+use floodmark_contracts::{
+    alert::Alert,
+    profile::{DetectorSection, detector::AdaptiveVariant},
+    stream::Stream,
+};
 
 use super::{super::testing, *};
 
@@ -272,4 +276,41 @@ fn a_deadline_of_a_forgotten_sensor_raises_no_alert_about_another() {
     readings.push(hour(14, "newcomer"));
     readings.sort_by(|a, b| a.0.total_cmp(&b.0));
     assert_eq!(run(|_| (), &readings), []);
+}
+
+/// A machine that reports once an hour, with gaps of a week, and one value that it never had before.
+fn hourly() -> Vec<(f64, &'static str, f64)> {
+    let hour = |i: u32| f64::from(i + i / 400 * 168) * 3600.0;
+    let value = |i: u32| 50.0 + f64::from(i * 7 % 24) + if i == 1500 { 500.0 } else { 0.0 };
+    (0..1600).map(|i| (hour(i), "hourly", value(i))).collect()
+}
+
+#[test]
+fn the_adaptive_rule_takes_any_interval_and_is_off_unless_asked_for() {
+    let readings = hourly();
+    let adaptive = |variant| {
+        let mut all = readings.clone();
+        all.push((2e7, "closing", 0.0));
+        let outputs = run(|section| section.adaptive.variant = variant, &all);
+        let alerts: Vec<Alert> = outputs
+            .into_iter()
+            .filter_map(|output| match output {
+                Output::Alert(alert) if alert.detector == "adaptive" => Some(*alert),
+                _ => None,
+            })
+            .collect();
+        alerts
+    };
+    assert_eq!(adaptive(AdaptiveVariant::None), []);
+    for variant in [AdaptiveVariant::Light, AdaptiveVariant::Full] {
+        let found = adaptive(variant);
+        let at = testing::at(readings[1500].0);
+        let id = reading_id("hourly", at);
+        assert!(
+            found.iter().any(|alert| alert.event_ids == [id.as_str()]),
+            "{found:?}"
+        );
+        assert!(found.iter().all(|alert| alert.kind.is_none()));
+        assert!(found.len() < 20, "{}", found.len());
+    }
 }
