@@ -419,12 +419,34 @@ pub struct ExplainArgs {
   floodmark replay csv:pump.csv --time t --value pressure --label anomaly --pace 60x --sink stdout
   floodmark replay file:events/clickstream.ndjson --labels generated --pace 10x --broker localhost:9092
   floodmark replay topic:clickstream-events --broker localhost:9092 --topic again --labels generated
+  floodmark replay nab:nab --score                     the bundled detector's score, with nothing to install
 
 `floodmark score --alerts alerts.ndjson --truth truth` scores a detector on it.")]
 pub struct ReplayArgs {
     /// What to replay: `nab:DIR`, `csv:FILE`, `file:FILE` (one JSON event a line) or `topic:NAME`
     #[arg(value_name = "SOURCE")]
     pub source: String,
+    /// Send the series through the bundled detector, and print its score as the Numenta Anomaly Benchmark has it
+    ///
+    /// Broker and detector are started for it. `nab.json` in the folder of `--out` has the figures.
+    #[arg(
+        long,
+        conflicts_with_all = ["pace", "sink", "metrics", "labels", "stream", "broker", "topic"],
+        help_heading = "Score"
+    )]
+    pub score: bool,
+    /// Variant of the rule that is scored: `light` or `full`
+    #[arg(
+        long,
+        value_name = "VARIANT",
+        default_value = "light",
+        requires = "score",
+        help_heading = "Score"
+    )]
+    pub variant: String,
+    /// Its threshold, one for all series [default: the detector's]
+    #[arg(long, value_name = "RANK", requires = "score", help_heading = "Score")]
+    pub threshold: Option<f64>,
     /// How fast: `as-was`, a factor such as `60x`, a rate such as `5k/s`, or `max`
     #[arg(long, value_name = "PACE", default_value = "as-was")]
     pub pace: String,
@@ -472,6 +494,9 @@ pub struct ReplayArgs {
         help_heading = "What stands where"
     )]
     pub kind: String,
+    /// File of the names of a benchmark's series to leave out, one a line
+    #[arg(long, value_name = "FILE", help_heading = "What stands where")]
+    pub except: Option<PathBuf>,
     /// Event time at which every series begins [default: as in the file]
     #[arg(long, value_name = "INSTANT", help_heading = "What stands where")]
     pub origin: Option<String>,

@@ -9,6 +9,7 @@ mod chart;
 mod format;
 mod html;
 mod model;
+mod nab;
 mod plot;
 mod prose;
 mod summary;
@@ -24,6 +25,7 @@ use floodmark_contracts::{
 
 pub use self::{
     html::html,
+    nab::nab_table,
     plot::png,
     summary::summary_md,
     terminal::{detection_table, terminal},

@@ -1,6 +1,8 @@
 //! `floodmark replay`: what was recorded elsewhere, sent again with its labels.
 
-use std::path::Path;
+mod scored;
+
+use std::{collections::BTreeSet, path::Path};
 
 use floodmark_contracts::{
     clock::{EventTime, SystemClock},
@@ -31,6 +33,9 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Reads a recording and sends it again.
 pub fn run(args: &ReplayArgs, global: &Global) -> Result<Exit, Failure> {
+    if args.score {
+        return scored::run(args, global);
+    }
     let pace: Pace = args.pace.parse().map_err(Failure::usage)?;
     let stop = signals::stop_flag()?;
     let clock = SystemClock::new();
@@ -193,11 +198,27 @@ fn series_options(args: &ReplayArgs) -> Result<SeriesOptions, Failure> {
                 ))
             })
     });
+    let except = match &args.except {
+        None => BTreeSet::new(),
+        Some(file) => names(file)?,
+    };
     Ok(SeriesOptions {
         kind,
         origin: origin.transpose()?,
+        except,
         memory_mib: args.memory,
     })
+}
+
+/// The names in a file, one a line; what follows a `#` is a remark.
+fn names(file: &Path) -> Result<BTreeSet<String>, Failure> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let message = format!("cannot read the names in `{}`", file.display());
+        Failure::new(Exit::Usage, anyhow::Error::new(error).context(message))
+    })?;
+    let lines = text.lines().filter_map(|line| line.split('#').next());
+    let names = lines.map(|name| name.trim().trim_end_matches(".csv").to_owned());
+    Ok(names.filter(|name| !name.is_empty()).collect())
 }
 
 /// The stream that was named, or else the one whose name or topic the source's name is.

@@ -10,6 +10,7 @@ mod bench;
 mod command_line;
 mod layout;
 mod load;
+mod nab;
 mod parts;
 mod recordings;
 mod schemas;

@@ -5,7 +5,7 @@ mod nab;
 mod time;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -28,6 +28,8 @@ pub struct SeriesOptions {
     pub kind: Kind,
     /// Event time at which every series begins; without it, times stay as they are.
     pub origin: Option<EventTime>,
+    /// Names of a benchmark's series to leave out, such as `realTweets/Twitter_volume_AAPL`.
+    pub except: BTreeSet<String>,
     /// Memory for the records.
     pub memory_mib: usize,
 }

@@ -48,6 +48,7 @@ fn options() -> SeriesOptions {
     SeriesOptions {
         kind: Kind::LevelShift,
         origin: None,
+        except: BTreeSet::new(),
         memory_mib: 64,
     }
 }
@@ -163,6 +164,31 @@ fn series_can_be_moved_to_one_beginning() {
     }
     let labels = recording.labels(Pace::Speed(1.0));
     assert_eq!(labels[0].start, origin.plus_ms(5 * 60_000));
+}
+
+#[test]
+fn series_have_rows_and_windows_by_row_and_some_can_be_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    nab(folder.path(), WINDOWS);
+    let recording = read_nab(folder.path(), &options()).unwrap();
+    // The third of five rows is five minutes older than the second.
+    assert_eq!(recording.disorder_ms(), 5 * 60_000);
+    let [calm, pump] = &recording.series()[..] else {
+        panic!("two series")
+    };
+    assert_eq!((calm.name.as_str(), calm.times.len()), ("art/calm", 2));
+    assert_eq!(calm.windows, [[0; 2]; 0]);
+    assert_eq!((pump.name.as_str(), pump.times.len()), ("real/pump", 5));
+    assert_eq!(pump.windows, [[1, 3]]);
+    let without = |name: &str| SeriesOptions {
+        except: BTreeSet::from([name.to_owned()]),
+        ..options()
+    };
+    let left = read_nab(folder.path(), &without("real/pump")).unwrap();
+    assert_eq!(left.series(), std::slice::from_ref(calm));
+    assert_eq!(left.label_count(), 0);
+    let error = read_nab(folder.path(), &without("real/pumps")).unwrap_err();
+    assert!(error.to_string().contains("`real/pumps`"), "{error}");
 }
 
 #[test]

@@ -22,6 +22,7 @@ const WINDOWS: [&str; 2] = ["combined_windows.json", "labels/combined_windows.js
 pub fn read_nab(folder: &Path, options: &SeriesOptions) -> Result<Recording, ReplayError> {
     let (windows_path, mut windows) = read_windows(folder)?;
     let mut all: Vec<Series> = Vec::new();
+    let mut except = options.except.clone();
     for name in files(&folder.join("data"))? {
         let path = folder.join("data").join(&name);
         let Some(spans) = windows.remove(&name) else {
@@ -32,6 +33,9 @@ pub fn read_nab(folder: &Path, options: &SeriesOptions) -> Result<Recording, Rep
                 ),
             });
         };
+        if except.remove(name.trim_end_matches(".csv")) {
+            continue;
+        }
         let source = CsvSource {
             path,
             time: "timestamp".to_owned(),
@@ -56,6 +60,13 @@ pub fn read_nab(folder: &Path, options: &SeriesOptions) -> Result<Recording, Rep
         return Err(ReplayError::Layout {
             path: windows_path,
             reason: format!("there are windows for `{name}`, and no such file in `data`"),
+        });
+    }
+    // A name that leaves nothing out is a typing error, and the series that was meant would be in.
+    if let Some(name) = except.first() {
+        return Err(ReplayError::Layout {
+            path: folder.join("data"),
+            reason: format!("there is no series `{name}` to leave out; write `CATEGORY/NAME`"),
         });
     }
     recording(folder, all, options)
