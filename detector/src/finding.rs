@@ -6,6 +6,7 @@ use floodmark_contracts::{
     key::TypedKey,
     kind::Kind,
 };
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
 use serde_json::Value;
 
 use crate::hash::Fnv;
@@ -116,6 +117,27 @@ impl Finding {
     }
 }
 
+/// An alert that waits until it is known whether it goes out. It is saved as JSON, since its evidence can be
+/// anything.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeldAlert(pub Alert);
+
+impl Serialize for HeldAlert {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = serde_json::to_string(&self.0).map_err(S::Error::custom)?;
+        text.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for HeldAlert {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        serde_json::from_str(&text)
+            .map(Self)
+            .map_err(D::Error::custom)
+    }
+}
+
 /// A value at two decimals, as evidence shows it.
 #[must_use]
 pub fn two_decimals(value: f64) -> f64 {
@@ -161,6 +183,15 @@ mod tests {
         assert_eq!(alert.score, Some(1.0));
         assert_eq!(alert.event_ids, ["e1"]);
         assert_eq!(alert.evidence["gap"], 2.0);
+    }
+
+    #[test]
+    fn a_held_alert_comes_back_whole() {
+        let finding = Finding::between("r", Kind::Bot, EventTime(1), EventTime(5));
+        let finding = finding.event("e1").evidence("gap", 2.0).evidence("n", 3);
+        let held = HeldAlert(finding.into_alert(TypedKey::new(KeyType::User, "u")));
+        let bytes = postcard::to_allocvec(&held).unwrap();
+        assert_eq!(postcard::from_bytes::<HeldAlert>(&bytes).unwrap(), held);
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub(crate) mod noise_burst;
 pub(crate) mod page_counts;
 pub(crate) mod referrer_spam;
 pub(crate) mod replayed_input;
+pub(crate) mod season_shift;
 pub(crate) mod sensor_level;
 pub(crate) mod sensor_season;
 pub(crate) mod sensor_spike;

@@ -224,6 +224,9 @@ impl Logic for Clickstream {
                 .event(at, click.text.get(COUNTRY), click.address, id),
             clicks(&mut session.clicks, at, click.action, hash(path), id),
         ];
+        if session.bot.is_found() {
+            self.users.pane(at, user).beats = true;
+        }
         for finding in found.into_iter().flatten() {
             emit.outputs.push(alert(finding, KeyType::User, user));
         }

@@ -3,40 +3,44 @@
 //! The topic is keyed by sensor, so that nearly everything is decided within a partition. Groups of sensors
 //! lie in several; what their sensors' minutes show is put together by the merger.
 
+mod merger;
+
 use std::sync::Arc;
 
 use floodmark_contracts::{
     clock::EventTime,
     event::sensor::{SensorReading, reading_id},
-    key::KeyType,
+    key::{KeyType, TypedKey},
+    kind::Kind,
 };
 use serde::{Deserialize, Serialize};
 
 use super::alert;
 use crate::{
-    finding::{Finding, Output},
-    hash::Fnv,
+    finding::{Finding, HeldAlert, Output},
     rules::{
         adaptive::{Adaptive, AdaptiveSettings},
         drift::Drift,
         drop_out::{DropOut, Look},
-        group_failure::{self, GroupFailure, LastMinutes, Steps},
+        group_failure::{self, BUCKET_MS, LastBuckets, Step, Steps},
         level_shift::LevelShift,
         lone_reading::LoneReading,
         noise_burst::NoiseBurst,
+        season_shift::SeasonShift,
         sensor_level::SensorLevel,
-        sensor_season::{MINUTE_MS, SensorSeason},
+        sensor_season::SensorSeason,
         sensor_spike,
         sensor_window::{self, Readings},
         stuck_value::StuckValue,
     },
     runtime::{
-        Aggregate, Deadlines, Emit, KeyedState, Logic, MergedWindows, Merger, Once, Packet, Part,
-        Reader, Saved, SavedError, Source, Window, WindowSpec, Windows, Writer, keyed::Slot,
-        merge::Accepted, plausible, window::Parts,
+        Aggregate, Deadlines, Emit, KeyedState, Logic, Once, Reader, Saved, SavedError, Window,
+        WindowSpec, Windows, Writer, keyed::Slot, plausible, window::Parts,
     },
     settings::Settings,
 };
+
+pub(crate) use merger::{GroupMerger, GroupPart};
 
 /// A sensor's state is kept this long after its last reading, and longer where windows, which name
 /// their sensors by slot, are kept longer.
@@ -51,15 +55,6 @@ const ADAPTIVE_TTL_MS: i64 = 30 * 24 * 3_600_000;
 pub struct Reading {
     sensor: Slot,
     value: f64,
-}
-
-/// What sensors of a group showed in the minute before a window.
-pub type GroupPart = (Window, String, Steps);
-
-impl Part for GroupPart {
-    fn packet(&self) -> Result<Packet, SavedError> {
-        Packet::new(super::GROUPS, Fnv::new().text(&self.1).short(), self)
-    }
 }
 
 /// Logic of one partition.
@@ -87,40 +82,52 @@ struct Sensor {
     noise: NoiseBurst,
     season: SensorSeason,
     drift: Drift,
-    last_minutes: LastMinutes,
-    /// Start of the last whole minute, and the step in it, until they have gone to the merger.
-    step: Option<(EventTime, f64)>,
+    phase: SeasonShift,
+    buckets: LastBuckets,
+    /// The step that was seen with the last reading, until it has gone to the merger.
+    step: Option<Step>,
     /// Large, and only there if the rule runs.
     adaptive: Option<Box<Adaptive>>,
 }
 
 impl Sensor {
     /// What the rules over single readings find, with the time of the reading that each is about.
-    fn judge(&mut self, at: EventTime, value: f64) -> [Option<(EventTime, Finding)>; 5] {
+    fn judge(&mut self, at: EventTime, value: f64) -> [Option<(EventTime, Finding)>; 6] {
         let now = |finding| Some((at, finding));
         let stuck = self.stuck.reading(at, value).and_then(now);
         if sensor_spike::is_spike(&self.level, value) {
             self.lone.reported();
             let spike = sensor_spike::finding(&self.level, at, value);
-            return [now(spike), stuck, None, None, None];
+            return [now(spike), stuck, None, None, None, None];
         }
         let usual = self.noise.usual();
         let mut lone = usual.and_then(|noise| self.lone.reading(&self.level, noise, at, value));
-        let expected = self.season.expected(at);
-        let mut shift = self.shift.reading(&mut self.level, expected, at, value);
+        let noise = usual.unwrap_or_else(|| self.level.noise());
+        let mut shift = None;
+        if self.level.is_known() {
+            let (level, season) = (&mut self.level, &self.season);
+            shift = self.shift.reading(level, season, noise, at, value);
+        }
         self.level.learn(at, value);
-        let noise = self.noise.reading(at, value);
+        let burst = self.noise.reading(at, value);
         if self.noise.is_loud() {
             (lone, shift) = (None, None);
+            self.shift.disturbed();
         }
-        let minute = usual.and_then(|noise| self.season.reading(at, value, noise));
-        self.step = minute.and_then(|minute| {
-            let step = self.last_minutes.step(minute)?;
-            Some((minute.start, step))
-        });
+        if self.phase.is_out_of_step(at) {
+            shift = None;
+        }
+        let season = &mut self.season;
+        let minute = usual.and_then(|noise| season.reading(at, value, noise));
+        self.step = usual.and_then(|noise| self.buckets.reading(&self.season, noise, at, value));
         let drift = minute.and_then(|minute| self.drift.minute(minute));
-        let [shift, noise, drift] = [shift, noise, drift].map(|found| found.and_then(now));
-        [stuck, lone, shift, noise, drift]
+        if drift.is_some() || self.shift.is_pending() {
+            self.phase.disturbed(at);
+        }
+        let phase = minute.and_then(|minute| self.phase.minute(minute));
+        let [shift, burst, drift, phase] =
+            [shift, burst, drift, phase].map(|found| found.and_then(now));
+        [stuck, lone, shift, burst, drift, phase]
     }
 }
 
@@ -138,7 +145,7 @@ impl Sensors {
             deadlines: Deadlines::default(),
             windows: Windows::new(settings.sensor_window, settings.time.lateness_ms),
             reported: Once::default(),
-            groups: Windows::new(WindowSpec::tumbling(MINUTE_MS), 0),
+            groups: Windows::new(WindowSpec::tumbling(BUCKET_MS), 0),
             keep_ms,
             deviation: settings.sensor_deviation,
             adaptive: settings.adaptive,
@@ -240,12 +247,22 @@ impl Logic for Sensors {
         });
         let step = sensor.step.take();
         let name = self.sensors.key(slot);
-        if let Some((window, group, steps)) = step.and_then(|step| group_part(name, at, step)) {
-            self.groups.pane(window.start, &group).merge(&steps);
+        if let Some(step) = step
+            && let Some((group, number)) = group_failure::group_of(name)
+        {
+            let steps = Steps::of(number, step);
+            self.groups.pane(at, &group).merge(&steps);
         }
         for (of, finding) in found.into_iter().flatten().chain(rare) {
             let finding = finding.event(reading_id(name, of));
-            emit.outputs.push(alert(finding, KeyType::Sensor, name));
+            match group_failure::group_of(name) {
+                Some((group, _)) if finding.kind == Some(Kind::LevelShift) => {
+                    let shift = finding.into_alert(TypedKey::new(KeyType::Sensor, &**name));
+                    emit.partials
+                        .push(GroupPart::Shift(group, HeldAlert(shift)));
+                }
+                _ => emit.outputs.push(alert(finding, KeyType::Sensor, name)),
+            }
         }
     }
 
@@ -271,7 +288,7 @@ impl Logic for Sensors {
         });
         let partials = &mut emit.partials;
         self.groups.close(to, |window, group, parts| {
-            partials.push((window, group.clone(), parts.merged()));
+            partials.push(GroupPart::Steps(window, group.clone(), parts.merged()));
         });
         self.reported.forget(to.plus_ms(-self.keep_ms));
         self.sensors.sweep(to);
@@ -297,72 +314,6 @@ impl Saved for Sensors {
             self.reported,
             self.groups,
         ) = from.get()?;
-        Ok(())
-    }
-}
-
-/// A sensor's part of its group's window, which is the minute of the reading at `at`: the minute before is whole
-/// only then, and a part must come before its window closes.
-fn group_part(sensor: &str, at: EventTime, (minute, step): (EventTime, f64)) -> Option<GroupPart> {
-    let start = EventTime(at.0.div_euclid(MINUTE_MS) * MINUTE_MS);
-    if minute.plus_ms(MINUTE_MS) != start {
-        return None;
-    }
-    let (group, number) = group_failure::group_of(sensor)?;
-    let window = Window {
-        start,
-        end: start.plus_ms(MINUTE_MS),
-    };
-    Some((window, group, Steps::of(number, step)))
-}
-
-/// Puts groups together, each of whose sensors is in one partition.
-#[derive(Debug)]
-pub struct GroupMerger {
-    windows: MergedWindows<String, Steps>,
-    rule: GroupFailure,
-}
-
-impl GroupMerger {
-    /// A merger without state.
-    #[must_use]
-    pub fn new() -> Self {
-        Self {
-            windows: MergedWindows::new(0),
-            rule: GroupFailure::default(),
-        }
-    }
-}
-
-impl Merger for GroupMerger {
-    type Partial = GroupPart;
-    type Output = Output;
-
-    fn accept(&mut self, source: Source, part: GroupPart, _: &mut Vec<Output>) -> bool {
-        let (window, group, steps) = part;
-        self.windows.put(source, window, group, steps) != Accepted::TooLate
-    }
-
-    fn advance(&mut self, to: EventTime, out: &mut Vec<Output>) {
-        let Self { windows, rule } = self;
-        windows.close(to, |window, groups| {
-            for (group, steps) in groups {
-                if let Some(finding) = rule.window(window, &group, &steps) {
-                    out.push(alert(finding, KeyType::Group, &group));
-                }
-            }
-            rule.sweep(window.end);
-        });
-    }
-}
-
-impl Saved for GroupMerger {
-    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&(&self.windows, &self.rule))
-    }
-
-    fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
-        (self.windows, self.rule) = from.get()?;
         Ok(())
     }
 }

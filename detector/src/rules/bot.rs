@@ -48,6 +48,12 @@ pub struct Bot {
 }
 
 impl Bot {
+    /// True once the session has been found.
+    #[must_use]
+    pub fn is_found(&self) -> bool {
+        self.found
+    }
+
     /// Takes an event of the session; a finding if it completes a regular beat, once per session.
     pub fn event(&mut self, at: EventTime, event_id: &str) -> Option<Finding> {
         let last = self.last.replace(at)?;
@@ -94,6 +100,8 @@ pub struct UserWindow {
     pub views: u32,
     /// Error events.
     pub errors: u32,
+    /// A session has been found by its beat: there is no more to say.
+    pub beats: bool,
 }
 
 impl Aggregate for UserWindow {
@@ -101,13 +109,14 @@ impl Aggregate for UserWindow {
         self.events = self.events.saturating_add(other.events);
         self.views = self.views.saturating_add(other.views);
         self.errors = self.errors.saturating_add(other.errors);
+        self.beats |= other.beats;
     }
 }
 
 /// Looks at a user's window: a finding if it holds more page views than anyone reads.
 #[must_use]
 pub fn user_window(window: Window, user: &UserWindow) -> Option<Finding> {
-    (user.views > MOST_VIEWS).then(|| {
+    (user.views > MOST_VIEWS && !user.beats).then(|| {
         Finding::between("user-views", Kind::Bot, window.start, window.end)
             .score(1.0 - f64::from(MOST_VIEWS) / (2.0 * f64::from(user.views)))
             .evidence("events", user.events)
@@ -169,13 +178,24 @@ mod tests {
             start: EventTime(0),
             end: EventTime(USER_WINDOW_MS),
         };
-        for (views, found) in [(20, false), (75, false), (90, true)] {
+        let cases = [
+            (20, false, false),
+            (75, false, false),
+            (90, false, true),
+            (90, true, false),
+        ];
+        for (views, beats, found) in cases {
             let user = UserWindow {
                 events: 100,
                 views,
                 errors: 0,
+                beats,
             };
-            assert_eq!(user_window(window, &user).is_some(), found, "{views}");
+            assert_eq!(
+                user_window(window, &user).is_some(),
+                found,
+                "{views} {beats}"
+            );
         }
     }
 }

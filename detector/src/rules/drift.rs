@@ -1,12 +1,11 @@
-//! The sensor's level moves away at a steady rate.
+//! The sensor's level moves away evenly.
 //!
 //! ```text
-//! r: residuals of the last five minutes against level, slope and season (`sensor_season`), in noises
-//! alert:  each minute lies further off than the one before,  |r_5| >= 6 deviations,
-//!         |r_5 - r_1| - its largest step >= 2.3
+//! line through the last seven minutes' residuals r (`sensor_season`):
+//! alert:  |slope| >= 0.65 noises a minute,  what is left of them <= 0.55 noises in the root mean square,
+//!         |r_7| >= 6 noises and 4 deviations, on the side of the slope
 //! ```
-//! A shift is one step, and leaves nothing when its largest step is taken out; a season that was misjudged moves
-//! by less.
+//! A shift is one step, and no line; a season that runs ahead or was misjudged moves by less, and not so far.
 
 use std::collections::VecDeque;
 
@@ -17,20 +16,20 @@ use super::sensor_season::{MINUTE_MS, Minute};
 use crate::finding::{Finding, two_decimals};
 
 /// Minutes looked at.
-const MINUTES: usize = 5;
+const MINUTES: usize = 7;
 
-/// Noises by which each minute moves on at least: half of what it varies by.
-const LEAST_STEP: f64 = 0.15;
+/// Noises a minute, and noises that may be left beside the line: minutes vary by a third of one.
+const LEAST_SLOPE: f64 = 0.65;
+const MOST_LEFT: f64 = 0.55;
 
-/// Noises of the way that are left without the largest step.
-const LEAST_RAMP: f64 = 2.3;
-
-/// Deviations of the last minute from what was expected, and those below which a drift is over.
-const LEAST_DEVIATIONS: f64 = 6.0;
+/// How far the last minute must lie from what was expected, in noises and in deviations, and the deviations
+/// below which a drift is over. Seasons that run ahead get to five noises, and drifts to eight and more.
+const LEAST_NOISES: f64 = 6.0;
+const LEAST_DEVIATIONS: f64 = 4.0;
 const OVER_DEVIATIONS: f64 = 3.0;
 
 /// Minutes before anything is said.
-const WARM_UP: u32 = 15;
+const WARM_UP: u32 = 12;
 
 /// State of the rule for one sensor.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -61,9 +60,14 @@ impl Drift {
         }
         if self.drifting != 0.0
             || self.seen < WARM_UP
+            || self.recent.len() < MINUTES
+            || minute.residual.abs() < LEAST_NOISES
             || deviations < LEAST_DEVIATIONS
-            || self.ramp(side) < LEAST_RAMP
         {
+            return None;
+        }
+        let (slope, left) = self.line();
+        if slope * side < LEAST_SLOPE || left > MOST_LEFT {
             return None;
         }
         self.drifting = side;
@@ -75,29 +79,28 @@ impl Drift {
                 minute.start,
                 minute.start.plus_ms(MINUTE_MS),
             )
-            .score(1.0 - LEAST_DEVIATIONS / (2.0 * deviations))
+            .score(1.0 - LEAST_NOISES / (2.0 * minute.residual.abs()))
             .evidence("off_noises", two_decimals(minute.residual))
             .evidence("off_noises_before", two_decimals(first))
             .evidence("over_ms", minute.start.since(since)),
         )
     }
 
-    /// The way of the last minutes to `side` without its largest step; nothing if one of them goes back.
-    fn ramp(&self, side: f64) -> f64 {
-        let steps = self.recent.iter().zip(self.recent.iter().skip(1));
-        let (mut sum, mut largest) = (0.0, 0.0_f64);
-        for ((_, from), (_, to)) in steps {
-            let step = side * (to - from);
-            if step < LEAST_STEP {
-                return 0.0;
-            }
-            sum += step;
-            largest = largest.max(step);
-        }
-        if self.recent.len() < MINUTES {
-            return 0.0;
-        }
-        sum - largest
+    /// Slope of the line through the minutes, and the root mean square of what is left of them.
+    fn line(&self) -> (f64, f64) {
+        let n = self.recent.len() as f64;
+        let (last, _) = self.recent.back().copied().unwrap_or_default();
+        let minutes = self.recent.iter().map(|(start, residual)| {
+            let x = start.since(last) as f64 / MINUTE_MS as f64;
+            (x, *residual)
+        });
+        let sum = |of: fn((f64, f64)) -> f64| minutes.clone().map(of).sum::<f64>();
+        let (x, y) = (sum(|(x, _)| x) / n, sum(|(_, y)| y) / n);
+        let xx = sum(|(x, _)| x * x) - n * x * x;
+        let xy = sum(|(x, y)| x * y) - n * x * y;
+        let yy = sum(|(_, y)| y * y) - n * y * y;
+        let slope = xy / xx;
+        (slope, ((yy - slope * xy).max(0.0) / (n - 2.0)).sqrt())
     }
 }
 

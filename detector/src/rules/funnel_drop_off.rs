@@ -1,11 +1,12 @@
 //! Visits that reach the payment page and do not go on.
 //!
 //! ```text
-//! over three minutes:  payments >= 1.2 * expected
-//!                      (r * payments - confirmations) / root(r (1 - r) * payments) >= 4.5
+//! over three minutes:  payments >= 1.15 * expected
+//!                      (r * payments - confirmations) / root(payments) >= 2.5
 //! ```
 //! r is the usual number of confirmations for each visit to the payment page. When more people pay, more are
-//! confirmed; here they try, and try again.
+//! confirmed; here they try, and try again. Minutes are learnt three minutes later, if nothing was found in
+//! between.
 
 use std::collections::VecDeque;
 
@@ -27,10 +28,11 @@ pub const CONFIRMATION: &str = "/confirmation";
 const MINUTES: usize = 3;
 
 /// Payments, as a multiple of the expected ones.
-const MORE: f64 = 1.2;
+const MORE: f64 = 1.15;
 
-/// Deviations by which confirmations fall short.
-const DEVIATIONS: f64 = 4.5;
+/// Deviations of a Poisson count of payments by which confirmations fall short: chance makes 1.9 of it now and
+/// then, and three once in a day.
+const DEVIATIONS: f64 = 2.5;
 
 /// Payments in the minutes: fewer show nothing.
 const LEAST_PAYMENTS: f64 = 30.0;
@@ -49,6 +51,8 @@ struct Minute {
     payments: f64,
     confirmations: f64,
     total: f64,
+    /// Something was found in it.
+    surprising: bool,
 }
 
 impl FunnelDropOff {
@@ -60,24 +64,39 @@ impl FunnelDropOff {
         confirmations: u32,
         total: f64,
     ) -> Option<Finding> {
-        let minute = Minute {
+        if self.recent.len() >= MINUTES
+            && let Some(oldest) = self.recent.pop_front()
+        {
+            self.learn(oldest);
+        }
+        self.recent.push_back(Minute {
             start: window.start,
             payments: f64::from(payments),
             confirmations: f64::from(confirmations),
             total,
-        };
-        if self.recent.len() >= MINUTES {
-            self.recent.pop_front();
+            surprising: false,
+        });
+        let finding = self.judge(window)?;
+        for minute in &mut self.recent {
+            minute.surprising = true;
         }
-        self.recent.push_back(minute);
-        let Some(finding) = self.judge(window) else {
-            self.payments.ordinary(minute.payments, total);
-            self.confirmations.ordinary(minute.confirmations, total);
-            return None;
-        };
-        self.payments.surprising(minute.payments, total);
-        self.confirmations.surprising(minute.confirmations, total);
         Some(finding)
+    }
+
+    fn learn(&mut self, minute: Minute) {
+        let Minute {
+            payments,
+            confirmations,
+            total,
+            ..
+        } = minute;
+        if minute.surprising {
+            self.payments.surprising(payments, total);
+            self.confirmations.surprising(confirmations, total);
+        } else {
+            self.payments.ordinary(payments, total);
+            self.confirmations.ordinary(confirmations, total);
+        }
     }
 
     fn judge(&self, window: Window) -> Option<Finding> {
@@ -88,7 +107,7 @@ impl FunnelDropOff {
         let usual_payments = self.payments.expected(total)?;
         let ratio = (self.confirmations.expected(total)? / usual_payments.max(1.0)).clamp(0.1, 0.9);
         let missing = ratio * payments - confirmations;
-        let deviations = missing / (ratio * (1.0 - ratio) * payments.max(1.0)).sqrt();
+        let deviations = missing / payments.max(1.0).sqrt();
         let begins = self.recent.front()?.start;
         let whole = self.recent.len() == MINUTES
             && window.end.since(begins) == MINUTES as i64 * window.end.since(window.start);

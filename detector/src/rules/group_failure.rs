@@ -1,24 +1,34 @@
 //! All sensors of a group are off by the same small amount.
 //!
 //! ```text
-//! step of a sensor:           median of the minute - mean median two to four minutes before, in noises
-//! minute and group of eight:  six sensors or more,  |median of their steps| >= 1.1 noises,
-//!                             three in four at least 0.5 noises to that side
+//! step of a sensor:   mean of its last 40 s - mean of the minute that ended 20 s before, less the season's way
+//! group of eight:     six sensors or more,  |median of their steps| >= 1 noise and 4.5 deviations,
+//!                     three in four at least 0.4 noises to that side
+//! deviation:          0.72 sqrt(1 / readings now + 1 / readings before)
 //! ```
-//! One sensor's noise can hide the amount, and a shift or a drift of one sensor moves a median hardly. Seasons of
-//! a few minutes cancel out over a group; what is expected of them (`sensor_season`) is less certain than that,
-//! as long as a sensor is new.
+//! One sensor's noise can hide the amount, and a shift or a drift of one sensor moves a median hardly. What
+//! seasons move in a minute is little, and it cancels out over a group. 0.72: what the median of eight leaves of
+//! the noise, which a group's sensors have in common by two fifths.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use floodmark_contracts::{clock::EventTime, kind::Kind};
 use serde::{Deserialize, Serialize};
 
-use super::sensor_season::{MINUTE_MS, Minute};
+use super::sensor_season::SensorSeason;
 use crate::{
     finding::{Finding, two_decimals},
     runtime::{Aggregate, Window},
 };
+
+/// Length of what a sensor's readings are averaged over.
+pub const BUCKET_MS: i64 = 20_000;
+
+/// Buckets that a step leads to, that are passed over because a failure may have begun in them, and that it leads
+/// from.
+const NOW: usize = 2;
+const BETWEEN: usize = 1;
+const BEFORE: usize = 3;
 
 /// Sensors in a group, by their numbers, as the catalogue has them.
 const GROUP: u64 = 8;
@@ -26,53 +36,131 @@ const GROUP: u64 = 8;
 /// Sensors of a group that must have reported.
 const LEAST_SENSORS: usize = 6;
 
-/// Median step, in noises. A failure's is 1.25 for the noisiest sensors and twice that in the middle.
-const LEAST_MEDIAN: f64 = 1.1;
-
-/// After a failure's begin or end its minutes are among those before for this long.
-const REST_MS: i64 = 6 * MINUTE_MS;
-
-/// Minutes before, that a step is measured against: the last one may hold the failure's first seconds.
-const BEFORE: usize = 3;
+/// Median step, in noises and in deviations. A failure's is 1.25 noises for the noisiest sensors and twice that
+/// in the middle.
+const LEAST_MEDIAN: f64 = 1.0;
+const LEAST_DEVIATIONS: f64 = 4.5;
+const COMMON: f64 = 0.72;
 
 /// Step to the same side, and the share of the sensors that must have it.
-const LEAST_EACH: f64 = 0.5;
+const LEAST_EACH: f64 = 0.4;
 const SHARE: f64 = 0.75;
+
+/// For this long after a step it is among the buckets before.
+const REST_MS: i64 = (NOW + BETWEEN + BEFORE) as i64 * BUCKET_MS;
+
+/// A step back within this time ends a failure.
+const LONGEST_MS: i64 = 3_600_000;
+
+/// A single sensor's shift that begins this long before or after the readings that a group's step was seen in
+/// is a part of it.
+const AROUND_MS: i64 = BUCKET_MS;
+
+/// A group's steps are remembered for this long, to explain what its sensors do.
+pub const EXPLAINS_MS: i64 = 100_000;
 
 /// A group without readings for this long is forgotten.
 const FORGET_MS: i64 = 3_600_000;
 
-/// The last minutes of one sensor.
+/// The last buckets of one sensor.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct LastMinutes(VecDeque<Minute>);
+pub struct LastBuckets {
+    closed: VecDeque<Bucket>,
+    open: Bucket,
+}
 
-impl LastMinutes {
-    /// Takes the next minute; its step in noises, if the minutes before it are known.
-    pub fn step(&mut self, minute: Minute) -> Option<f64> {
-        let gap = |last: &Minute| minute.start.since(last.start) != MINUTE_MS;
-        if self.0.back().is_some_and(gap) {
-            self.0.clear();
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+struct Bucket {
+    number: i64,
+    sum: f64,
+    readings: u32,
+}
+
+/// A sensor's step, in noises, and its variance by chance.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    size: f64,
+    variance: f64,
+}
+
+impl LastBuckets {
+    /// Takes a reading. If it is the first of a bucket, the step that led to the buckets before it, where all
+    /// of them are known.
+    pub fn reading(
+        &mut self,
+        season: &SensorSeason,
+        noise: f64,
+        at: EventTime,
+        value: f64,
+    ) -> Option<Step> {
+        let number = at.0.div_euclid(BUCKET_MS);
+        let mut step = None;
+        if number != self.open.number {
+            let closed = std::mem::take(&mut self.open);
+            self.open.number = number;
+            step = self.close(closed, number, season, noise);
         }
-        self.0.push_back(minute);
-        if self.0.len() < BEFORE + 2 {
+        self.open.sum += value;
+        self.open.readings += 1;
+        step
+    }
+
+    fn close(
+        &mut self,
+        bucket: Bucket,
+        next: i64,
+        season: &SensorSeason,
+        noise: f64,
+    ) -> Option<Step> {
+        if self.closed.len() == NOW + BETWEEN + BEFORE {
+            self.closed.pop_front();
+        }
+        self.closed.push_back(bucket);
+        let first = self.closed.front()?.number;
+        let all = self.closed.len() == NOW + BETWEEN + BEFORE;
+        if !all || next - first != self.closed.len() as i64 {
             return None;
         }
-        if self.0.len() > BEFORE + 2 {
-            self.0.pop_front();
+        let (old, new) = (self.mean(0..BEFORE), self.mean(BEFORE + BETWEEN..));
+        let known = season.expected(old.at).zip(season.expected(new.at));
+        let moved = known.map_or(0.0, |(from, to)| to - from);
+        Some(Step {
+            size: (new.value - old.value - moved) / noise,
+            variance: 1.0 / f64::from(old.readings) + 1.0 / f64::from(new.readings),
+        })
+    }
+
+    fn mean(&self, buckets: impl std::ops::RangeBounds<usize>) -> Mean {
+        let (mut sum, mut readings, mut numbers, mut count) = (0.0, 0, 0, 0);
+        for bucket in self.closed.range(buckets) {
+            sum += bucket.sum;
+            readings += bucket.readings;
+            numbers += bucket.number;
+            count += 1;
         }
-        let before = self.0.iter().take(BEFORE).map(|minute| minute.median);
-        Some((minute.median - before.sum::<f64>() / BEFORE as f64) / minute.noise)
+        let readings = readings.max(1);
+        Mean {
+            at: EventTime(numbers * BUCKET_MS / count.max(1) + BUCKET_MS / 2),
+            value: sum / f64::from(readings),
+            readings,
+        }
     }
 }
 
-/// Steps of a group's sensors in one minute, in noises, by the sensors' numbers.
+struct Mean {
+    at: EventTime,
+    value: f64,
+    readings: u32,
+}
+
+/// Steps of a group's sensors in one window, by the sensors' numbers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Steps(BTreeMap<u64, f64>);
+pub struct Steps(BTreeMap<u64, Step>);
 
 impl Steps {
     /// The step of one sensor.
     #[must_use]
-    pub fn of(sensor: u64, step: f64) -> Self {
+    pub fn of(sensor: u64, step: Step) -> Self {
         Self(BTreeMap::from([(sensor, step)]))
     }
 }
@@ -99,13 +187,15 @@ pub struct GroupFailure(BTreeMap<String, Group>);
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Group {
     seen: EventTime,
-    /// Side to which the group is off, while it is.
-    off: f64,
+    /// Side to which the group is off and since when, while it is.
+    off: Option<(f64, EventTime)>,
     rests_until: EventTime,
+    /// Windows in which the group's last steps were seen.
+    steps: VecDeque<Window>,
 }
 
 impl GroupFailure {
-    /// Takes a group's whole window, whose steps are about the minute before it; a finding if the group has
+    /// Takes a group's whole window, whose steps led to the time right before it; a finding if the group has
     /// failed. The step back is none.
     pub fn window(&mut self, window: Window, group: &str, steps: &Steps) -> Option<Finding> {
         if !self.0.contains_key(group) {
@@ -113,31 +203,46 @@ impl GroupFailure {
         }
         let known = self.0.get_mut(group)?;
         known.seen = window.end;
-        let mut sorted: Vec<f64> = steps.0.values().copied().collect();
-        if sorted.len() < LEAST_SENSORS {
+        let (median, share) = common(steps)?;
+        if window.start < known.rests_until {
             return None;
         }
-        sorted.sort_by(f64::total_cmp);
-        let middle = sorted.len() / 2;
-        let median = (sorted[middle] + sorted[(sorted.len() - 1) / 2]) / 2.0;
         let side = median.signum();
-        let off = sorted.iter().filter(|step| **step * side >= LEAST_EACH);
-        let share = off.count() as f64 / sorted.len() as f64;
-        if median.abs() < LEAST_MEDIAN || share < SHARE || window.start < known.rests_until {
-            return None;
-        }
         known.rests_until = window.start.plus_ms(REST_MS);
-        if std::mem::replace(&mut known.off, side) == -side {
-            known.off = 0.0;
+        while let Some(old) = known.steps.front()
+            && window.end.since(old.end) > LONGEST_MS
+        {
+            known.steps.pop_front();
+        }
+        known.steps.push_back(window);
+        let before = known.off.replace((side, window.start));
+        let is_back = before
+            .is_some_and(|(off, since)| off == -side && window.start.since(since) <= LONGEST_MS);
+        if is_back {
+            known.off = None;
             return None;
         }
-        let start = window.start.plus_ms(-MINUTE_MS);
+        let start = window.start.plus_ms(-(NOW as i64) * BUCKET_MS);
         Some(
             Finding::between("group-offset", Kind::GroupFailure, start, window.start)
                 .score(1.0 - LEAST_MEDIAN / (2.0 * median.abs()))
-                .evidence("sensors", sorted.len())
-                .evidence("median_noises", two_decimals(median)),
+                .evidence("off_noises", two_decimals(median))
+                .evidence("share", two_decimals(share)),
         )
+    }
+
+    /// True if a step that a sensor of the group made at `at` is one that the group made, as far as that was
+    /// known at `by`.
+    #[must_use]
+    pub fn explains(&self, group: &str, at: EventTime, by: EventTime) -> bool {
+        let around_ms = (NOW + BETWEEN) as i64 * BUCKET_MS + AROUND_MS;
+        self.0.get(group).is_some_and(|known| {
+            known.steps.iter().any(|window| {
+                window.end <= by
+                    && at >= window.start.plus_ms(-around_ms)
+                    && at <= window.start.plus_ms(AROUND_MS)
+            })
+        })
     }
 
     /// Forgets the groups that have fallen silent.
@@ -146,37 +251,68 @@ impl GroupFailure {
     }
 }
 
+/// The median of the steps and the share of the sensors that made it, if the group has made one.
+fn common(steps: &Steps) -> Option<(f64, f64)> {
+    let mut sorted: Vec<f64> = steps.0.values().map(|step| step.size).collect();
+    if sorted.len() < LEAST_SENSORS {
+        return None;
+    }
+    sorted.sort_by(f64::total_cmp);
+    let median = (sorted[sorted.len() / 2] + sorted[(sorted.len() - 1) / 2]) / 2.0;
+    let variance = steps.0.values().map(|step| step.variance).sum::<f64>() / sorted.len() as f64;
+    let least = LEAST_MEDIAN.max(LEAST_DEVIATIONS * COMMON * variance.sqrt());
+    let with = sorted
+        .iter()
+        .filter(|step| **step * median.signum() >= LEAST_EACH);
+    let share = with.count() as f64 / sorted.len() as f64;
+    (median.abs() >= least && share >= SHARE).then_some((median, share))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{super::page_counts::tests::minute, *};
+    use super::*;
 
-    /// Minutes of one group's steps; those that alert.
-    fn check(minutes: &[&[f64]], expected: &[i64]) {
-        let mut rule = GroupFailure::default();
-        let mut found = Vec::new();
-        for (at, steps) in (0..).zip(minutes) {
-            let mut whole = Steps::default();
-            for (sensor, step) in (0..).zip(*steps) {
-                whole.merge(&Steps::of(sensor, *step));
-            }
-            if rule.window(minute(at), "group_1", &whole).is_some() {
-                found.push(at);
-            }
+    fn window(number: i64) -> Window {
+        let start = EventTime(number * BUCKET_MS);
+        Window {
+            start,
+            end: start.plus_ms(BUCKET_MS),
         }
+    }
+
+    fn steps(sizes: &[f64]) -> Steps {
+        let mut whole = Steps::default();
+        for (sensor, size) in (0..).zip(sizes) {
+            let step = Step {
+                size: *size,
+                variance: 0.08,
+            };
+            whole.merge(&Steps::of(sensor, step));
+        }
+        whole
+    }
+
+    /// Windows of one group's steps; those that alert.
+    fn check(windows: &[&[f64]], expected: &[i64]) {
+        let mut rule = GroupFailure::default();
+        let found: Vec<i64> = (0..)
+            .zip(windows)
+            .filter(|(at, sizes)| rule.window(window(*at), "group_1", &steps(sizes)).is_some())
+            .map(|(at, _)| at)
+            .collect();
         assert_eq!(found, expected);
     }
 
     const QUIET: &[f64] = &[0.3, -0.2, 0.1, -0.5, 0.0, 0.4, -0.1, 0.2];
-    const DOWN: &[f64] = &[-2.1, -1.4, -3.0, -1.2, -1.9, -2.5, -1.3, -0.4];
-    const UP: &[f64] = &[2.1, 1.4, 3.0, 1.2, 1.9, 2.5, 1.3, 0.4];
+    const DOWN: &[f64] = &[-2.1, -1.4, -3.0, -1.2, -1.9, -2.5, -1.3, -0.3];
+    const UP: &[f64] = &[2.1, 1.4, 3.0, 1.2, 1.9, 2.5, 1.3, 0.3];
 
     #[test]
     fn a_group_that_is_off_alerts_once_and_not_when_it_comes_back() {
-        check(&[QUIET, DOWN, DOWN, DOWN, UP, UP, UP, QUIET, QUIET], &[1]);
-        let mut long = vec![QUIET, DOWN, DOWN];
-        long.extend([QUIET; 20]);
-        long.extend([UP, UP]);
-        check(&long, &[1]);
+        let mut failure = vec![QUIET, DOWN, DOWN, DOWN];
+        failure.extend([QUIET; 5]);
+        failure.extend([UP, UP, UP, QUIET]);
+        check(&failure, &[1]);
     }
 
     #[test]
@@ -203,23 +339,48 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_measured_against_the_minutes_before_the_last() {
-        let mut minutes = LastMinutes::default();
-        let mut step = |at: i64, median| {
-            minutes.step(Minute {
-                start: minute(at).start,
-                median,
-                noise: 0.5,
-                residual: 0.0,
-                deviation: 0.5,
-            })
+    fn few_readings_need_a_larger_step() {
+        let few = |variance| {
+            let mut whole = steps(UP);
+            whole
+                .0
+                .values_mut()
+                .for_each(|step| step.variance = variance);
+            GroupFailure::default().window(window(0), "group_1", &whole)
         };
-        for at in 0..4 {
-            assert_eq!(step(at, 1.0), None);
+        assert!(few(0.1).is_some());
+        assert_eq!(few(1.0), None);
+    }
+
+    #[test]
+    fn a_group_explains_its_sensors_steps_and_no_others() {
+        let mut rule = GroupFailure::default();
+        rule.window(window(10), "group_1", &steps(UP));
+        let (at, known) = (window(8).start, window(10).end);
+        assert!(rule.explains("group_1", at, known));
+        assert!(
+            !rule.explains("group_1", at, known.plus_ms(-1)),
+            "not yet known"
+        );
+        assert!(!rule.explains("group_2", at, known));
+        assert!(!rule.explains("group_1", window(3).start, known));
+        assert!(!rule.explains("group_1", window(12).start, known));
+    }
+
+    #[test]
+    fn a_step_leads_from_the_buckets_before_the_last_three_and_needs_all() {
+        let (mut last, season) = (LastBuckets::default(), SensorSeason::default());
+        let mut reading =
+            |second: i64, value| last.reading(&season, 0.5, EventTime(second * 1000), value);
+        let mut found = Vec::new();
+        for second in (0..200).step_by(5) {
+            let value = if second < 120 { 1.0 } else { 3.0 };
+            found.extend(reading(second, value).map(|step| (second, step.size)));
         }
-        assert_eq!(step(4, 3.0), Some(4.0));
-        assert_eq!(step(5, 3.0), Some(4.0));
-        assert_eq!(step(9, 3.0), None, "after a gap");
+        let expected = [(120, 0.0), (140, 2.0), (160, 4.0), (180, 4.0)];
+        assert_eq!(found, expected);
+        assert_eq!(reading(260, 3.0), None, "after a gap");
+        assert_eq!(reading(280, 3.0), None, "with a gap among them");
     }
 
     #[test]
@@ -239,8 +400,8 @@ mod tests {
     #[test]
     fn silent_groups_are_forgotten() {
         let mut rule = GroupFailure::default();
-        rule.window(minute(0), "group_1", &Steps::default());
-        rule.sweep(minute(62).end);
+        rule.window(window(0), "group_1", &Steps::default());
+        rule.sweep(window(200).end);
         assert!(rule.0.is_empty());
     }
 }

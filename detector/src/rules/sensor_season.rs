@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub const MINUTE_MS: i64 = 60_000;
 
 /// Length of the season, as machines that run by the clock have it.
-const SEASON_MS: i64 = 3_600_000;
+pub const SEASON_MS: i64 = 3_600_000;
 
 /// Minutes before a minute is learnt: a drift takes ten.
 const WAITING: usize = 10;
@@ -70,6 +70,8 @@ pub struct Minute {
     pub residual: f64,
     /// Deviation of that, in noises.
     pub deviation: f64,
+    /// Amplitudes of the season's cosine and sine, in noises.
+    pub season: (f64, f64),
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -133,6 +135,7 @@ impl SensorSeason {
             noise,
             residual: (median - state.expected(&x)) / noise,
             deviation: variance.sqrt(),
+            season: (state.parts[2] / noise, state.parts[3] / noise),
         };
         let deviations = minute.residual / minute.deviation;
         let far = deviations.abs() > FAR;
