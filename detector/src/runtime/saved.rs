@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(Reader::open(&bytes, 8).unwrap_err(), SavedError::Settings);
         bytes[4] += 1;
         let error = Reader::open(&bytes, 7).unwrap_err().to_string();
-        assert!(error.contains("format 4"), "{error}");
+        assert!(error.contains("format 5"), "{error}");
     }
 
     proptest! {
