@@ -45,11 +45,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let mut engine = Engine::new(&settings, Subject::Bundled(store), Stream::ALL)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
-    for stream in Stream::ALL {
-        let path = folder.join(format!("{stream}.ndjson"));
-        if path.exists() {
-            feed_file(&mut engine, stream, &path, partitions.parse()?, &mut out)?;
-        }
+    let path = |stream: Stream| folder.join(format!("{stream}.ndjson"));
+    let streams = Stream::ALL
+        .into_iter()
+        .filter(|stream| path(*stream).exists());
+    // All at once, so that what is put together from two streams waits for both.
+    for stream in streams.clone() {
+        (0..partitions.parse()?).for_each(|partition| engine.assign(stream, partition, 0));
+    }
+    for stream in streams {
+        feed_file(
+            &mut engine,
+            stream,
+            &path(stream),
+            partitions.parse()?,
+            &mut out,
+        )?;
     }
     out.flush()?;
     for (stream, counts) in engine.counts() {

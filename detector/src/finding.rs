@@ -120,7 +120,7 @@ impl Finding {
 /// An alert that waits until it is known whether it goes out. It is saved as JSON, since its evidence can be
 /// anything.
 #[derive(Debug, Clone, PartialEq)]
-pub struct HeldAlert(pub Alert);
+pub struct HeldAlert(pub Box<Alert>);
 
 impl Serialize for HeldAlert {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -189,7 +189,9 @@ mod tests {
     fn a_held_alert_comes_back_whole() {
         let finding = Finding::between("r", Kind::Bot, EventTime(1), EventTime(5));
         let finding = finding.event("e1").evidence("gap", 2.0).evidence("n", 3);
-        let held = HeldAlert(finding.into_alert(TypedKey::new(KeyType::User, "u")));
+        let held = HeldAlert(Box::new(
+            finding.into_alert(TypedKey::new(KeyType::User, "u")),
+        ));
         let bytes = postcard::to_allocvec(&held).unwrap();
         assert_eq!(postcard::from_bytes::<HeldAlert>(&bytes).unwrap(), held);
     }

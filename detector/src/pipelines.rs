@@ -2,6 +2,7 @@
 //!
 //! A pipeline knows its events and its rules, and nothing of threads, partitions' numbers or brokers.
 
+pub(crate) mod actors;
 pub(crate) mod banking;
 pub(crate) mod clickstream;
 pub(crate) mod sensors;
@@ -25,6 +26,9 @@ const ADDRESSES_AND_DEVICES: MergerId = MergerId(1);
 /// Puts groups of sensors together.
 const GROUPS: MergerId = MergerId(2);
 
+/// Puts together what one address does on the site and at the bank.
+const ACTORS: MergerId = MergerId(3);
+
 /// All mergers of one partition of the exchange. Closed windows take corrections for `lateness_ms`.
 pub(crate) fn mergers(lateness_ms: i64) -> Exchange<Output> {
     let inputs = [Stream::Clickstream, Stream::Banking, Stream::Sensors].map(input_of);
@@ -34,6 +38,11 @@ pub(crate) fn mergers(lateness_ms: i64) -> Exchange<Output> {
         .with(SITE, &inputs[..1], Box::new(pages))
         .with(ADDRESSES_AND_DEVICES, &inputs[1..2], Box::new(banking))
         .with(GROUPS, &inputs[2..], Box::new(sensors::GroupMerger::new()))
+        .with(
+            ACTORS,
+            &inputs[..2],
+            Box::new(actors::ActorMerger::default()),
+        )
 }
 
 /// The number of a stream among the exchange's inputs. It stands in snapshots and in frames.

@@ -217,6 +217,22 @@ impl Workload {
                 9700 + i,
             );
         }
+        let home = address_in("DE");
+        // A customer of long standing, and the robot of the site at the bank.
+        for i in 0..9 {
+            let (device, address) = if i < 7 {
+                ("fp-100", home.as_str())
+            } else {
+                ("fp-actor", "192.0.2.1")
+            };
+            let what = if i == 8 {
+                what::PAYEE_CHANGE
+            } else {
+                what::LOGIN_SUCCESS
+            };
+            let at = START + 60_000 * i.min(7) + 1000 * i;
+            self.bank(at, "account-100", what, address, 200, device, 9800 + i);
+        }
         for i in 0..8 {
             let at = START + 700_000 + i * 500;
             let (user, home) = ("account-7", addresses[1].as_str());
@@ -422,6 +438,7 @@ fn the_workload_has_the_kinds_that_depend_on_order_and_partitions() {
         Kind::ReferrerSpam,
         Kind::CredentialStuffing,
         Kind::AccountTakeover,
+        Kind::BotThenTakeover,
         Kind::ImpossibleTravel,
         Kind::MachineSpeedInput,
         Kind::MuleDevice,

@@ -15,20 +15,24 @@ use floodmark_contracts::{
         confluent::split_frame,
     },
     geo::Country,
-    key::KeyType,
+    key::{KeyType, TypedKey},
     kind::Kind,
 };
 use serde::{Deserialize, Serialize};
 
-use super::alert;
+use super::{
+    actors::{ActorPart, Routed},
+    alert,
+};
 use crate::{
     enrichment::EnrichmentStore,
-    finding::{Finding, Output},
+    finding::{Finding, HeldAlert, Output},
     hash::Fnv,
     pack::Packed,
     places::Places,
     rules::{
         account_takeover::{AccountHistory, AccountTakeover},
+        bot_then_takeover,
         credential_stuffing::{self, Logins},
         impossible_travel::ImpossibleTravel,
         machine_speed_input::MachineSpeedInput,
@@ -239,7 +243,7 @@ impl Banking {
 
 impl Logic for Banking {
     type Event = BankingEvent;
-    type Partial = BankingPart;
+    type Partial = Routed<BankingPart>;
     type Output = Output;
 
     fn decode(&mut self, value: &[u8]) -> Result<(EventTime, BankingEvent), String> {
@@ -281,7 +285,12 @@ impl Logic for Banking {
             .ok_or_else(|| "the event's texts are longer than 64 KiB".to_owned())
     }
 
-    fn event(&mut self, at: EventTime, event: BankingEvent, emit: &mut Emit<BankingPart, Output>) {
+    fn event(
+        &mut self,
+        at: EventTime,
+        event: BankingEvent,
+        emit: &mut Emit<Routed<BankingPart>, Output>,
+    ) {
         self.count(at, &event);
         let [takeover, travel] = self.judge_visit(at, &event);
         let [hijack, speed] = self.judge_session(at, &event);
@@ -297,8 +306,13 @@ impl Logic for Banking {
                     score: finding.score,
                 }));
             }
-            emit.outputs
-                .push(alert(finding, KeyType::User, event.text.get(USER)));
+            if finding.kind == Some(Kind::AccountTakeover) {
+                let part = took_over(at, &event, finding);
+                emit.partials.push(Routed::Actor(part));
+            } else {
+                emit.outputs
+                    .push(alert(finding, KeyType::User, event.text.get(USER)));
+            }
         }
     }
 
@@ -306,37 +320,33 @@ impl Logic for Banking {
         &mut self,
         at: EventTime,
         event: BankingEvent,
-        emit: &mut Emit<BankingPart, Output>,
+        emit: &mut Emit<Routed<BankingPart>, Output>,
     ) {
         // Sessions have moved on; counts can still be put right.
         if self.count(at, &event) {
             let partials = &mut emit.partials;
             let address = event.text.get(ADDRESS).to_owned();
             self.logins.correct(at, &address, |window, address, parts| {
-                partials.push(BankingPart::Address(
-                    window,
-                    address.clone(),
-                    parts.merged(),
-                ));
+                let part = BankingPart::Address(window, address.clone(), parts.merged());
+                partials.push(Routed::Own(part));
             });
             let device = event.text.get(DEVICE).to_owned();
             self.devices.correct(at, &device, |window, device, parts| {
-                partials.push(BankingPart::Device(window, device.clone(), parts.merged()));
+                let part = BankingPart::Device(window, device.clone(), parts.merged());
+                partials.push(Routed::Own(part));
             });
         }
     }
 
-    fn advance(&mut self, to: EventTime, emit: &mut Emit<BankingPart, Output>) {
+    fn advance(&mut self, to: EventTime, emit: &mut Emit<Routed<BankingPart>, Output>) {
         let partials = &mut emit.partials;
         self.logins.close(to, |window, address, parts| {
-            partials.push(BankingPart::Address(
-                window,
-                address.clone(),
-                parts.merged(),
-            ));
+            let part = BankingPart::Address(window, address.clone(), parts.merged());
+            partials.push(Routed::Own(part));
         });
         self.devices.close(to, |window, device, parts| {
-            partials.push(BankingPart::Device(window, device.clone(), parts.merged()));
+            let part = BankingPart::Device(window, device.clone(), parts.merged());
+            partials.push(Routed::Own(part));
         });
         self.sessions.sweep(to);
         self.accounts.sweep(to);
@@ -352,6 +362,18 @@ impl Saved for Banking {
         (self.accounts, self.sessions, self.logins, self.devices) = from.get()?;
         Ok(())
     }
+}
+
+/// A takeover, which may be the second half of something larger.
+fn took_over(at: EventTime, event: &BankingEvent, finding: Finding) -> ActorPart {
+    let address = event.text.get(ADDRESS);
+    let held = |finding: Finding| {
+        HeldAlert(Box::new(
+            finding.into_alert(TypedKey::new(KeyType::User, event.text.get(USER))),
+        ))
+    };
+    let joined = bot_then_takeover::joined(&finding, address);
+    ActorPart::TookOver(hash(address), at, held(finding), held(joined))
 }
 
 fn hash(text: &str) -> u64 {

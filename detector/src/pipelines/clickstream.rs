@@ -12,7 +12,10 @@ use floodmark_contracts::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::alert;
+use super::{
+    actors::{ActorPart, Routed},
+    alert,
+};
 use crate::{
     finding::{Finding, Output},
     hash::Fnv,
@@ -175,7 +178,7 @@ impl Clickstream {
 
 impl Logic for Clickstream {
     type Event = Click;
-    type Partial = ClickPart;
+    type Partial = Routed<ClickPart>;
     type Output = Output;
 
     fn decode(&mut self, value: &[u8]) -> Result<(EventTime, Click), String> {
@@ -208,7 +211,7 @@ impl Logic for Clickstream {
         .ok_or_else(|| "the event's texts are longer than 64 KiB".to_owned())
     }
 
-    fn event(&mut self, at: EventTime, click: Click, emit: &mut Emit<ClickPart, Output>) {
+    fn event(&mut self, at: EventTime, click: Click, emit: &mut Emit<Routed<ClickPart>, Output>) {
         self.count(at, &click);
         self.count_stage(at, &click);
         let (id, user) = (click.text.get(ID), click.text.get(USER));
@@ -227,20 +230,32 @@ impl Logic for Clickstream {
         if session.bot.is_found() {
             self.users.pane(at, user).beats = true;
         }
+        if found[0].is_some() {
+            let part = ActorPart::Scraped(click.address, at, user.to_owned());
+            emit.partials.push(Routed::Actor(part));
+        }
         for finding in found.into_iter().flatten() {
             emit.outputs.push(alert(finding, KeyType::User, user));
         }
     }
 
-    fn late_event(&mut self, at: EventTime, click: Click, emit: &mut Emit<ClickPart, Output>) {
+    fn late_event(
+        &mut self,
+        at: EventTime,
+        click: Click,
+        emit: &mut Emit<Routed<ClickPart>, Output>,
+    ) {
         // Sessions have moved on; counts can still be put right.
         self.count(at, &click);
         self.pages.correct(
             at,
             &click.text.get(PAGE).to_owned(),
             |window, page, parts| {
-                emit.partials
-                    .push(ClickPart::Page(window, page.clone(), parts.merged()));
+                emit.partials.push(Routed::Own(ClickPart::Page(
+                    window,
+                    page.clone(),
+                    parts.merged(),
+                )));
             },
         );
         let Self {
@@ -255,14 +270,21 @@ impl Logic for Clickstream {
         );
     }
 
-    fn advance(&mut self, to: EventTime, emit: &mut Emit<ClickPart, Output>) {
+    fn advance(&mut self, to: EventTime, emit: &mut Emit<Routed<ClickPart>, Output>) {
         let partials = &mut emit.partials;
         self.referrers.close(to, |window, key, parts| {
-            partials.push(ClickPart::Referrer(window, key.clone(), parts.merged()));
+            partials.push(Routed::Own(ClickPart::Referrer(
+                window,
+                key.clone(),
+                parts.merged(),
+            )));
         });
         self.pages.close(to, |window, page, parts| {
-            emit.partials
-                .push(ClickPart::Page(window, page.clone(), parts.merged()));
+            emit.partials.push(Routed::Own(ClickPart::Page(
+                window,
+                page.clone(),
+                parts.merged(),
+            )));
         });
         let Self {
             users, users_found, ..
@@ -311,7 +333,7 @@ fn close_user(
     window: Window,
     user: &str,
     parts: &Parts<'_, String, UserWindow>,
-    emit: &mut Emit<ClickPart, Output>,
+    emit: &mut Emit<Routed<ClickPart>, Output>,
 ) {
     if let Some(finding) = bot::user_window(window, &parts.merged())
         && found.first(window.end, user.to_owned())

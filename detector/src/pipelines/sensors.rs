@@ -259,7 +259,7 @@ impl Logic for Sensors {
                 Some((group, _)) if finding.kind == Some(Kind::LevelShift) => {
                     let shift = finding.into_alert(TypedKey::new(KeyType::Sensor, &**name));
                     emit.partials
-                        .push(GroupPart::Shift(group, HeldAlert(shift)));
+                        .push(GroupPart::Shift(group, HeldAlert(Box::new(shift))));
                 }
                 _ => emit.outputs.push(alert(finding, KeyType::Sensor, name)),
             }

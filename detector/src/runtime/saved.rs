@@ -13,7 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 const MAGIC: [u8; 4] = *b"fmdk";
 
 /// Goes up with every change of what any rule or window keeps.
-const VERSION: u16 = 4;
+const VERSION: u16 = 5;
 
 /// Bytes before the body.
 const HEADER: usize = 4 + 2 + 8 + 8 + 4;
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(Reader::open(&bytes, 8).unwrap_err(), SavedError::Settings);
         bytes[4] += 1;
         let error = Reader::open(&bytes, 7).unwrap_err().to_string();
-        assert!(error.contains("format 5"), "{error}");
+        assert!(error.contains("format 6"), "{error}");
     }
 
     proptest! {

@@ -90,7 +90,7 @@ impl Merger for GroupMerger {
         {
             let ((due, _), (group, shift)) = shift.remove_entry();
             if !rule.explains(&group, shift.0.start, due) {
-                out.push(Output::Alert(Box::new(shift.0)));
+                out.push(Output::Alert(shift.0));
             }
         }
         rule.sweep(to);
