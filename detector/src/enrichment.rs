@@ -9,7 +9,7 @@ use std::{
 
 use floodmark_contracts::enrichment::{AccountStatus, Enrichment};
 
-use crate::rules::account_takeover::Standing;
+use crate::{fraud, rules::account_takeover::Standing};
 
 /// Why enrichment data could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +88,18 @@ impl EnrichmentStore {
         Standing {
             device_risk: self.risks.get(device).copied(),
             status: self.statuses.get(user).copied(),
+        }
+    }
+}
+
+impl EnrichmentStore {
+    /// What is known about a device and an account, as a session's score takes it.
+    #[must_use]
+    pub fn known(&self, device: &str, user: &str) -> fraud::Standing {
+        fraud::Standing {
+            device_risk: self.risks.get(device).copied(),
+            status: self.statuses.get(user).copied(),
+            login_failures: None,
         }
     }
 }

@@ -9,7 +9,7 @@ use floodmark_contracts::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
 use serde_json::Value;
 
-use crate::hash::Fnv;
+use crate::{fraud::Case, hash::Fnv};
 
 /// What leaves a pipeline.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +18,8 @@ pub enum Output {
     Alert(Box<Alert>),
     /// For the topic of fraud flags.
     Flag(FraudFlag),
+    /// A session to be scored; a flag, if its score reaches the threshold.
+    Case(Box<Case>),
     /// A line for standard output.
     Line(String),
 }

@@ -3,6 +3,7 @@
 //! - `runtime`: watermarks, ordering, windows, keyed state; knows nothing of what the events are
 //! - `rules`: one module per rule, plain arithmetic over one key's events
 //! - `pipelines`: which events feed which rules, one pipeline per stream
+//! - [`fraud`]: features of banking sessions, and the model that scores them
 //! - [`Engine`]: all pipelines together, without a broker; what tests and offline tools drive
 //! - `exactly_once`: the engine with its state kept exactly, for transactions
 //! - [`run()`]: the engine between a consumer and a producer
@@ -15,6 +16,7 @@ mod engine;
 pub mod enrichment;
 mod exactly_once;
 mod finding;
+pub mod fraud;
 mod hash;
 mod pack;
 mod pipelines;
@@ -29,5 +31,6 @@ mod source;
 
 pub use engine::{Engine, EngineError, Subject};
 pub use finding::Output;
+pub use places::Places;
 pub use run::{DetectError, Progress, run};
 pub use settings::Settings;

@@ -153,6 +153,7 @@ impl Sink {
                         clock,
                     )?;
                 }
+                Output::Case(_) => {}
                 Output::Line(line) => {
                     writeln!(stdout, "{line}").map_err(|source| DetectError::Print { source })?;
                     printed = true;

@@ -8,7 +8,6 @@ mod merger;
 use std::sync::Arc;
 
 use floodmark_contracts::{
-    alert::FraudFlag,
     clock::EventTime,
     event::{
         banking::{BankingUiEvent, event_type},
@@ -27,6 +26,7 @@ use super::{
 use crate::{
     enrichment::EnrichmentStore,
     finding::{Finding, HeldAlert, Output},
+    fraud::features::{Act, Deed, Features},
     hash::Fnv,
     pack::Packed,
     places::Places,
@@ -60,6 +60,7 @@ const ACCOUNT_TTL_MS: i64 = 7 * 24 * 3_600_000;
 pub struct BankingEvent {
     text: Packed<5>,
     action: Action,
+    deed: Deed,
     latency_ms: i32,
     /// Hash of what was typed, where that is new each time.
     input: Option<u64>,
@@ -114,6 +115,7 @@ pub struct Banking {
     sessions: KeyedState<Arc<str>, Session>,
     logins: Windows<String, Logins>,
     devices: Windows<String, DeviceLogins>,
+    features: Features,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -147,6 +149,7 @@ impl Banking {
             sessions: KeyedState::new(SESSION_TTL_MS),
             logins: Windows::new(credential_stuffing::windows(), lateness_ms),
             devices: Windows::new(devices, lateness_ms),
+            features: Features::new(),
         }
     }
 
@@ -263,6 +266,7 @@ impl Logic for Banking {
             .filter(|_| action == Action::Input)
             .filter(|_| replayed_input::is_new_each_time(event.element_id))
             .map(hash);
+        let deed = Deed::of(&event);
         let texts = [
             event.event_id,
             event.user_id,
@@ -277,6 +281,7 @@ impl Logic for Banking {
                     BankingEvent {
                         text,
                         action,
+                        deed,
                         latency_ms: event.latency_ms,
                         input,
                     },
@@ -292,20 +297,15 @@ impl Logic for Banking {
         emit: &mut Emit<Routed<BankingPart>, Output>,
     ) {
         self.count(at, &event);
+        let act = act(&event);
+        let case = self.features.event(at, &act);
+        emit.outputs
+            .extend(case.map(|case| Output::Case(Box::new(case))));
         let [takeover, travel] = self.judge_visit(at, &event);
         let [hijack, speed] = self.judge_session(at, &event);
         let account = self.judge_account(at, &event);
         let found = [takeover, travel, hijack, speed, account];
         for finding in found.into_iter().flatten() {
-            // Flags are about sessions; guessing spreads over many.
-            if finding.kind != Some(Kind::SlowBruteForce) {
-                // Sessions may be named by anyone: a comma in one would break the line.
-                let session_id = event.text.get(SESSION).replace([',', '\n', '\r'], "_");
-                emit.outputs.push(Output::Flag(FraudFlag {
-                    session_id,
-                    score: finding.score,
-                }));
-            }
             if finding.kind == Some(Kind::AccountTakeover) {
                 let part = took_over(at, &event, finding);
                 emit.partials.push(Routed::Actor(part));
@@ -350,17 +350,31 @@ impl Logic for Banking {
         });
         self.sessions.sweep(to);
         self.accounts.sweep(to);
+        self.features.sweep(to);
     }
 }
 
 impl Saved for Banking {
     fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&(&self.accounts, &self.sessions, &self.logins, &self.devices))
+        to.put(&(&self.accounts, &self.sessions, &self.logins, &self.devices))?;
+        self.features.save(to)
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
         (self.accounts, self.sessions, self.logins, self.devices) = from.get()?;
-        Ok(())
+        self.features.load(from)
+    }
+}
+
+/// The event as the features of fraud see it.
+fn act(event: &BankingEvent) -> Act<'_> {
+    Act {
+        session: event.text.get(SESSION),
+        user: event.text.get(USER),
+        device: event.text.get(DEVICE),
+        address: event.text.get(ADDRESS),
+        deed: event.deed,
+        latency_ms: event.latency_ms,
     }
 }
 

@@ -1,0 +1,19 @@
+//! Fraud: sessions at the bank are described by numbers, scored by a model, and flagged above a threshold.
+//!
+//! - `features`: what the log says about a session and its account; state
+//! - [`Case`]: a session to be scored, as it leaves a pipeline
+//! - [`Model`]: boosted trees that turn a case's numbers into odds; [`boost`] trains them
+//!
+//! **Look-ups change output, never state.** A pipeline hands over what it knows from the log; whatever is
+//! looked up (devices, accounts, places, the threshold) comes in between the pipeline and the topic. So
+//! records that are replayed make no look-up, and state is the same whoever answers.
+
+pub mod boost;
+mod case;
+pub(crate) mod features;
+mod model;
+mod vector;
+
+pub use case::{Case, Standing, Stop};
+pub use model::{Model, ModelError};
+pub use vector::{Feature, Vector};
