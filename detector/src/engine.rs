@@ -49,8 +49,10 @@ pub(crate) enum Lane {
 
 /// Why an engine could not be made.
 #[derive(Debug, thiserror::Error)]
-#[error("the compiled-in country database cannot be opened")]
+#[error("the GeoIP database {database} cannot be opened")]
 pub struct EngineError {
+    /// Which one.
+    pub database: String,
     /// What is wrong with it.
     #[source]
     pub source: maxminddb::MaxMindDbError,
@@ -66,27 +68,30 @@ pub struct Engine {
     jobs: BTreeMap<Stream, Box<dyn StreamJob<Output>>>,
     exchange: Wiring,
     found: Found<Output>,
+    lookups: Option<Arc<Lookups>>,
 }
 
 impl Engine {
     /// An engine for `streams`, without partitions yet.
     ///
     /// # Errors
-    /// If the country database is damaged.
+    /// If the GeoIP database is damaged, or not there.
     pub fn new(
         settings: &Settings,
         subject: Subject,
         streams: impl IntoIterator<Item = Stream>,
     ) -> Result<Self, EngineError> {
         let streams = streams.into_iter();
+        let mut shared = None;
         let (jobs, exchange) = match subject {
             Subject::Always => {
                 let jobs = streams.map(|stream| (stream, always_job(settings, stream)));
                 (jobs.collect(), Wiring::new(Box::new(Exchange::default)))
             }
             Subject::Bundled(enrichment) => {
-                let places = Places::compiled_in().map_err(|source| EngineError { source })?;
+                let places = places(settings)?;
                 let lookups = Arc::new(Lookups { places, enrichment });
+                shared = Some(Arc::clone(&lookups));
                 let lateness_ms = settings.time.lateness_ms;
                 let jobs = streams.map(|stream| (stream, bundled_job(settings, stream, &lookups)));
                 let mergers = move || pipelines::mergers(lateness_ms);
@@ -97,7 +102,13 @@ impl Engine {
             jobs,
             exchange,
             found: Found::default(),
+            lookups: shared,
         })
+    }
+
+    /// What the pipelines look things up in; none for a subject that looks nothing up.
+    pub(crate) fn lookups(&self) -> Option<&Arc<Lookups>> {
+        self.lookups.as_ref()
     }
 
     /// An engine of one job, whatever it does.
@@ -111,6 +122,7 @@ impl Engine {
             jobs: BTreeMap::from([(stream, job)]),
             exchange: Wiring::new(mergers),
             found: Found::default(),
+            lookups: None,
         }
     }
 
@@ -366,6 +378,19 @@ impl Engine {
 /// A partition of a stream as the exchange knows it.
 fn source(stream: Stream, partition: i32) -> Source {
     (pipelines::input_of(stream), partition)
+}
+
+fn places(settings: &Settings) -> Result<Places, EngineError> {
+    let Some(path) = &settings.fraud.geoip else {
+        return Places::compiled_in().map_err(|source| EngineError {
+            database: "that is compiled in".to_owned(),
+            source,
+        });
+    };
+    Places::open(path).map_err(|source| EngineError {
+        database: format!("`{}`", path.display()),
+        source,
+    })
 }
 
 fn bundled_job(

@@ -1,11 +1,6 @@
 //! What rules find, and how it becomes an alert.
 
-use floodmark_contracts::{
-    alert::{Alert, FraudFlag},
-    clock::EventTime,
-    key::TypedKey,
-    kind::Kind,
-};
+use floodmark_contracts::{alert::Alert, clock::EventTime, key::TypedKey, kind::Kind};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
 use serde_json::Value;
 
@@ -16,8 +11,6 @@ use crate::{fraud::Case, hash::Fnv};
 pub enum Output {
     /// For the topic of alerts.
     Alert(Box<Alert>),
-    /// For the topic of fraud flags.
-    Flag(FraudFlag),
     /// A session to be scored; a flag, if its score reaches the threshold.
     Case(Box<Case>),
     /// A line for standard output.

@@ -3,6 +3,9 @@
 //! - `features`: what the log says about a session and its account; state
 //! - [`Case`]: a session to be scored, as it leaves a pipeline
 //! - [`Model`]: boosted trees that turn a case's numbers into odds; [`boost`] trains them
+//! - `stage`: looks up, scores and flags, between the pipelines and the topic
+//! - `redis`, `service`: other places for look-ups and scores, each behind a `link` that may break
+//! - [`ModelServer`]: the model as such a service
 //!
 //! **Look-ups change output, never state.** A pipeline hands over what it knows from the log; whatever is
 //! looked up (devices, accounts, places, the threshold) comes in between the pipeline and the topic. So
@@ -11,9 +14,22 @@
 pub mod boost;
 mod case;
 pub(crate) mod features;
+mod link;
 mod model;
+mod redis;
+mod serve;
+mod service;
+mod settings;
+mod stage;
+mod threshold;
 mod vector;
 
 pub use case::{Case, Standing, Stop};
 pub use model::{Model, ModelError};
+pub use redis::RedisSetupError;
+pub use serve::{ModelServer, ServeError};
+pub use service::{ScoreAnswer, ScoreRequest, ScoreSession};
+pub use settings::{FraudSettings, RedisSettings, Secret, SecretError, ServiceSettings};
+pub use stage::FraudError;
+pub(crate) use stage::Stage;
 pub use vector::{Feature, Vector};

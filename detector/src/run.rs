@@ -21,6 +21,7 @@ use crate::{
     engine::{Engine, EngineError, Lane, Subject},
     enrichment::{EnrichmentError, EnrichmentStore},
     exactly_once::{KeepError, Keeper, Snapshots},
+    fraud::{FraudError, Stage},
     runtime::Counts,
     schemas::Schemas,
     settings::{Delivery, Settings},
@@ -90,6 +91,13 @@ pub enum DetectError {
         /// The registry's reason.
         #[source]
         source: RegistryError,
+    },
+    /// Banking sessions cannot be scored.
+    #[error("banking sessions cannot be scored")]
+    Fraud {
+        /// Why.
+        #[source]
+        source: FraudError,
     },
     /// State cannot be saved, or found again.
     #[error("the detector's state cannot be kept")]
@@ -235,13 +243,18 @@ pub(crate) fn run_subject(
     let mut engine = Engine::new(&settings, subject, job.inputs.keys().copied())?;
     let exchange = exchange::prepare(&admin, job, &mut engine)?;
     let exchange = exchange.as_deref();
+    let stage = engine
+        .lookups()
+        .map(|lookups| Stage::open(&settings.fraud, lookups))
+        .transpose()
+        .map_err(|source| DetectError::Fraud { source })?;
     let schemas = Schemas::new(registry.map_err(|source| DetectError::Registry { source })?);
     let commit_every_us = micros(settings.commit_interval);
     let facts = match &settings.delivery {
         Delivery::AtLeastOnce => Detector {
             engine,
             schemas,
-            sink: Sink::open(&client, job, exchange)?,
+            sink: Sink::open(&client, job, exchange)?.scoring(stage),
             source: Source::join(&client, job, exchange)?,
             commit_every_us,
             next_heartbeat_us: i64::MIN,
@@ -261,7 +274,7 @@ pub(crate) fn run_subject(
             exactly_once::Exact {
                 keeper: Keeper::new(engine, snapshots, settings.of_state(), instance),
                 schemas,
-                sink: Sink::transactional(&client, job, exchange)?,
+                sink: Sink::transactional(&client, job, exchange)?.scoring(stage),
                 source: Source::join(&client, job, exchange)?,
                 client,
                 group: job.group.clone(),
@@ -526,7 +539,7 @@ impl Detector<'_> {
 
     /// Commits what was read, after what came of it was acknowledged: at least once.
     fn commit(&mut self, mode: CommitMode) -> Result<(), DetectError> {
-        self.sink.settle()?;
+        self.sink.settle(self.clock)?;
         Ok(self.source.commit(mode)?)
     }
 

@@ -12,6 +12,7 @@ use floodmark_contracts::{
 };
 
 use crate::{
+    fraud::FraudSettings,
     hash::Fnv,
     rules::adaptive::{AdaptiveSettings, Variant},
     runtime::{TimeSettings, WindowSpec},
@@ -51,6 +52,8 @@ pub struct Settings {
     pub sensor_deviation: f64,
     /// The rule for any series, where it runs.
     pub adaptive: Option<AdaptiveSettings>,
+    /// How banking sessions are scored and flagged.
+    pub fraud: FraudSettings,
 }
 
 impl Settings {
@@ -94,6 +97,7 @@ impl Settings {
         let delivery = delivery(&mut problems, &section.delivery);
         let sensor_window = sensor_window(&mut problems, &section.sensor_window);
         let adaptive = adaptive(&mut problems, &section.adaptive);
+        let fraud = FraudSettings::validate(&mut problems, &section.fraud);
         match (
             bound_ms,
             idleness_ms,
@@ -101,6 +105,7 @@ impl Settings {
             commit_ms,
             delivery,
             sensor_window,
+            fraud,
         ) {
             (
                 Some(bound_ms),
@@ -109,6 +114,7 @@ impl Settings {
                 Some(commit_ms),
                 Some(delivery),
                 Some(sensor_window),
+                Some(fraud),
             ) if problems.is_empty() => Ok(Self {
                 time: TimeSettings {
                     bound_ms,
@@ -121,6 +127,7 @@ impl Settings {
                 sensor_window,
                 sensor_deviation: section.sensor_window.deviation,
                 adaptive,
+                fraud,
             }),
             _ => Err(problems.into_vec()),
         }

@@ -7,13 +7,17 @@ mod transactions;
 
 use std::{collections::BTreeMap, io::Write, time::Duration};
 
-use floodmark_contracts::{clock::Clock, job::DetectorJob};
+use floodmark_contracts::{alert::FraudFlag, clock::Clock, job::DetectorJob};
 use floodmark_kafka::{
     ClientSettings, Delivery, ErrorCode, Producer, ProducerSettings, Record, SendError,
     producer::{Outcome, Topic},
 };
 
-use crate::{finding::Output, run::DetectError};
+use crate::{
+    finding::Output,
+    fraud::{Case, Stage},
+    run::DetectError,
+};
 
 pub(crate) use transactions::TRANSACTION_TIMEOUT;
 
@@ -72,6 +76,8 @@ pub(crate) struct Sink {
     dead_letters: Topic,
     exchange: Option<Topic>,
     reports: Reports,
+    /// Scores cases; none for a subject that has none.
+    stage: Option<Stage>,
     alerts: u64,
     letters: u64,
     /// A transaction is open.
@@ -105,12 +111,19 @@ impl Sink {
             exchange: exchange.map(|name| producer.topic(name)).transpose()?,
             producer,
             reports: Reports::default(),
+            stage: None,
             alerts: 0,
             letters: 0,
             begun: false,
             kept: (0, 0),
             buffer: Vec::new(),
         })
+    }
+
+    /// The sink with what scores cases, if the subject has any.
+    pub(crate) fn scoring(mut self, stage: Option<Stage>) -> Self {
+        self.stage = stage;
+        self
     }
 
     /// Alerts written so far.
@@ -131,6 +144,7 @@ impl Sink {
         stdout: &mut dyn Write,
     ) -> Result<(), DetectError> {
         let mut printed = false;
+        let mut cases: Vec<Case> = Vec::new();
         for output in outputs {
             let mut buffer = std::mem::take(&mut self.buffer);
             buffer.clear();
@@ -145,15 +159,7 @@ impl Sink {
                     )?;
                     self.alerts += 1;
                 }
-                Output::Flag(flag) => {
-                    buffer.extend_from_slice(flag.to_string().as_bytes());
-                    let topic = self.fraud_flags.clone();
-                    self.send(
-                        &Record::new(&topic, &buffer).key(flag.session_id.as_bytes()),
-                        clock,
-                    )?;
-                }
-                Output::Case(_) => {}
+                Output::Case(case) => cases.push(*case),
                 Output::Line(line) => {
                     writeln!(stdout, "{line}").map_err(|source| DetectError::Print { source })?;
                     printed = true;
@@ -161,10 +167,35 @@ impl Sink {
             }
             self.buffer = buffer;
         }
+        if let Some(stage) = self.stage.as_mut().filter(|_| !cases.is_empty()) {
+            let flags = stage.take(cases, clock.monotonic_us());
+            self.flag(&flags, clock)?;
+        }
         if printed {
             stdout
                 .flush()
                 .map_err(|source| DetectError::Print { source })?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the scores of all sessions so far, and hands their flags to the producer.
+    fn score_the_rest(&mut self, clock: &dyn Clock) -> Result<(), DetectError> {
+        let Some(stage) = &mut self.stage else {
+            return Ok(());
+        };
+        let flags = stage
+            .settle(clock.monotonic_us())
+            .map_err(|source| DetectError::Fraud { source })?;
+        self.flag(&flags, clock)
+    }
+
+    fn flag(&mut self, flags: &[FraudFlag], clock: &dyn Clock) -> Result<(), DetectError> {
+        let topic = self.fraud_flags.clone();
+        for flag in flags {
+            let line = flag.to_string();
+            let record = Record::new(&topic, line.as_bytes()).key(flag.session_id.as_bytes());
+            self.send(&record, clock)?;
         }
         Ok(())
     }
@@ -236,7 +267,8 @@ impl Sink {
     ///
     /// # Errors
     /// If the broker refused a record, or did not answer in time.
-    pub(crate) fn settle(&mut self) -> Result<(), DetectError> {
+    pub(crate) fn settle(&mut self, clock: &dyn Clock) -> Result<(), DetectError> {
+        self.score_the_rest(clock)?;
         let Self {
             producer, reports, ..
         } = self;

@@ -1,7 +1,13 @@
 //! Settings of the bundled detector.
 
+mod fraud;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use self::fraud::{
+    FraudSection, LookUpSection, RedisSection, ScorerSection, SecretSection, ServiceSection,
+};
 
 /// Settings of the bundled detector. Defaults are those of the pipelines that people run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +30,8 @@ pub struct DetectorSection {
     pub sensor_window: SensorWindowSection,
     /// The rule for series of which nothing is known.
     pub adaptive: AdaptiveSection,
+    /// Scores and flags of banking sessions.
+    pub fraud: FraudSection,
 }
 
 impl Default for DetectorSection {
@@ -37,6 +45,7 @@ impl Default for DetectorSection {
             print_anomalies: false,
             sensor_window: SensorWindowSection::default(),
             adaptive: AdaptiveSection::default(),
+            fraud: FraudSection::default(),
         }
     }
 }

@@ -64,6 +64,7 @@ impl Sink {
         clock: &dyn Clock,
     ) -> Result<bool, DetectError> {
         self.begin()?;
+        self.score_the_rest(clock)?;
         let mut ended = self.insist(clock, |sink| {
             // Read just now: a member that was replaced must not commit for its successor.
             let group = consumer.group_metadata()?;
@@ -91,6 +92,9 @@ impl Sink {
 
     /// Gives up the output since [`begin`](Self::begin).
     pub(crate) fn abort(&mut self, clock: &dyn Clock) -> Result<(), DetectError> {
+        if let Some(stage) = &mut self.stage {
+            stage.give_up();
+        }
         if !std::mem::replace(&mut self.begun, false) {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 use floodmark_contracts::{enrichment::Enrichment, event::confluent::write_frame, stream::Stream};
 
 use super::{super::testing, *};
-use crate::places::tests::address_in;
+use crate::{fraud::Feature, places::tests::address_in};
 
 /// A customer's event; everything that a test does not set is as usual.
 #[derive(Clone)]
@@ -54,7 +54,14 @@ fn lookups(enrichment: EnrichmentStore) -> Arc<Lookups> {
     })
 }
 
+/// All that comes of it, but for the sessions to be scored.
 fn run_with(enrichment: EnrichmentStore, lateness_ms: i64, acts: &[Act<'_>]) -> Vec<Output> {
+    let mut outputs = all(enrichment, lateness_ms, acts);
+    outputs.retain(|output| !matches!(output, Output::Case(_)));
+    outputs
+}
+
+fn all(enrichment: EnrichmentStore, lateness_ms: i64, acts: &[Act<'_>]) -> Vec<Output> {
     let mut values: Vec<_> = acts.iter().map(encode).collect();
     values.push(encode(&Act {
         seconds: 3600.0,
@@ -103,16 +110,18 @@ fn takeover() -> [Act<'static>; 5] {
     ]
 }
 
-fn flags(outputs: &[Output]) -> Vec<String> {
-    let flag = |output: &Output| match output {
-        Output::Flag(flag) => Some(flag.to_string()),
+/// A feature of each of the session's cases.
+fn cases(acts: &[Act<'_>], session: &str, feature: Feature) -> Vec<f32> {
+    let of_session = |output: Output| match output {
+        Output::Case(case) if case.session_id == session => Some(case.vector.get(feature)),
         _ => None,
     };
-    outputs.iter().filter_map(flag).collect()
+    let outputs = all(EnrichmentStore::default(), 0, acts);
+    outputs.into_iter().filter_map(of_session).collect()
 }
 
 #[test]
-fn a_takeover_is_found_at_the_change_of_payees_and_flagged() {
+fn a_takeover_is_found_at_the_change_of_payees_and_scored() {
     let outputs = run(&takeover());
     let found = testing::alerts(&outputs, "account-takeover");
     assert_eq!(found.len(), 1);
@@ -121,7 +130,15 @@ fn a_takeover_is_found_at_the_change_of_payees_and_flagged() {
         (testing::at(310.0), testing::at(310.0))
     );
     assert_eq!(found[0].key.id, "account-1");
-    assert_eq!(flags(&outputs), ["session-2,0.8"]);
+    // At its first event, at the change and at the transfer.
+    assert_eq!(
+        cases(&takeover(), "session-2", Feature::PayeeChanges),
+        [0.0, 1.0, 1.0]
+    );
+    assert_eq!(
+        cases(&takeover(), "session-2", Feature::NewDevice),
+        [1.0; 3]
+    );
 }
 
 #[test]
@@ -215,7 +232,7 @@ fn failed_logins_from_afar_do_not_move_the_customer() {
 }
 
 #[test]
-fn machine_speed_is_found_and_flagged() {
+fn machine_speed_is_found_and_scored() {
     let acts: Vec<Act<'_>> = (0..6)
         .map(|i| Act {
             seconds: f64::from(i),
@@ -226,23 +243,10 @@ fn machine_speed_is_found_and_flagged() {
         .collect();
     let outputs = run(&acts);
     assert_eq!(testing::alerts(&outputs, "machine-speed-input").len(), 1);
-    assert_eq!(flags(&outputs), ["session-1,0.9"]);
-}
-
-#[test]
-fn a_comma_in_a_session_cannot_forge_a_score() {
-    let fast = Act {
-        latency_ms: 7,
-        session: "a,0.1\nb",
-        ..USUAL
-    };
-    let acts: Vec<Act<'_>> = (0..3)
-        .map(|i| Act {
-            seconds: f64::from(i),
-            ..fast.clone()
-        })
-        .collect();
-    assert_eq!(flags(&run(&acts)), ["a_0.1_b,0.9"]);
+    assert_eq!(
+        cases(&acts, "session-1", Feature::QuickInputs),
+        [1.0, 3.0, 6.0]
+    );
 }
 
 fn stuffing(accounts: usize) -> Vec<(String, String)> {
@@ -292,18 +296,19 @@ fn late_attempts_correct_a_window_and_alert_once() {
 }
 
 #[test]
-fn a_session_that_goes_on_elsewhere_is_found_and_flagged() {
+fn a_session_that_goes_on_elsewhere_is_found_and_scored() {
     let elsewhere = Act {
         seconds: 40.0,
         device: "fp-9",
         ip: "198.51.100.9",
         ..USUAL
     };
-    let outputs = run(&[USUAL, elsewhere]);
+    let acts = [USUAL, elsewhere];
+    let outputs = run(&acts);
     let found = testing::alerts(&outputs, "session-hijack");
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].event_ids, ["session-1-40"]);
-    assert_eq!(flags(&outputs), ["session-1,0.95"]);
+    assert_eq!(cases(&acts, "session-1", Feature::OtherDevice), [0.0, 1.0]);
 }
 
 #[test]
@@ -320,7 +325,7 @@ fn an_account_with_a_strange_device_in_a_far_country_did_not_travel() {
 }
 
 #[test]
-fn guessing_from_many_addresses_is_found_and_flags_no_session() {
+fn guessing_from_many_addresses_is_found_and_no_session_is_scored() {
     let addresses: Vec<String> = (0..8).map(|i| format!("192.0.2.{i}")).collect();
     let acts: Vec<Act<'_>> = (0..8)
         .zip(&addresses)
@@ -336,7 +341,7 @@ fn guessing_from_many_addresses_is_found_and_flags_no_session() {
     let found = testing::alerts(&outputs, "slow-brute-force");
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].end, testing::at(280.0));
-    assert_eq!(flags(&outputs), [""; 0]);
+    assert_eq!(cases(&acts, "192.0.2.1", Feature::Inputs), [0.0; 0]);
 }
 
 #[test]

@@ -1,0 +1,249 @@
+//! Devices and accounts as a Redis knows them.
+//!
+//! | key | value |
+//! | --- | --- |
+//! | `risk:<device>:score` | a number from 0 to 1 |
+//! | `account:<user>:status` | `active`, `new`, `dormant` or `locked` |
+//! | `login:<user>:failures` | a whole number |
+//!
+//! All that a batch of sessions asks for goes in a few commands, and answers are remembered for a while. What is not
+//! there, makes no sense, or is not answered in time counts as not known.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use floodmark_contracts::enrichment::AccountStatus;
+use redis::{Client, Connection, IntoConnectionInfo, RedisError, TlsCertificates};
+
+use super::{
+    case::{Case, Standing},
+    link::Link,
+    settings::{RedisSettings, SecretError},
+};
+
+/// Keys in one command.
+const KEYS: usize = 512;
+
+/// Devices and accounts that are remembered, of each; then the memory starts afresh.
+const REMEMBERED: usize = 100_000;
+
+/// Why a Redis cannot be used at all: not that it is down, which is borne.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RedisSetupError {
+    /// Its password is not there.
+    #[error("the password of the Redis for look-ups cannot be had")]
+    Password(#[from] SecretError),
+    /// The file of certificates cannot be read.
+    #[error("the certificates in `{path}` cannot be read")]
+    Certificates {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// URL or certificates make no client.
+    #[error("the Redis for look-ups cannot be set up")]
+    Client(#[source] RedisError),
+}
+
+/// Look-ups in a Redis.
+pub(crate) struct RedisLookUps {
+    link: Link<Connection>,
+    remember_us: i64,
+    devices: Remembered<Option<f64>>,
+    accounts: Remembered<(Option<AccountStatus>, Option<u32>)>,
+}
+
+impl RedisLookUps {
+    /// Connects; one that does not answer is asked again in the background.
+    ///
+    /// # Errors
+    /// If the settings can lead to no Redis, whether or not it is up.
+    pub(crate) fn open(settings: &RedisSettings) -> Result<Self, RedisSetupError> {
+        let client = client(settings)?;
+        let timeout = settings.timeout;
+        let connect = Arc::new(move || connect(&client, timeout).map_err(|e| e.to_string()));
+        Ok(Self {
+            link: Link::open(format!("Redis at `{}`", settings.url), connect),
+            remember_us: i64::try_from(settings.remember.as_micros()).unwrap_or(i64::MAX),
+            devices: Remembered::default(),
+            accounts: Remembered::default(),
+        })
+    }
+
+    /// What is known about each case, as far as it can be had in time.
+    pub(crate) fn known(&mut self, cases: &[Case], now_us: i64) -> Vec<Standing> {
+        self.look_up(cases, now_us);
+        let standing = |case: &Case| {
+            let risk = self.devices.get(&case.device, now_us).copied();
+            let account = self.accounts.get(&case.user_id, now_us).copied();
+            let (status, login_failures) = account.unwrap_or_default();
+            Standing {
+                device_risk: risk.flatten(),
+                status,
+                login_failures,
+            }
+        };
+        cases.iter().map(standing).collect()
+    }
+
+    /// Asks for what is not remembered.
+    fn look_up(&mut self, cases: &[Case], now_us: i64) {
+        let mut devices: Vec<&str> = cases.iter().map(|case| case.device.as_str()).collect();
+        let mut users: Vec<&str> = cases.iter().map(|case| case.user_id.as_str()).collect();
+        for names in [&mut devices, &mut users] {
+            names.sort_unstable();
+            names.dedup();
+        }
+        devices.retain(|device| self.devices.get(device, now_us).is_none());
+        users.retain(|user| self.accounts.get(user, now_us).is_none());
+        let until_us = now_us.saturating_add(self.remember_us);
+        for devices in devices.chunks(KEYS) {
+            let keys: Vec<String> = devices.iter().map(|d| format!("risk:{d}:score")).collect();
+            let Some(answers) = self.ask(&keys) else {
+                return;
+            };
+            for (device, answer) in devices.iter().zip(&answers) {
+                let risk = number(answer).filter(|risk| (0.0..=1.0).contains(risk));
+                self.devices.put(device, risk, until_us);
+            }
+        }
+        for users in users.chunks(KEYS / 2) {
+            let keys = users.iter().flat_map(|user| {
+                [
+                    format!("account:{user}:status"),
+                    format!("login:{user}:failures"),
+                ]
+            });
+            let Some(answers) = self.ask(&keys.collect::<Vec<String>>()) else {
+                return;
+            };
+            for (user, answer) in users.iter().zip(answers.chunks(2)) {
+                let account = (
+                    answer.first().and_then(status),
+                    answer.get(1).and_then(number),
+                );
+                self.accounts.put(user, account, until_us);
+            }
+        }
+    }
+
+    fn ask(&mut self, keys: &[String]) -> Option<Vec<Answer>> {
+        let connection = self.link.get()?;
+        match redis::cmd("MGET").arg(keys).query(connection) {
+            Ok(answers) => Some(answers),
+            Err(error) => {
+                self.link.broke(&error.to_string());
+                None
+            }
+        }
+    }
+}
+
+type Answer = Option<Vec<u8>>;
+
+fn text(answer: &Answer) -> Option<&str> {
+    std::str::from_utf8(answer.as_deref()?).ok().map(str::trim)
+}
+
+fn number<T: std::str::FromStr>(answer: &Answer) -> Option<T> {
+    text(answer)?.parse().ok()
+}
+
+fn status(answer: &Answer) -> Option<AccountStatus> {
+    match text(answer)?.to_ascii_lowercase().as_str() {
+        "active" => Some(AccountStatus::Active),
+        "new" => Some(AccountStatus::New),
+        "dormant" => Some(AccountStatus::Dormant),
+        "locked" => Some(AccountStatus::Locked),
+        _ => None,
+    }
+}
+
+fn client(settings: &RedisSettings) -> Result<Client, RedisSetupError> {
+    // `rustls` wants one provider for the whole process; whoever comes second finds it there.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let setup = RedisSetupError::Client;
+    let mut info = settings
+        .url
+        .as_str()
+        .into_connection_info()
+        .map_err(setup)?;
+    if let Some(secret) = &settings.password {
+        let login = info.redis_settings().clone().set_password(secret.read()?);
+        info = info.set_redis_settings(login);
+    }
+    let Some(path) = &settings.ca else {
+        return Client::open(info).map_err(setup);
+    };
+    let certificates = std::fs::read(path).map_err(|source| RedisSetupError::Certificates {
+        path: path.clone(),
+        source,
+    })?;
+    let certificates = TlsCertificates {
+        client_tls: None,
+        root_cert: Some(certificates),
+    };
+    Client::build_with_tls(info, certificates).map_err(setup)
+}
+
+fn connect(client: &Client, timeout: Duration) -> Result<Connection, RedisError> {
+    // To connect takes several round trips with TLS and a password, and is nobody's wait.
+    let mut connection = client.get_connection_with_timeout(timeout.max(Duration::from_secs(1)))?;
+    connection.set_read_timeout(Some(timeout))?;
+    connection.set_write_timeout(Some(timeout))?;
+    redis::cmd("PING").query::<()>(&mut connection)?;
+    Ok(connection)
+}
+
+/// Answers that are remembered until an instant.
+struct Remembered<T>(HashMap<Box<str>, (T, i64)>);
+
+impl<T> Default for Remembered<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<T> Remembered<T> {
+    fn get(&self, name: &str, now_us: i64) -> Option<&T> {
+        let (answer, until_us) = self.0.get(name)?;
+        (now_us < *until_us).then_some(answer)
+    }
+
+    fn put(&mut self, name: &str, answer: T, until_us: i64) {
+        if self.0.len() >= REMEMBERED {
+            self.0.clear();
+        }
+        self.0.insert(name.into(), (answer, until_us));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_that_make_no_sense_are_not_known() {
+        let answer = |text: &str| Some(text.as_bytes().to_vec());
+        assert_eq!(number::<f64>(&answer(" 0.25\n")), Some(0.25));
+        assert_eq!(number::<u32>(&answer("-3")), None);
+        assert_eq!(number::<f64>(&None), None);
+        assert_eq!(number::<f64>(&Some(vec![0xff])), None);
+        assert_eq!(status(&answer("LOCKED")), Some(AccountStatus::Locked));
+        assert_eq!(status(&answer("gone")), None);
+    }
+
+    #[test]
+    fn answers_are_forgotten_in_time_and_memory_is_bounded() {
+        let mut remembered = Remembered::default();
+        remembered.put("a", 1, 100);
+        assert_eq!(remembered.get("a", 99), Some(&1));
+        assert_eq!(remembered.get("a", 100), None);
+        for n in 0..=REMEMBERED {
+            remembered.put(&n.to_string(), 2, 100);
+        }
+        assert!(remembered.0.len() <= REMEMBERED);
+    }
+}
