@@ -32,6 +32,10 @@ compose:
 schemas:
     cargo run -- schema --write docs/schema
 
+# Train the fraud model anew, judge it, and write model and card; the same bytes on every machine.
+train:
+    cargo run -p floodmark-detector --example train
+
 # The lane with the real Kafka, the real registry, the Java clients and the containers.
 real:
     ci/real-parts

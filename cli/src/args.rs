@@ -1,11 +1,15 @@
 //! Arguments. Help texts teach; names are those of the tools people know.
 
+mod serve_model;
+
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use self::serve_model::ServeModelArgs;
 
 /// Benchmarks streaming anomaly detection on Kafka, end to end: is the detector right, fast, and still
 /// so after the last commit?
@@ -81,6 +85,8 @@ pub enum Command {
     Merge(MergeArgs),
     /// Run the bundled detector
     Detect(DetectArgs),
+    /// Serve the fraud model over HTTP, for `detect --scorer`
+    ServeModel(ServeModelArgs),
     /// Score a run, or alerts and labels that other tools wrote
     Score(ScoreArgs),
     /// Write the report of a scored run again
@@ -346,6 +352,9 @@ pub struct DetectArgs {
     /// Enrichment data to look up, as `generate` writes it
     #[arg(long, value_name = "FILE", conflicts_with = "job")]
     pub enrichment: Option<PathBuf>,
+    /// Let a service score banking sessions, such as `http://127.0.0.1:8686/score`
+    #[arg(long, value_name = "URL", conflicts_with = "job")]
+    pub scorer: Option<String>,
     /// Consumer group
     #[arg(
         long,

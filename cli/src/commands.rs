@@ -14,6 +14,7 @@ pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod schema;
 pub(crate) mod score;
+pub(crate) mod serve_model;
 pub(crate) mod topics;
 pub(crate) mod validate;
 

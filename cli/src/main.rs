@@ -34,6 +34,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Calibrate(args) => commands::calibrate::run(args, &cli.global),
         Command::Merge(args) => commands::merge::run(args, &cli.global),
         Command::Detect(args) => commands::detect::run(args, &cli.global),
+        Command::ServeModel(args) => commands::serve_model::run(args, &cli.global),
         Command::Score(args) => commands::score::run(args),
         Command::Report(args) => commands::report::run(args),
         Command::Explain(args) => commands::explain::run(args),

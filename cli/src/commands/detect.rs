@@ -11,6 +11,7 @@ use std::{
 use floodmark_contracts::{
     clock::{Clock, SystemClock},
     job::{Connection, DetectorJob},
+    profile::detector::{ScorerSection, ServiceSection},
 };
 use floodmark_detector::Progress;
 use floodmark_harness::broker::BrokerChoice;
@@ -92,8 +93,12 @@ fn job_of(args: &DetectArgs) -> Result<DetectorJob, Failure> {
     };
     let client = loaded.client.at(servers.as_str());
     let outputs = &loaded.sound.outputs;
+    let mut section = loaded.profile.detector.clone();
+    if let Some(url) = &args.scorer {
+        section.fraud.scorer = ScorerSection::Service(ServiceSection::at(url));
+    }
     Ok(DetectorJob {
-        section: loaded.profile.detector.clone(),
+        section,
         connection: Connection {
             bootstrap: client.bootstrap,
             properties: client.properties,

@@ -20,6 +20,7 @@ fn every_command_has_help_with_an_exit_code_of_zero() {
         "merge",
         "detect",
         "score",
+        "serve-model",
         "report",
         "validate",
         "explain",

@@ -110,8 +110,8 @@ impl Card<'_> {
             writeln!(
                 f,
                 "\nThe model beats that rule by {:.2} of F1 on unseen seeds, and by {:.2} on `banking.yaml`. The look-ups of generated \
-                 data are drawn without regard to the labels: with them the figures can only be worse, and the second lines say by \
-                 how much.",
+                 data are drawn without regard to the labels: what they move is chance, \
+                 and the second lines show how much.",
                 f1(self.judge.1),
                 f1(self.shipped.1)
             )?;

@@ -5,6 +5,7 @@
 )]
 
 mod exactly_once;
+mod fraud;
 mod malformed;
 
 use std::{
