@@ -201,7 +201,7 @@ pub(crate) mod tests {
         bytes.extend([0; 16]);
         bytes.extend(entry);
         bytes.extend(b"\xab\xcd\xefMaxMind.com");
-        bytes.push(0xe0 | 7);
+        bytes.push(0xe0 | 9);
         for (name, value) in [
             ("node_count", number(6, 1)),
             ("record_size", number(5, 24)),
@@ -210,6 +210,9 @@ pub(crate) mod tests {
             ("binary_format_minor_version", number(5, 0)),
             ("database_type", text("Test")),
             ("build_epoch", vec![0x01, 0x02, 1]),
+            // No text in no language: a map and an array without anything.
+            ("description", vec![0xe0]),
+            ("languages", vec![0x00, 0x04]),
         ] {
             bytes.extend(text(name));
             bytes.extend(value);

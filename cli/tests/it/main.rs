@@ -14,4 +14,5 @@ mod nab;
 mod parts;
 mod recordings;
 mod schemas;
+mod serve_model;
 mod support;

@@ -1,11 +1,17 @@
 use floodmark_contracts::{
-    clock::{Clock, SystemClock},
+    clock::{Clock, EventTime, SystemClock, WallTime},
     enrichment::Enrichment,
+    event::{banking::BankingUiEvent, confluent::write_frame},
+    profile::DetectorSection,
+    stream::Stream,
 };
 
 use super::*;
 use crate::{
+    Settings,
+    engine::{Engine, Subject},
     enrichment::EnrichmentStore,
+    finding::Output,
     fraud::{
         case::tests::usual,
         serve::ModelServer,
@@ -13,6 +19,7 @@ use crate::{
         vector::Feature,
     },
     places::Places,
+    runtime::Writer,
 };
 
 fn settings() -> FraudSettings {
@@ -207,4 +214,58 @@ fn a_password_that_is_not_there_ends_it_at_once() {
     };
     let error = Stage::open(&settings, &lookups(&[])).err().unwrap();
     assert!(error.to_string().contains("password"), "{error}");
+}
+
+/// A customer's event in the wire format.
+fn record(session: &str, seconds: i64, event_type: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_frame(&mut out, 1);
+    BankingUiEvent {
+        event_id: "event",
+        session_id: session,
+        user_id: "account-1",
+        event_type,
+        element_id: "button",
+        input_hash: None,
+        timestamp: EventTime(1_749_531_600_000 + seconds * 1000),
+        latency_ms: 300,
+        device_fingerprint: "fp-1",
+        ip_address: "192.0.2.1",
+    }
+    .encode_body(&mut out);
+    out
+}
+
+#[test]
+fn records_that_are_replayed_ask_nobody_and_leave_the_same_state() {
+    let settings = Settings::validate(&DetectorSection::default()).unwrap();
+    let lane = (Stream::Banking, 0);
+    let state_and_cases = |replayed: usize| {
+        let subject = Subject::Bundled(EnrichmentStore::default());
+        let mut engine = Engine::new(&settings, subject, [Stream::Banking]).unwrap();
+        engine.assign(Stream::Banking, 0, 0);
+        for n in 0..40usize {
+            let session = format!("session-{}", n / 4);
+            let event_type = ["login_success", "field_input", "payee_change", "transfer"][n % 4];
+            let value = record(&session, n as i64 * 20, event_type);
+            if n < replayed {
+                engine.replay(lane, &value, 0);
+            } else {
+                engine.feed(Stream::Banking, 0, &value, 0).unwrap();
+            }
+        }
+        let mut state = Writer::default();
+        engine.save(lane, &mut state).unwrap();
+        let outputs = engine.take(WallTime(0));
+        let cases = outputs
+            .iter()
+            .filter(|output| matches!(output, Output::Case(_)))
+            .count();
+        (state.seal(0), cases)
+    };
+    let (state, cases) = state_and_cases(0);
+    assert!(cases > 20, "{cases}");
+    assert_eq!(state_and_cases(40), (state.clone(), 0));
+    let (half, fewer) = state_and_cases(20);
+    assert!(half == state && (1..cases).contains(&fewer));
 }
