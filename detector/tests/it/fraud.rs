@@ -18,7 +18,9 @@ use floodmark_contracts::{
     job::GeneratorSection,
     profile::{
         DetectorSection, Profile,
-        detector::{FraudSection, LookUpSection, RedisSection, ScorerSection, SecretSection, ServiceSection},
+        detector::{
+            FraudSection, LookUpSection, RedisSection, ScorerSection, SecretSection, ServiceSection,
+        },
     },
     stream::Stream,
 };
@@ -36,8 +38,7 @@ use super::{EventTime, PATIENCE, START, World};
 /// ever reached 0.8.
 fn judged(seed: u64) -> Vec<(bool, bool)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("model/train.yaml");
-    let profile: Profile =
-        serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let profile: Profile = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let mut section = GeneratorSection::from(&profile);
     section.seed = seed;
     let plan = Plan::resolve(&section).unwrap();
@@ -50,7 +51,10 @@ fn judged(seed: u64) -> Vec<(bool, bool)> {
     let settings = Settings::validate(&DetectorSection::default()).unwrap();
     let subject = Subject::Bundled(EnrichmentStore::default());
     let mut engine = Engine::new(&settings, subject, [Stream::Banking]).unwrap();
-    let (model, places) = (Model::compiled_in().unwrap(), Places::compiled_in().unwrap());
+    let (model, places) = (
+        Model::compiled_in().unwrap(),
+        Places::compiled_in().unwrap(),
+    );
     let mut sessions: BTreeMap<String, (bool, bool)> = BTreeMap::new();
     let mut strange: HashMap<String, ()> = HashMap::new();
     let all = events(&plan, Stream::Banking, Share::WHOLE).unwrap();
@@ -159,7 +163,10 @@ fn score_of(world: &World, number: i64) -> Option<f64> {
         .iter()
         .any(|lag| lag.records > 0)
     {
-        assert!(clock.monotonic_us() < PATIENCE.as_micros() as i64, "not read");
+        assert!(
+            clock.monotonic_us() < PATIENCE.as_micros() as i64,
+            "not read"
+        );
         clock.sleep(std::time::Duration::from_millis(10));
     }
     let name = format!("session-{number}");
@@ -241,7 +248,14 @@ const PASSWORD: &str = "correct horse";
 impl Redis {
     fn start(port: u16, folder: &Path) -> Self {
         let child = Command::new("redis-server")
-            .args(["--bind", "127.0.0.1", "--save", "", "--requirepass", PASSWORD])
+            .args([
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--requirepass",
+                PASSWORD,
+            ])
             .args(["--port", &port.to_string()])
             .arg("--dir")
             .arg(folder)
@@ -263,7 +277,10 @@ impl Redis {
             {
                 return redis;
             }
-            assert!(clock.monotonic_us() < PATIENCE.as_micros() as i64, "no Redis");
+            assert!(
+                clock.monotonic_us() < PATIENCE.as_micros() as i64,
+                "no Redis"
+            );
             clock.sleep(std::time::Duration::from_millis(20));
         }
     }
@@ -304,6 +321,8 @@ fn a_real_redis_that_is_killed_for_a_while_costs_no_flag() {
         // 0.75 for the device, 1 for the account, 1 for its failures: odds of about 16 to 1.
         assert!(known > 6.0 * unknown, "{known} {unknown}");
         let _server = Redis::start(port, folder.path());
-        until(ask, |score| score.is_some_and(|score| score > 6.0 * unknown));
+        until(ask, |score| {
+            score.is_some_and(|score| score > 6.0 * unknown)
+        });
     });
 }

@@ -9,7 +9,7 @@ use floodmark_contracts::{
 use super::*;
 use crate::{
     Settings,
-    engine::{Engine, Subject},
+    engine::{Engine, Lane, Subject},
     enrichment::EnrichmentStore,
     finding::Output,
     fraud::{
@@ -239,7 +239,7 @@ fn record(session: &str, seconds: i64, event_type: &str) -> Vec<u8> {
 #[test]
 fn records_that_are_replayed_ask_nobody_and_leave_the_same_state() {
     let settings = Settings::validate(&DetectorSection::default()).unwrap();
-    let lane = (Stream::Banking, 0);
+    let lane = Lane::Input(Stream::Banking, 0);
     let state_and_cases = |replayed: usize| {
         let subject = Subject::Bundled(EnrichmentStore::default());
         let mut engine = Engine::new(&settings, subject, [Stream::Banking]).unwrap();
