@@ -181,14 +181,14 @@ fn score_of(world: &World, number: i64) -> Option<f64> {
 /// Asks until the answer is right.
 fn until(ask: &mut dyn FnMut() -> Option<f64>, right: impl Fn(Option<f64>) -> bool) {
     let clock = SystemClock::new();
-    let mut last = None;
-    while clock.monotonic_us() < PATIENCE.as_micros() as i64 {
+    let mut last = ask();
+    while !right(last) {
+        assert!(
+            clock.monotonic_us() < PATIENCE.as_micros() as i64,
+            "{last:?} all the time"
+        );
         last = ask();
-        if right(last) {
-            return;
-        }
     }
-    panic!("{last:?} all the time");
 }
 
 #[test]
