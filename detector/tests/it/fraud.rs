@@ -246,7 +246,7 @@ struct Redis {
 const PASSWORD: &str = "correct horse";
 
 impl Redis {
-    fn start(port: u16, folder: &Path) -> Self {
+    fn start(port: u16, folder: &Path, more: &[&str]) -> Self {
         let child = Command::new("redis-server")
             .args([
                 "--bind",
@@ -259,6 +259,7 @@ impl Redis {
             .args(["--port", &port.to_string()])
             .arg("--dir")
             .arg(folder)
+            .args(more)
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
@@ -286,6 +287,11 @@ impl Redis {
     }
 }
 
+fn free_port() -> u16 {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    free.local_addr().unwrap().port()
+}
+
 impl Drop for Redis {
     fn drop(&mut self) {
         self.child.kill().unwrap();
@@ -299,10 +305,8 @@ fn a_real_redis_that_is_killed_for_a_while_costs_no_flag() {
     let folder = tempfile::tempdir().unwrap();
     let password = folder.path().join("password");
     std::fs::write(&password, PASSWORD).unwrap();
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
-    let server = Redis::start(port, folder.path());
+    let port = free_port();
+    let server = Redis::start(port, folder.path(), &[]);
     let fraud = FraudSection {
         threshold: 0.0,
         look_up: LookUpSection::Redis(RedisSection {
@@ -320,9 +324,70 @@ fn a_real_redis_that_is_killed_for_a_while_costs_no_flag() {
         let unknown = ask().unwrap();
         // 0.75 for the device, 1 for the account, 1 for its failures: odds of about 16 to 1.
         assert!(known > 6.0 * unknown, "{known} {unknown}");
-        let _server = Redis::start(port, folder.path());
+        let _server = Redis::start(port, folder.path(), &[]);
         until(ask, |score| {
             score.is_some_and(|score| score > 6.0 * unknown)
         });
     });
+}
+
+/// Makes an authority and a certificate of it for 127.0.0.1: `ca.pem`, `cert.pem`, `key.pem`.
+fn certificates(folder: &Path) {
+    std::fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1").unwrap();
+    for command in [
+        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem",
+        "req -newkey rsa:2048 -nodes -subj /CN=redis -keyout key.pem -out request.pem",
+        "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out cert.pem",
+    ] {
+        let status = Command::new("openssl")
+            .args(command.split(' '))
+            .current_dir(folder)
+            .stderr(Stdio::null())
+            .status();
+        assert!(status.unwrap().success(), "{command}");
+    }
+}
+
+#[test]
+#[ignore = "needs `redis-server` and `openssl`; `ci/redis` runs it"]
+fn a_real_redis_is_asked_over_tls_and_only_if_it_can_be_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    certificates(folder.path());
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("password"), PASSWORD).unwrap();
+    let tls_port = free_port();
+    let _server = Redis::start(
+        free_port(),
+        folder.path(),
+        &[
+            "--tls-port",
+            &tls_port.to_string(),
+            "--tls-cert-file",
+            &path("cert.pem"),
+            "--tls-key-file",
+            &path("key.pem"),
+            "--tls-ca-cert-file",
+            &path("ca.pem"),
+            "--tls-auth-clients",
+            "no",
+        ],
+    );
+    let score = |ca: Option<String>| {
+        let fraud = FraudSection {
+            threshold: 0.0,
+            look_up: LookUpSection::Redis(RedisSection {
+                url: format!("rediss://127.0.0.1:{tls_port}"),
+                password: Some(SecretSection::File(path("password"))),
+                ca,
+                timeout: "2s".into(),
+                remember: "10s".into(),
+            }),
+            ..FraudSection::default()
+        };
+        let mut score = None;
+        while_running(fraud, |ask| score = ask());
+        score.unwrap()
+    };
+    let (trusted, unknown) = (score(Some(path("ca.pem"))), score(None));
+    assert!(trusted > 6.0 * unknown, "{trusted} {unknown}");
 }
