@@ -39,6 +39,8 @@ pub mod profile;
 pub mod record;
 /// What it comes to.
 pub mod result;
+/// What the detector counts.
+pub mod row;
 /// Schemas of the files.
 pub mod schema;
 /// Pages and links.

@@ -13,6 +13,7 @@ use crate::{
     profile::Profile,
     record::{GeneratorFacts, RunRecord, SeriesRow},
     result::RunResult,
+    row::Row,
 };
 
 /// Every published schema with its file name under `docs/schema/`.
@@ -23,6 +24,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("banking-ui-event.json", of::<BankingUiEvent<'static>>()),
         ("sensor-reading.json", of::<SensorReading<'static>>()),
         ("alert.json", of::<Alert>()),
+        ("row.json", of::<Row>()),
         ("collected-alert.json", of::<CollectedAlert>()),
         ("label.json", of::<Label>()),
         ("enrichment.json", of::<Enrichment>()),

@@ -18,4 +18,33 @@ pub struct SubjectFacts {
     pub dead_letters: u64,
     /// Alerts written.
     pub alerts: u64,
+    /// Rows written.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rows: u64,
+    /// What each sink did, by its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sinks: BTreeMap<String, SinkFacts>,
+}
+
+/// What a sink did with the records of its topics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct SinkFacts {
+    /// Records read.
+    pub read: u64,
+    /// Of those, what stands in the destination.
+    pub written: u64,
+    /// Of those, what was no event or row.
+    pub invalid: u64,
+    /// Of those, what was later than the watermark.
+    pub late: u64,
+    /// Attempts to write that failed; each was made again.
+    pub failures: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands references over"
+)]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }

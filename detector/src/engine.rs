@@ -14,7 +14,9 @@ use crate::{
     pipelines::{
         self,
         banking::{Banking, Lookups},
+        beside::Beside,
         clickstream::Clickstream,
+        journeys::Journeys,
         sensors::Sensors,
     },
     places::Places,
@@ -94,7 +96,8 @@ impl Engine {
                 shared = Some(Arc::clone(&lookups));
                 let lateness_ms = settings.time.lateness_ms;
                 let jobs = streams.map(|stream| (stream, bundled_job(settings, stream, &lookups)));
-                let mergers = move || pipelines::mergers(lateness_ms);
+                let rows = settings.rows;
+                let mergers = move || pipelines::mergers(lateness_ms, rows);
                 (jobs.collect(), Wiring::new(Box::new(mergers)))
             }
         };
@@ -403,7 +406,11 @@ fn bundled_job(
         Stream::Clickstream => {
             let links = Arc::new(Links::published());
             let logic = move || Clickstream::new(links.clone(), lateness_ms);
-            Box::new(Job::new(time, logic))
+            let Some(rows) = settings.rows else {
+                return Box::new(Job::new(time, logic));
+            };
+            let journeys = move || Journeys::new(rows.gap_ms, lateness_ms);
+            Box::new(Job::new(time, move || Beside::new(logic(), journeys())))
         }
         Stream::Banking => {
             let lookups = lookups.clone();

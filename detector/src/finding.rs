@@ -1,6 +1,8 @@
 //! What rules find, and how it becomes an alert.
 
-use floodmark_contracts::{alert::Alert, clock::EventTime, key::TypedKey, kind::Kind};
+use floodmark_contracts::{
+    alert::Alert, clock::EventTime, key::TypedKey, kind::Kind, row::Row,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
 use serde_json::Value;
 
@@ -13,6 +15,8 @@ pub enum Output {
     Alert(Box<Alert>),
     /// A session to be scored; a flag, if its score reaches the threshold.
     Case(Box<Case>),
+    /// For the topic of rows.
+    Row(Box<Row>),
     /// A line for standard output.
     Line(String),
 }

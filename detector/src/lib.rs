@@ -6,12 +6,14 @@
 //! - [`fraud`]: features of banking sessions, and the model that scores them
 //! - [`Engine`]: all pipelines together, without a broker; what tests and offline tools drive
 //! - `exactly_once`: the engine with its state kept exactly, for transactions
+//! - `connect`: connectors from topics to files and stores, each on a thread of its own
 //! - [`run()`]: the engine between a consumer and a producer
 //!
 //! Time is passed in everywhere, and results depend on the partitions' logs alone: what that means,
 //! and where wall time still shows, is in `docs/detector.md`.
 
 pub mod always;
+mod connect;
 mod engine;
 pub mod enrichment;
 mod exactly_once;

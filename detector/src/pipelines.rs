@@ -4,7 +4,9 @@
 
 pub(crate) mod actors;
 pub(crate) mod banking;
+pub(crate) mod beside;
 pub(crate) mod clickstream;
+pub(crate) mod journeys;
 pub(crate) mod sensors;
 
 use floodmark_contracts::{
@@ -15,6 +17,7 @@ use floodmark_contracts::{
 use crate::{
     finding::{Finding, Output},
     runtime::{Exchange, MergerId},
+    settings::Rows,
 };
 
 /// Puts the whole site together.
@@ -29,12 +32,15 @@ const GROUPS: MergerId = MergerId(2);
 /// Puts together what one address does on the site and at the bank.
 const ACTORS: MergerId = MergerId(3);
 
+/// Puts pages, countries and segments together into rows.
+const ROWS: MergerId = MergerId(4);
+
 /// All mergers of one partition of the exchange. Closed windows take corrections for `lateness_ms`.
-pub(crate) fn mergers(lateness_ms: i64) -> Exchange<Output> {
+pub(crate) fn mergers(lateness_ms: i64, rows: Option<Rows>) -> Exchange<Output> {
     let inputs = [Stream::Clickstream, Stream::Banking, Stream::Sensors].map(input_of);
     let pages = clickstream::PageMerger::new(lateness_ms);
     let banking = banking::BankingMerger::new(lateness_ms);
-    Exchange::default()
+    let exchange = Exchange::default()
         .with(SITE, &inputs[..1], Box::new(pages))
         .with(ADDRESSES_AND_DEVICES, &inputs[1..2], Box::new(banking))
         .with(GROUPS, &inputs[2..], Box::new(sensors::GroupMerger::new()))
@@ -42,7 +48,12 @@ pub(crate) fn mergers(lateness_ms: i64) -> Exchange<Output> {
             ACTORS,
             &inputs[..2],
             Box::new(actors::ActorMerger::default()),
-        )
+        );
+    if rows.is_none() {
+        return exchange;
+    }
+    let rows = journeys::RowMerger::new(lateness_ms);
+    exchange.with(ROWS, &inputs[..1], Box::new(rows))
 }
 
 /// The number of a stream among the exchange's inputs. It stands in snapshots and in frames.
@@ -92,7 +103,7 @@ mod testing {
             idleness_us: 1,
         };
         let job = Box::new(Job::new(time, new_logic));
-        let mergers = Box::new(move || super::mergers(lateness_ms));
+        let mergers = Box::new(move || super::mergers(lateness_ms, None));
         let mut engine = Engine::of_job(stream, job, mergers);
         for value in values {
             engine.feed(stream, 0, value, 0).unwrap();

@@ -9,15 +9,18 @@ use std::{
 };
 
 use floodmark_contracts::{
-    clock::Clock, job::DetectorJob, problem::Problem, stream::Stream, subject::SubjectFacts,
+    clock::Clock, job::DetectorJob, problem::Problem, row::Row, stream::Stream,
+    subject::SubjectFacts,
 };
 use floodmark_kafka::{
-    Admin, Batch, BatchConsumer, ClientSettings, Error, SendError,
+    Admin, Batch, BatchConsumer, ClientSettings, Error, ErrorCode, SendError,
+    admin::NewTopic,
     consumer::{CommitMode, Event, StartOffset},
     registry::{Registry, RegistryError},
 };
 
 use crate::{
+    connect::{Connectors, Ending, EndsWithScope},
     engine::{Engine, EngineError, Lane, Subject},
     enrichment::{EnrichmentError, EnrichmentStore},
     exactly_once::{KeepError, Keeper, Snapshots},
@@ -48,6 +51,9 @@ const PROGRESS_EVERY_US: i64 = 1_000_000;
 /// Wall time between watermarks that are told whether or not they moved: who has taken a partition of the
 /// exchange over, with fresh state, learns within it how far all sources are.
 const HEARTBEAT_US: i64 = 1_000_000;
+
+/// Partitions of the topic of rows: so many processes can share a sink's work.
+const ROW_PARTITIONS: i32 = 4;
 
 /// Errors of polls in a row that are borne: the client reconnects by itself.
 const MOST_POLL_ERRORS: u32 = 10;
@@ -122,7 +128,7 @@ pub enum DetectError {
         reason: String,
     },
     /// An alert cannot be encoded.
-    #[error("an alert cannot be written as JSON")]
+    #[error("an alert or a row cannot be written as JSON")]
     Encode {
         /// The encoder's reason.
         #[source]
@@ -234,14 +240,56 @@ pub(crate) fn run_subject(
         properties: job.connection.properties.clone(),
     };
     let admin = check_topics(&client, job)?;
+    if settings.rows.is_some() {
+        make_topic(&admin, &Row::topic_of(&job.group))?;
+    }
+    let ending = Ending::default();
+    let facts = std::thread::scope(|scope| {
+        let _ends = EndsWithScope(&ending);
+        let sinks = &settings.sinks;
+        let connectors = Connectors::start(scope, sinks, &client, job, clock, &ending);
+        let mut facts = detect(
+            job,
+            &settings,
+            subject,
+            (&client, &admin),
+            clock,
+            stop,
+            (stdout, progress),
+        )?;
+        facts.sinks = connectors.drain(&ending);
+        Ok::<_, DetectError>(facts)
+    })?;
+    if let Some(path) = &job.facts {
+        let written = serde_json::to_vec_pretty(&facts)
+            .map_err(std::io::Error::other)
+            .and_then(|json| std::fs::write(path, json));
+        written.map_err(|source| DetectError::Facts {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    Ok(facts)
+}
+
+/// The detector itself, between its topics.
+fn detect(
+    job: &DetectorJob,
+    settings: &Settings,
+    subject: Subject,
+    (client, admin): (&ClientSettings, &Admin),
+    clock: &dyn Clock,
+    stop: &AtomicBool,
+    (stdout, progress): (&mut dyn Write, &mut dyn FnMut(Progress)),
+) -> Result<SubjectFacts, DetectError> {
     let registry = job
         .connection
         .registry
         .as_deref()
         .map(Registry::new)
         .transpose();
-    let mut engine = Engine::new(&settings, subject, job.inputs.keys().copied())?;
-    let exchange = exchange::prepare(&admin, job, &mut engine)?;
+    let mut engine = Engine::new(settings, subject, job.inputs.keys().copied())?;
+    let exchange = exchange::prepare(admin, job, &mut engine)?;
     let exchange = exchange.as_deref();
     let stage = engine
         .lookups()
@@ -250,12 +298,12 @@ pub(crate) fn run_subject(
         .map_err(|source| DetectError::Fraud { source })?;
     let schemas = Schemas::new(registry.map_err(|source| DetectError::Registry { source })?);
     let commit_every_us = micros(settings.commit_interval);
-    let facts = match &settings.delivery {
+    match &settings.delivery {
         Delivery::AtLeastOnce => Detector {
             engine,
             schemas,
-            sink: Sink::open(&client, job, exchange)?.scoring(stage),
-            source: Source::join(&client, job, exchange)?,
+            sink: Sink::open(client, job, exchange)?.scoring(stage),
+            source: Source::join(client, job, exchange)?,
             commit_every_us,
             next_heartbeat_us: i64::MIN,
             unreadable: 0,
@@ -263,7 +311,7 @@ pub(crate) fn run_subject(
             stdout,
             progress,
         }
-        .run(stop)?,
+        .run(stop),
         Delivery::ExactlyOnce {
             snapshots,
             snapshot_interval,
@@ -274,9 +322,9 @@ pub(crate) fn run_subject(
             exactly_once::Exact {
                 keeper: Keeper::new(engine, snapshots, settings.of_state(), instance),
                 schemas,
-                sink: Sink::transactional(&client, job, exchange)?.scoring(stage),
-                source: Source::join(&client, job, exchange)?,
-                client,
+                sink: Sink::transactional(client, job, exchange)?.scoring(stage),
+                source: Source::join(client, job, exchange)?,
+                client: client.clone(),
                 group: job.group.clone(),
                 lanes: BTreeMap::new(),
                 lines: Vec::new(),
@@ -288,19 +336,21 @@ pub(crate) fn run_subject(
                 stdout,
                 progress,
             }
-            .run(stop)?
+            .run(stop)
         }
-    };
-    if let Some(path) = &job.facts {
-        let written = serde_json::to_vec_pretty(&facts)
-            .map_err(std::io::Error::other)
-            .and_then(|json| std::fs::write(path, json));
-        written.map_err(|source| DetectError::Facts {
-            path: path.clone(),
-            source,
-        })?;
     }
-    Ok(facts)
+}
+
+/// Makes the topic if it is not there.
+fn make_topic(admin: &Admin, topic: &str) -> Result<(), DetectError> {
+    if admin.topic(topic)?.is_some() {
+        return Ok(());
+    }
+    match admin.create_topics(&[NewTopic::new(topic, ROW_PARTITIONS)]) {
+        // Another process of the group was quicker.
+        Err(error) if error.code() == Some(ErrorCode::TopicAlreadyExists) => Ok(()),
+        made => Ok(made?),
+    }
 }
 
 /// Asks for every topic, so that a wrong name ends the detector at once instead of leaving it waiting
@@ -372,6 +422,7 @@ fn facts_of(
     let mut facts = SubjectFacts {
         alerts: sink.alerts(),
         dead_letters: sink.letters(),
+        rows: sink.rows(),
         ..SubjectFacts::default()
     };
     for (stream, counts) in counts {

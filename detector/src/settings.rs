@@ -1,12 +1,16 @@
 //! The detector's section of a profile, made valid.
 
-use std::{path::PathBuf, time::Duration};
+mod sinks;
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use floodmark_contracts::{
     problem::{Problem, Problems},
     profile::{
         DetectorSection,
-        detector::{AdaptiveSection, AdaptiveVariant, DeliverySection, SensorWindowSection},
+        detector::{
+            AdaptiveSection, AdaptiveVariant, DeliverySection, RowsSection, SensorWindowSection,
+        },
     },
     units::parse_duration,
 };
@@ -17,6 +21,8 @@ use crate::{
     rules::adaptive::{AdaptiveSettings, Variant},
     runtime::{TimeSettings, WindowSpec},
 };
+
+pub use sinks::{Place, Roll, SinkKind};
 
 /// Panes of a sliding window at most: each reading is looked at once per window that holds it.
 const MAX_PANES: i64 = 1000;
@@ -33,6 +39,13 @@ pub enum Delivery {
         /// Wall time between snapshots.
         snapshot_interval: Duration,
     },
+}
+
+/// Counts over the clickstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rows {
+    /// A pause of a user of this length ends the session, event time.
+    pub gap_ms: i64,
 }
 
 /// Valid settings.
@@ -54,19 +67,26 @@ pub struct Settings {
     pub adaptive: Option<AdaptiveSettings>,
     /// How banking sessions are scored and flagged.
     pub fraud: FraudSettings,
+    /// Counts over the clickstream, where they are asked for.
+    pub rows: Option<Rows>,
+    /// Where events and rows go besides.
+    pub sinks: BTreeMap<String, SinkKind>,
 }
 
 impl Settings {
     /// A hash of what decides what saved state means: state of other settings must not be used.
     #[must_use]
     pub fn of_state(&self) -> u64 {
-        Fnv::new()
+        let hash = Fnv::new()
             .number(self.time.bound_ms)
             .number(self.time.lateness_ms)
             .text(&format!("{:?}", self.sensor_window))
             // When a series was last reported is a part of its state.
-            .text(&format!("{:?}", self.adaptive))
-            .short()
+            .text(&format!("{:?}", self.adaptive));
+        match self.rows {
+            Some(rows) => hash.number(rows.gap_ms).short(),
+            None => hash.short(),
+        }
     }
 
     /// Validates a section. Touches nothing outside of it.
@@ -98,6 +118,8 @@ impl Settings {
         let sensor_window = sensor_window(&mut problems, &section.sensor_window);
         let adaptive = adaptive(&mut problems, &section.adaptive);
         let fraud = FraudSettings::validate(&mut problems, &section.fraud);
+        let rows = rows(&mut problems, &section.rows);
+        let sinks = sinks::validate(&mut problems, &section.sinks, section.rows.enabled);
         match (
             bound_ms,
             idleness_ms,
@@ -128,6 +150,8 @@ impl Settings {
                 sensor_deviation: section.sensor_window.deviation,
                 adaptive,
                 fraud,
+                rows,
+                sinks,
             }),
             _ => Err(problems.into_vec()),
         }
@@ -185,6 +209,11 @@ fn adaptive(problems: &mut Problems, section: &AdaptiveSection) -> Option<Adapti
         threshold: section.threshold,
         cool_down: section.cool_down,
     })
+}
+
+fn rows(problems: &mut Problems, section: &RowsSection) -> Option<Rows> {
+    let gap_ms = millis(problems, "rows.session_gap", &section.session_gap, 1)?;
+    section.enabled.then_some(Rows { gap_ms })
 }
 
 fn delivery(problems: &mut Problems, section: &DeliverySection) -> Option<Delivery> {
@@ -328,6 +357,23 @@ mod tests {
                 s.adaptive.threshold = 3.0;
             }),
             light
+        );
+    }
+
+    #[test]
+    fn rows_change_what_state_means_only_where_they_are_made() {
+        let hash = |enabled: bool, gap: &str| {
+            let mut section = DetectorSection::default();
+            section.rows.enabled = enabled;
+            section.rows.session_gap = gap.into();
+            Settings::validate(&section).unwrap().of_state()
+        };
+        assert_eq!(hash(false, "30m"), hash(false, "5m"));
+        assert_ne!(hash(true, "30m"), hash(false, "30m"));
+        assert_ne!(hash(true, "30m"), hash(true, "5m"));
+        check(
+            |s| s.rows.session_gap = "0s".into(),
+            &[("detector.rows.session_gap", "`1ms`")],
         );
     }
 

@@ -7,7 +7,7 @@ mod transactions;
 
 use std::{collections::BTreeMap, io::Write, time::Duration};
 
-use floodmark_contracts::{alert::FraudFlag, clock::Clock, job::DetectorJob};
+use floodmark_contracts::{alert::FraudFlag, clock::Clock, job::DetectorJob, row::Row};
 use floodmark_kafka::{
     ClientSettings, Delivery, ErrorCode, Producer, ProducerSettings, Record, SendError,
     producer::{Outcome, Topic},
@@ -76,14 +76,16 @@ pub(crate) struct Sink {
     dead_letters: Topic,
     exchange: Option<Topic>,
     reports: Reports,
+    row_topic: Topic,
     /// Scores cases; none for a subject that has none.
     stage: Option<Stage>,
     alerts: u64,
     letters: u64,
+    rows: u64,
     /// A transaction is open.
     begun: bool,
-    /// Alerts and letters of committed transactions.
-    kept: (u64, u64),
+    /// Alerts, letters and rows of committed transactions.
+    kept: (u64, u64, u64),
     buffer: Vec<u8>,
 }
 
@@ -109,13 +111,15 @@ impl Sink {
             fraud_flags: producer.topic(&job.fraud_flags)?,
             dead_letters: producer.topic(&job.dead_letters)?,
             exchange: exchange.map(|name| producer.topic(name)).transpose()?,
+            row_topic: producer.topic(&Row::topic_of(&job.group))?,
             producer,
             reports: Reports::default(),
             stage: None,
             alerts: 0,
             letters: 0,
+            rows: 0,
             begun: false,
-            kept: (0, 0),
+            kept: (0, 0, 0),
             buffer: Vec::new(),
         })
     }
@@ -134,6 +138,11 @@ impl Sink {
     /// Dead letters written so far.
     pub(crate) fn letters(&self) -> u64 {
         self.letters
+    }
+
+    /// Rows written so far.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
     }
 
     /// Hands outputs to the producer; lines go to `stdout`.
@@ -160,6 +169,14 @@ impl Sink {
                     self.alerts += 1;
                 }
                 Output::Case(case) => cases.push(*case),
+                Output::Row(row) => {
+                    serde_json::to_writer(&mut buffer, &row)
+                        .map_err(|source| DetectError::Encode { source })?;
+                    let topic = self.row_topic.clone();
+                    let key = row.record_key();
+                    self.send(&Record::new(&topic, &buffer).key(key.as_bytes()), clock)?;
+                    self.rows += 1;
+                }
                 Output::Line(line) => {
                     writeln!(stdout, "{line}").map_err(|source| DetectError::Print { source })?;
                     printed = true;

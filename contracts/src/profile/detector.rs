@@ -1,6 +1,9 @@
 //! Settings of the bundled detector.
 
 mod fraud;
+pub mod sinks;
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use self::fraud::{
     FraudSection, LookUpSection, RedisSection, ScorerSection, SecretSection, ServiceSection,
 };
+pub use sinks::SinkSection;
 
 /// Settings of the bundled detector. Defaults are those of the pipelines that people run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +36,12 @@ pub struct DetectorSection {
     pub adaptive: AdaptiveSection,
     /// Scores and flags of banking sessions.
     pub fraud: FraudSection,
+    /// Counts over the clickstream, as rows on the topic `<group>.rows`.
+    #[serde(skip_serializing_if = "RowsSection::is_default")]
+    pub rows: RowsSection,
+    /// Where events and rows go besides, by a name that the consumer group `<group>-<name>` carries.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sinks: BTreeMap<String, SinkSection>,
 }
 
 impl Default for DetectorSection {
@@ -46,6 +56,8 @@ impl Default for DetectorSection {
             sensor_window: SensorWindowSection::default(),
             adaptive: AdaptiveSection::default(),
             fraud: FraudSection::default(),
+            rows: RowsSection::default(),
+            sinks: BTreeMap::new(),
         }
     }
 }
@@ -83,6 +95,31 @@ pub enum AdaptiveVariant {
     Light,
     /// Steps and shapes as well: up to 7,500 operations a reading, up to 37 KiB a sensor.
     Full,
+}
+
+/// Counts over the clickstream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RowsSection {
+    /// Whether they are made at all.
+    pub enabled: bool,
+    /// A pause of a user of this length, in event time, ends the session.
+    pub session_gap: String,
+}
+
+impl Default for RowsSection {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            session_gap: "30m".to_owned(),
+        }
+    }
+}
+
+impl RowsSection {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What becomes of output and state when a detector ends without warning.

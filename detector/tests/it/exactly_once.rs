@@ -17,7 +17,7 @@ const JOB: &str = "FLOODMARK_TEST_JOB";
 const KILLS: usize = 6;
 
 /// A world whose detector delivers exactly once, and commits and saves often.
-fn exact(streams: &[Stream]) -> World {
+pub(super) fn exact(streams: &[Stream]) -> World {
     let mut world = World::new(streams);
     let section = &mut world.job.section;
     // What wall time advances depends on how a run went; the simulated schedules have that.
@@ -34,14 +34,17 @@ fn exact(streams: &[Stream]) -> World {
     world
 }
 
-/// Everything that is committed in partition 0 of a topic.
-fn committed(world: &World, topic: &str) -> Vec<Vec<u8>> {
+/// Everything that is committed in a partition of a topic.
+pub(super) fn committed(world: &World, topic: &str, partition: i32) -> Vec<Vec<u8>> {
     let settings = ConsumerSettings {
         report_ends: true,
         ..ConsumerSettings::default()
     };
     let mut consumer = BatchConsumer::new(&world.client(), &settings).unwrap();
-    let start = [(TopicPartition::new(topic, 0), StartOffset::Beginning)];
+    let start = [(
+        TopicPartition::new(topic, partition),
+        StartOffset::Beginning,
+    )];
     consumer.assign(&start, PATIENCE).unwrap();
     let mut batch = Batch::with_capacity(1000);
     let mut found = Vec::new();
@@ -62,7 +65,7 @@ fn committed(world: &World, topic: &str) -> Vec<Vec<u8>> {
 
 /// The committed alerts, sorted, less when they were written.
 fn alerts_in(world: &World, topic: &str) -> Vec<String> {
-    let mut alerts: Vec<String> = committed(world, topic)
+    let mut alerts: Vec<String> = committed(world, topic, 0)
         .iter()
         .map(|value| {
             let mut alert: Alert = serde_json::from_slice(value).unwrap();
@@ -150,7 +153,7 @@ fn write_end(world: &World, part: i64) {
 }
 
 /// Records that the group has not committed yet.
-fn lag(world: &World) -> i64 {
+pub(super) fn lag(world: &World) -> i64 {
     let topics: Vec<&str> = world
         .job
         .inputs
@@ -163,10 +166,10 @@ fn lag(world: &World) -> i64 {
 }
 
 /// A process with a detector; killed when dropped.
-struct Detector(Child);
+pub(super) struct Detector(Child);
 
 impl Detector {
-    fn start(world: &World) -> Self {
+    pub(super) fn start(world: &World) -> Self {
         let file = world.folder.path().join("job.json");
         std::fs::write(&file, serde_json::to_vec(&world.job).unwrap()).unwrap();
         let child = Command::new(std::env::current_exe().unwrap())
@@ -178,7 +181,7 @@ impl Detector {
     }
 
     /// SIGKILL.
-    fn kill(mut self) {
+    pub(super) fn kill(mut self) {
         assert_eq!(
             self.0.try_wait().unwrap(),
             None,
@@ -209,7 +212,7 @@ fn a_process_to_kill() {
 }
 
 /// Waits until `done`, and does `meanwhile` over and over.
-fn wait_until(what: &str, mut done: impl FnMut() -> bool, mut meanwhile: impl FnMut()) {
+pub(super) fn wait_until(what: &str, mut done: impl FnMut() -> bool, mut meanwhile: impl FnMut()) {
     let clock = SystemClock::new();
     while !done() {
         let waited = Duration::from_micros(clock.monotonic_us().unsigned_abs());
@@ -253,7 +256,7 @@ fn a_detector_that_is_killed_again_and_again_loses_no_alert_and_repeats_none() {
     for kind in ["sensor-spike", "error-burst"] {
         assert!(expected.iter().any(|alert| alert.contains(kind)), "{kind}");
     }
-    let letters = |topic| committed(&world, topic).len();
+    let letters = |topic| committed(&world, topic, 0).len();
     assert_eq!(letters("dead-letters"), letters("dead-letters-whole"));
     // Old snapshots go: at most the named one, its predecessor, and one that was never named per kill.
     let folder = world.folder.path().join("state/detector/sensor-data_2/0");
@@ -262,7 +265,7 @@ fn a_detector_that_is_killed_again_and_again_loses_no_alert_and_repeats_none() {
 }
 
 /// Records in the topics so far.
-fn written_so_far(world: &World) -> i64 {
+pub(super) fn written_so_far(world: &World) -> i64 {
     let topics: Vec<&str> = world
         .job
         .inputs

@@ -7,6 +7,7 @@
 mod exactly_once;
 mod fraud;
 mod malformed;
+mod sinks;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,0 +1,87 @@
+//! Where events and rows of the bundled detector go besides its topics.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::row::RowKind;
+
+/// A destination with a consumer group of its own, `<group>-<name>`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SinkSection {
+    /// Every click event with its window, in files.
+    ClickFiles(ClickFilesSection),
+    /// The rows, in files.
+    RowFiles(RowFilesSection),
+}
+
+/// How files are written and when they end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RollSection {
+    /// What a file holds.
+    pub format: FileFormat,
+    /// A file ends when its content has this many bytes; it is held in memory until then.
+    pub size: u64,
+    /// Wall time after a file's first record at which it ends anyway.
+    pub age: String,
+}
+
+impl Default for RollSection {
+    fn default() -> Self {
+        Self {
+            format: FileFormat::default(),
+            size: 8 << 20,
+            age: "30s".to_owned(),
+        }
+    }
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileFormat {
+    /// One JSON object a line.
+    #[default]
+    JsonLines,
+}
+
+/// Click events in files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClickFilesSection {
+    /// The folder; it is made if it is not there.
+    pub folder: String,
+    /// Length of the tumbling windows, in event time.
+    #[serde(default = "five_minutes")]
+    pub window: String,
+    /// How far an event may lag behind the newest of its partition, in event time; later ones are dropped
+    /// and counted.
+    #[serde(default = "ten_minutes")]
+    pub watermark_bound: String,
+    /// How files are written.
+    #[serde(default)]
+    pub roll: RollSection,
+}
+
+fn five_minutes() -> String {
+    "5m".to_owned()
+}
+
+fn ten_minutes() -> String {
+    "10m".to_owned()
+}
+
+/// Rows in files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RowFilesSection {
+    /// The folder; it is made if it is not there.
+    pub folder: String,
+    /// Which rows; all if none is named.
+    #[serde(default)]
+    pub kinds: Vec<RowKind>,
+    /// How files are written.
+    #[serde(default)]
+    pub roll: RollSection,
+}

@@ -1,0 +1,232 @@
+//! Connectors: each reads topics with a consumer group of its own, on its own thread, and writes what it reads
+//! to a destination, idempotently.
+//!
+//! A destination that is slow or away slows nothing else: its connector tries again, with growing pauses, and
+//! goes on where it was. What was read and is not yet written stays in the topic.
+
+mod clicks;
+mod files;
+mod reader;
+mod rows;
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    thread::{Scope, ScopedJoinHandle},
+};
+
+use floodmark_contracts::{
+    clock::Clock, job::DetectorJob, row::Row, stream::Stream, subject::SinkFacts,
+};
+use floodmark_kafka::{ClientSettings, PartitionOffset, TopicPartition};
+
+use crate::settings::SinkKind;
+use reader::Reader;
+
+/// What a connector could not do. It tries again.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {attempt}")]
+pub(crate) struct SinkError {
+    /// What was attempted, on what.
+    attempt: String,
+    /// Why not.
+    #[source]
+    source: Box<dyn std::error::Error + Send + Sync>,
+    /// What was taken is of no use: the connector has to begin anew.
+    start_over: bool,
+}
+
+impl SinkError {
+    fn new(
+        attempt: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            attempt: attempt.into(),
+            source: source.into(),
+            start_over: false,
+        }
+    }
+
+    /// The error, after which the connector has to begin anew.
+    fn start_over(mut self) -> Self {
+        self.start_over = true;
+        self
+    }
+}
+
+/// A record for a destination.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Record<'a> {
+    at: &'a TopicPartition,
+    offset: i64,
+    value: &'a [u8],
+}
+
+/// What becomes of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It will be written.
+    Kept,
+    /// The destination is not asked to hold it.
+    Passed,
+    /// It is no event or row.
+    Invalid,
+    /// It is behind the watermark.
+    Late,
+}
+
+/// Which of what was taken is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// What has waited long enough, or is enough, at this time (microseconds).
+    Due(i64),
+    /// Everything.
+    All,
+}
+
+/// What stands in the destination now.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    /// Up to where, for each partition of which something was written.
+    offsets: Vec<PartitionOffset>,
+    /// Number of records.
+    records: u64,
+}
+
+/// Where a connector writes to.
+pub(crate) trait Destination: Send {
+    /// Takes a partition on for which the group has committed this offset. Gives the offset to go on at, if there
+    /// is one.
+    fn take_on(
+        &mut self,
+        partition: &TopicPartition,
+        committed: Option<i64>,
+    ) -> Result<Option<i64>, SinkError>;
+
+    /// Drops what was taken from a partition and is not written: another member has it now.
+    fn give_up(&mut self, partition: &TopicPartition);
+
+    /// Takes a record, to be written later.
+    fn take(&mut self, record: &Record<'_>, now_us: i64) -> Taken;
+
+    /// Writes. After an error it is called again, and what was written by then is not written twice.
+    fn write(&mut self, which: Which) -> Result<Written, SinkError>;
+}
+
+/// What a connector has done, for whoever looks at it.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    read: AtomicU64,
+    written: AtomicU64,
+    invalid: AtomicU64,
+    late: AtomicU64,
+    failures: AtomicU64,
+}
+
+impl Tally {
+    fn facts(&self) -> SinkFacts {
+        let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        SinkFacts {
+            read: value(&self.read),
+            written: value(&self.written),
+            invalid: value(&self.invalid),
+            late: value(&self.late),
+            failures: value(&self.failures),
+        }
+    }
+}
+
+/// When connectors end. Dropping it ends them.
+#[derive(Debug, Default)]
+pub(crate) struct Ending {
+    /// Write what is there, then end.
+    drain: AtomicBool,
+    /// End now.
+    now: AtomicBool,
+}
+
+/// Ends connectors when it goes out of scope, whatever happened.
+pub(crate) struct EndsWithScope<'a>(pub(crate) &'a Ending);
+
+impl Drop for EndsWithScope<'_> {
+    fn drop(&mut self) {
+        self.0.now.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The connectors of a process.
+pub(crate) struct Connectors<'scope> {
+    threads: Vec<(String, ScopedJoinHandle<'scope, SinkFacts>)>,
+}
+
+impl<'scope> Connectors<'scope> {
+    /// Starts a thread for each sink.
+    pub(crate) fn start<'env: 'scope>(
+        scope: &'scope Scope<'scope, 'env>,
+        sinks: &BTreeMap<String, SinkKind>,
+        client: &'env ClientSettings,
+        job: &'env DetectorJob,
+        clock: &'env dyn Clock,
+        ending: &'env Ending,
+    ) -> Self {
+        let threads = sinks
+            .iter()
+            .map(|(name, kind)| {
+                let reader = Reader {
+                    name: name.clone(),
+                    group: format!("{}-{name}", job.group),
+                    topics: topics(kind, job),
+                    client,
+                    clock,
+                    ending,
+                    tally: Tally::default(),
+                };
+                let (name, kind) = (name.clone(), kind.clone());
+                let thread = scope.spawn(move || reader.run(&|| destination(&kind)));
+                (name, thread)
+            })
+            .collect();
+        Self { threads }
+    }
+
+    /// Waits until everything that is in the topics now is written, for a while, and ends the connectors.
+    pub(crate) fn drain(self, ending: &Ending) -> BTreeMap<String, SinkFacts> {
+        ending.drain.store(true, Ordering::Relaxed);
+        let mut facts = BTreeMap::new();
+        for (name, thread) in self.threads {
+            match thread.join() {
+                Ok(found) => {
+                    facts.insert(name, found);
+                }
+                Err(_) => tracing::error!(sink = name, "a connector has panicked"),
+            }
+        }
+        facts
+    }
+}
+
+fn topics(kind: &SinkKind, job: &DetectorJob) -> Vec<String> {
+    match kind {
+        SinkKind::ClickFiles(_) => job
+            .inputs
+            .get(&Stream::Clickstream)
+            .cloned()
+            .unwrap_or_default(),
+        SinkKind::RowFiles(_) => vec![Row::topic_of(&job.group)],
+    }
+}
+
+/// Opens a destination.
+fn destination(kind: &SinkKind) -> Result<Box<dyn Destination>, SinkError> {
+    Ok(match kind {
+        SinkKind::ClickFiles(section) => {
+            let content = clicks::Clicks::new(section.window_ms, section.bound_ms);
+            Box::new(files::Files::open(&section.place, section.roll, content)?)
+        }
+        SinkKind::RowFiles(section) => {
+            let content = rows::Rows::new(&section.kinds);
+            Box::new(files::Files::open(&section.place, section.roll, content)?)
+        }
+    })
+}

@@ -1,0 +1,151 @@
+//! Click events for a data lake: each with its time and its window as text.
+//!
+//! ```text
+//! event_timestamp        the event's time
+//! event_timestamp_start  first instant of its tumbling window
+//! event_timestamp_end    first instant after it
+//! ```
+
+use floodmark_contracts::{clock::EventTime, event::clickstream::ClickEvent};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::{Taken, files::Content};
+use crate::runtime::plausible;
+
+/// The field that every written event has and the generator's events do not.
+const ADDED: &[u8] = b"\"event_timestamp";
+
+/// Click events with their windows.
+#[derive(Debug)]
+pub(super) struct Clicks {
+    window_ms: i64,
+    bound_ms: i64,
+}
+
+impl Clicks {
+    /// Events in windows of `window_ms`, no later than `bound_ms` behind the newest.
+    pub(super) fn new(window_ms: i64, bound_ms: i64) -> Self {
+        Self {
+            window_ms,
+            bound_ms,
+        }
+    }
+
+    fn times(&self, at: EventTime) -> [(&'static str, String); 3] {
+        let start = at.0.div_euclid(self.window_ms) * self.window_ms;
+        [
+            ("event_timestamp", iso(at.0)),
+            ("event_timestamp_start", iso(start)),
+            ("event_timestamp_end", iso(start + self.window_ms)),
+        ]
+    }
+
+    /// Appends the record with its times as one line.
+    fn append(&self, value: &[u8], at: EventTime, out: &mut Vec<u8>) {
+        let times = self.times(at);
+        let text = value.trim_ascii();
+        // Nearly every record is one line without these fields already: the times go in before the last brace,
+        // and whatever else the record holds stays as it is.
+        if let Some(head) = text.strip_suffix(b"}")
+            && !head.contains(&b'\n')
+            && !contains(head, ADDED)
+        {
+            out.extend_from_slice(head);
+            for (name, time) in times {
+                out.extend_from_slice(format!(",\"{name}\":\"{time}\"").as_bytes());
+            }
+            out.extend_from_slice(b"}\n");
+            return;
+        }
+        let Ok(mut fields) = serde_json::from_slice::<Map<String, Value>>(text) else {
+            return;
+        };
+        for (name, time) in times {
+            fields.insert(name.to_owned(), time.into());
+        }
+        out.extend_from_slice(Value::from(fields).to_string().as_bytes());
+        out.push(b'\n');
+    }
+}
+
+impl Content for Clicks {
+    fn take(&mut self, value: &[u8], newest: &mut EventTime, out: &mut Vec<u8>) -> Taken {
+        let Ok(event) = ClickEvent::decode(value) else {
+            return Taken::Invalid;
+        };
+        let Ok(at) = plausible(event.timestamp) else {
+            return Taken::Invalid;
+        };
+        if at < newest.plus_ms(-self.bound_ms) {
+            return Taken::Late;
+        }
+        *newest = at.max(*newest);
+        self.append(value, at, out);
+        Taken::Kept
+    }
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+/// ISO 8601 in UTC, with milliseconds.
+fn iso(ms: i64) -> String {
+    let instant = Timestamp::from_millisecond(ms).unwrap_or_default();
+    format!("{instant:.3}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVENT: &str = r#"{"event_id":"e","user_id":"u","session_id":"s","event_type":"click","page_url":"/","timestamp":1749532045678,"ip_address":"192.0.2.1","country":"DE","device_type":"mobile","own":{"a":[1]}}"#;
+
+    fn take(value: &str, newest: i64) -> (Taken, String, i64) {
+        let mut newest = EventTime(newest);
+        let mut out = Vec::new();
+        let taken = Clicks::new(300_000, 600_000).take(value.as_bytes(), &mut newest, &mut out);
+        (taken, String::from_utf8(out).unwrap(), newest.0)
+    }
+
+    #[test]
+    fn an_event_gets_its_times_and_keeps_what_it_has() {
+        let (taken, line, newest) = take(EVENT, 0);
+        assert_eq!((taken, newest), (Taken::Kept, 1_749_532_045_678));
+        let expected = EVENT.replace(
+            "]}}",
+            r#"]},"event_timestamp":"2025-06-10T05:07:25.678Z","event_timestamp_start":"2025-06-10T05:05:00.000Z","event_timestamp_end":"2025-06-10T05:10:00.000Z"}"#,
+        );
+        assert_eq!(line, expected + "\n");
+    }
+
+    #[test]
+    fn every_event_is_one_line_however_it_was_written() {
+        let one_line = take(EVENT, 0).1;
+        let pretty = EVENT.replace(",\"", ",\n  \"");
+        let stale = EVENT.replace("\"own\"", "\"event_timestamp\":\"old\",\"own\"");
+        let lines = [take(&pretty, 0).1, take(&stale, 0).1];
+        for line in &lines {
+            assert_eq!(line.matches('\n').count(), 1);
+            let found: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(found, serde_json::from_str::<Value>(&one_line).unwrap());
+        }
+    }
+
+    #[test]
+    fn what_is_no_event_is_invalid_and_what_is_behind_the_watermark_late() {
+        let at = 1_749_532_045_678;
+        for value in ["", "null", "{}", "{\"event_id\":\"e\"", "[1]"] {
+            assert_eq!(take(value, 0).0, Taken::Invalid, "{value}");
+        }
+        let early = EVENT.replace("1749532045678", "-5");
+        assert_eq!(take(&early, 0).0, Taken::Invalid);
+        assert_eq!(take(EVENT, at + 600_000).0, Taken::Kept);
+        let (taken, line, newest) = take(EVENT, at + 600_001);
+        assert_eq!(
+            (taken, line.as_str(), newest),
+            (Taken::Late, "", at + 600_001)
+        );
+    }
+}

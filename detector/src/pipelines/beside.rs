@@ -1,0 +1,108 @@
+//! Two pipelines over the same events, side by side: neither knows of the other.
+//!
+//! Each reads the record by itself, so that either can change what it keeps of an event.
+
+use floodmark_contracts::clock::EventTime;
+
+use crate::runtime::{Emit, Logic, Packet, Part, Reader, Saved, SavedError, Writer};
+
+/// The logic of two pipelines of one stream.
+#[derive(Debug)]
+pub struct Beside<A: Logic, B: Logic> {
+    first: A,
+    second: B,
+    emit_first: Emit<A::Partial, A::Output>,
+    emit_second: Emit<B::Partial, B::Output>,
+}
+
+/// Of the first or of the second.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Either<A, B> {
+    /// Of the first.
+    First(A),
+    /// Of the second.
+    Second(B),
+}
+
+impl<A: Part, B: Part> Part for Either<A, B> {
+    fn packet(&self) -> Result<Packet, SavedError> {
+        match self {
+            Self::First(part) => part.packet(),
+            Self::Second(part) => part.packet(),
+        }
+    }
+}
+
+impl<A: Logic, B: Logic<Output = A::Output>> Beside<A, B> {
+    /// Both of them, in this order.
+    #[must_use]
+    pub fn new(first: A, second: B) -> Self {
+        Self {
+            first,
+            second,
+            emit_first: Emit::default(),
+            emit_second: Emit::default(),
+        }
+    }
+
+    fn hand_over(&mut self, emit: &mut Emit<Either<A::Partial, B::Partial>, A::Output>) {
+        let first = self.emit_first.partials.drain(..).map(Either::First);
+        emit.partials.extend(first);
+        let second = self.emit_second.partials.drain(..).map(Either::Second);
+        emit.partials.extend(second);
+        emit.outputs.append(&mut self.emit_first.outputs);
+        emit.outputs.append(&mut self.emit_second.outputs);
+    }
+}
+
+impl<A: Logic, B: Logic<Output = A::Output>> Logic for Beside<A, B> {
+    type Event = (A::Event, B::Event);
+    type Partial = Either<A::Partial, B::Partial>;
+    type Output = A::Output;
+
+    fn decode(&mut self, value: &[u8]) -> Result<(EventTime, Self::Event), String> {
+        let (at, first) = self.first.decode(value)?;
+        let (_, second) = self.second.decode(value)?;
+        Ok((at, (first, second)))
+    }
+
+    fn event(
+        &mut self,
+        at: EventTime,
+        (first, second): Self::Event,
+        emit: &mut Emit<Self::Partial, Self::Output>,
+    ) {
+        self.first.event(at, first, &mut self.emit_first);
+        self.second.event(at, second, &mut self.emit_second);
+        self.hand_over(emit);
+    }
+
+    fn late_event(
+        &mut self,
+        at: EventTime,
+        (first, second): Self::Event,
+        emit: &mut Emit<Self::Partial, Self::Output>,
+    ) {
+        self.first.late_event(at, first, &mut self.emit_first);
+        self.second.late_event(at, second, &mut self.emit_second);
+        self.hand_over(emit);
+    }
+
+    fn advance(&mut self, to: EventTime, emit: &mut Emit<Self::Partial, Self::Output>) {
+        self.first.advance(to, &mut self.emit_first);
+        self.second.advance(to, &mut self.emit_second);
+        self.hand_over(emit);
+    }
+}
+
+impl<A: Logic, B: Logic> Saved for Beside<A, B> {
+    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
+        self.first.save(to)?;
+        self.second.save(to)
+    }
+
+    fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
+        self.first.load(from)?;
+        self.second.load(from)
+    }
+}
