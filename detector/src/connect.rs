@@ -6,7 +6,10 @@
 
 mod clicks;
 mod files;
+mod held;
+mod postgres;
 mod reader;
+mod redis;
 mod rows;
 
 use std::{
@@ -60,6 +63,9 @@ impl SinkError {
 pub(crate) struct Record<'a> {
     at: &'a TopicPartition,
     offset: i64,
+    /// When the broker or the producer says that it was written, milliseconds.
+    written_ms: Option<i64>,
+    key: Option<&'a [u8]>,
     value: &'a [u8],
 }
 
@@ -213,7 +219,8 @@ fn topics(kind: &SinkKind, job: &DetectorJob) -> Vec<String> {
             .get(&Stream::Clickstream)
             .cloned()
             .unwrap_or_default(),
-        SinkKind::RowFiles(_) => vec![Row::topic_of(&job.group)],
+        SinkKind::RowFiles(_) | SinkKind::Redis(_) => vec![Row::topic_of(&job.group)],
+        SinkKind::Postgres(_) => job.inputs.values().flatten().cloned().collect(),
     }
 }
 
@@ -228,5 +235,7 @@ fn destination(kind: &SinkKind) -> Result<Box<dyn Destination>, SinkError> {
             let content = rows::Rows::new(&section.kinds);
             Box::new(files::Files::open(&section.place, section.roll, content)?)
         }
+        SinkKind::Redis(settings) => Box::new(redis::PageCounts::new(settings)),
+        SinkKind::Postgres(settings) => Box::new(postgres::Table::new(settings)),
     })
 }

@@ -10,7 +10,10 @@ use floodmark_contracts::{clock::EventTime, event::clickstream::ClickEvent};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{Taken, files::Content};
+use super::{
+    Taken,
+    files::{Column, Content, Holds},
+};
 use crate::runtime::plausible;
 
 /// The field that every written event has and the generator's events do not.
@@ -69,7 +72,28 @@ impl Clicks {
     }
 }
 
+/// Times are instants in Parquet; fields that not every event has are left out.
+const COLUMNS: [Column; 13] = [
+    Column("event_id", Holds::Text),
+    Column("user_id", Holds::Text),
+    Column("session_id", Holds::Text),
+    Column("event_type", Holds::Text),
+    Column("page_url", Holds::Text),
+    Column("timestamp", Holds::Whole),
+    Column("ip_address", Holds::Text),
+    Column("country", Holds::Text),
+    Column("device_type", Holds::Text),
+    Column("referrer", Holds::Text),
+    Column("event_timestamp", Holds::Instant),
+    Column("event_timestamp_start", Holds::Instant),
+    Column("event_timestamp_end", Holds::Instant),
+];
+
 impl Content for Clicks {
+    fn columns(&self) -> &'static [Column] {
+        &COLUMNS
+    }
+
     fn take(&mut self, value: &[u8], newest: &mut EventTime, out: &mut Vec<u8>) -> Taken {
         let Ok(event) = ClickEvent::decode(value) else {
             return Taken::Invalid;

@@ -9,6 +9,7 @@
 //! under its final name: its content is held in memory until then.
 
 mod name;
+mod parquet;
 
 use std::{collections::BTreeMap, path::Path as FilePath, sync::Arc};
 
@@ -23,8 +24,13 @@ use crate::{
 };
 use name::Stretch;
 
+pub(super) use parquet::{Column, Holds};
+
 /// What files hold.
 pub(super) trait Content: Send {
+    /// The columns of a Parquet file of it, by their names in the lines.
+    fn columns(&self) -> &'static [Column];
+
     /// Appends a record's value to `out` as a line. `newest` is the newest event time of the partition.
     fn take(&mut self, value: &[u8], newest: &mut EventTime, out: &mut Vec<u8>) -> Taken;
 }
@@ -117,7 +123,12 @@ impl<C: Content> Files<C> {
             newest: file.newest,
         };
         let path = stretch.path(partition, extension(self.roll.format));
-        let payload = PutPayload::from(file.content.clone());
+        let content = match self.roll.format {
+            FileFormat::JsonLines => file.content.clone(),
+            FileFormat::Parquet => parquet::encode(&file.content, self.content.columns())
+                .map_err(|error| SinkError::new(format!("encode the file `{path}`"), error))?,
+        };
+        let payload = PutPayload::from(content);
         let options = PutOptions::from(PutMode::Create);
         pollster::block_on(self.store.put_opts(&path, payload, options))
             .map_err(|error| SinkError::new(format!("write the file `{path}`"), error))?;
@@ -135,6 +146,7 @@ fn folder_store(
 fn extension(format: FileFormat) -> &'static str {
     match format {
         FileFormat::JsonLines => "jsonl",
+        FileFormat::Parquet => "parquet",
     }
 }
 

@@ -204,6 +204,8 @@ impl Session<'_> {
             let record = Record {
                 at: &at,
                 offset: message.offset(),
+                written_ms: message.timestamp().map(|time| time.millis),
+                key: message.key(),
                 value: message.payload().unwrap_or_default(),
             };
             count(&tally.read, 1);

@@ -7,7 +7,10 @@ use floodmark_contracts::{
     row::{Row, RowKind},
 };
 
-use super::{Taken, files::Content};
+use super::{
+    Taken,
+    files::{Column, Content, Holds},
+};
 
 /// Rows of some kinds.
 #[derive(Debug)]
@@ -24,7 +27,21 @@ impl Rows {
     }
 }
 
+/// The fields of a row differ by its kind: they are JSON in one column.
+const COLUMNS: [Column; 6] = [
+    Column("kind", Holds::Text),
+    Column("key", Holds::Text),
+    Column("start", Holds::Instant),
+    Column("end", Holds::Instant),
+    Column("revision", Holds::Whole),
+    Column("fields", Holds::Text),
+];
+
 impl Content for Rows {
+    fn columns(&self) -> &'static [Column] {
+        &COLUMNS
+    }
+
     fn take(&mut self, value: &[u8], newest: &mut EventTime, out: &mut Vec<u8>) -> Taken {
         let Ok(row) = serde_json::from_slice::<Row>(value) else {
             return Taken::Invalid;

@@ -6,7 +6,10 @@ use floodmark_contracts::{
     problem::Problems,
     profile::detector::{
         SinkSection,
-        sinks::{ClickFilesSection, FileFormat, RollSection, RowFilesSection},
+        sinks::{
+            ClickFilesSection, FileFormat, PostgresSection, RedisSinkSection, RollSection,
+            RowFilesSection, SinkSecretSection,
+        },
     },
     row::RowKind,
 };
@@ -24,6 +27,57 @@ pub enum SinkKind {
     ClickFiles(ClickFiles),
     /// Rows in files.
     RowFiles(RowFiles),
+    /// Page counts in Redis.
+    Redis(Redis),
+    /// Records in PostgreSQL.
+    Postgres(Postgres),
+}
+
+/// Where a password is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Secret {
+    /// In a variable of the environment.
+    Env(String),
+    /// In a file.
+    File(PathBuf),
+}
+
+impl Secret {
+    /// The password itself.
+    ///
+    /// # Errors
+    /// If it is not there; what was looked for, and why it was not found.
+    pub fn read(&self) -> Result<String, String> {
+        match self {
+            Self::Env(name) => std::env::var(name)
+                .map_err(|error| format!("environment variable `{name}`: {error}")),
+            Self::File(path) => std::fs::read_to_string(path)
+                .map(|text| text.trim().to_owned())
+                .map_err(|error| format!("file `{}`: {error}", path.display())),
+        }
+    }
+}
+
+/// Page counts in Redis.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redis {
+    /// Where it is, without a password.
+    pub url: String,
+    /// Its password.
+    pub password: Option<Secret>,
+    /// What the names of the hashes begin with.
+    pub prefix: String,
+}
+
+/// Records in PostgreSQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Postgres {
+    /// Where it is, without a password.
+    pub url: String,
+    /// Its password.
+    pub password: Option<Secret>,
+    /// The table, perhaps with its schema: a name that needs no quotes.
+    pub table: String,
 }
 
 /// Where files are.
@@ -94,6 +148,14 @@ pub(super) fn validate(
                 need_rows(problems, &path, rows);
                 row_files(problems, &path, section)
             }
+            SinkSection::Redis(section) => {
+                let path = format!("{path}.redis");
+                need_rows(problems, &path, rows);
+                redis(problems, &path, section)
+            }
+            SinkSection::Postgres(section) => {
+                postgres(problems, &format!("{path}.postgres"), section)
+            }
         };
         if let Some(kind) = kind {
             valid.insert(name.clone(), kind);
@@ -144,6 +206,82 @@ fn row_files(problems: &mut Problems, path: &str, section: &RowFilesSection) -> 
         kinds,
         roll: roll?,
     }))
+}
+
+fn redis(problems: &mut Problems, path: &str, section: &RedisSinkSection) -> Option<SinkKind> {
+    let schemes = ["redis://", "rediss://"];
+    url(
+        problems,
+        path,
+        &section.url,
+        &schemes,
+        "redis://HOST:PORT/0",
+    )?;
+    Some(SinkKind::Redis(Redis {
+        url: section.url.clone(),
+        password: section.password.as_ref().map(secret),
+        prefix: section.prefix.clone(),
+    }))
+}
+
+fn postgres(problems: &mut Problems, path: &str, section: &PostgresSection) -> Option<SinkKind> {
+    let schemes = ["postgresql://", "postgres://"];
+    let example = "postgresql://USER@HOST:PORT/DATABASE";
+    let sound = url(problems, path, &section.url, &schemes, example);
+    let part = |part: &str| {
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        (1..=63).contains(&part.len())
+            && part.chars().all(allowed)
+            && !part.starts_with(|c: char| c.is_ascii_digit())
+    };
+    let table = &section.table;
+    if table.split('.').count() > 2 || !table.split('.').all(part) {
+        problems.add(
+            format!("detector.{path}.table"),
+            format!(
+                "`{table}` is no name of a table here; use small letters, digits and `_`, such as `raw_events` \
+                 or `lake.raw_events`"
+            ),
+        );
+        return None;
+    }
+    sound?;
+    Some(SinkKind::Postgres(Postgres {
+        url: section.url.clone(),
+        password: section.password.as_ref().map(secret),
+        table: table.clone(),
+    }))
+}
+
+/// A URL of one of these schemes, without a password. It is never quoted: it may hold one.
+fn url(
+    problems: &mut Problems,
+    path: &str,
+    url: &str,
+    schemes: &[&str],
+    example: &str,
+) -> Option<()> {
+    let path = format!("detector.{path}.url");
+    let Some(rest) = schemes.iter().find_map(|scheme| url.strip_prefix(scheme)) else {
+        problems.add(path, format!("this is no such URL; use `{example}`"));
+        return None;
+    };
+    let has_password = rest
+        .rsplit_once('@')
+        .is_some_and(|(user, _)| user.contains(':'));
+    if has_password || rest.contains("password=") {
+        let message = "a password does not belong into a profile; use `password: { env: NAME }`";
+        problems.add(path, message);
+        return None;
+    }
+    Some(())
+}
+
+fn secret(section: &SinkSecretSection) -> Secret {
+    match section {
+        SinkSecretSection::Env(name) => Secret::Env(name.clone()),
+        SinkSecretSection::File(path) => Secret::File(PathBuf::from(path)),
+    }
 }
 
 fn place(problems: &mut Problems, path: &str, folder: &str) -> Option<Place> {
@@ -216,10 +354,42 @@ mod tests {
     }
 
     #[test]
+    fn passwords_and_odd_tables_are_refused_and_never_quoted() {
+        let sinks = serde_json::json!({
+            "a": {"redis": {"url": "redis://:hush@host:1/0"}},
+            "b": {"postgres": {"url": "postgresql://me:hush@host/db"}},
+            "c": {"postgres": {"url": "postgresql://me@host/db?password=hush"}},
+            "d": {"postgres": {"url": "mysql://hush", "table": "x; drop"}},
+        });
+        let mut section = DetectorSection::default();
+        section.rows.enabled = true;
+        section.sinks = serde_json::from_value(sinks.clone()).unwrap();
+        let problems = Settings::validate(&section).unwrap_err();
+        assert!(
+            problems
+                .iter()
+                .all(|problem| !problem.to_string().contains("hush"))
+        );
+        check(
+            sinks,
+            true,
+            &[
+                ("detector.sinks.a.redis.url", "env: NAME"),
+                ("detector.sinks.b.postgres.url", "env: NAME"),
+                ("detector.sinks.c.postgres.url", "env: NAME"),
+                ("detector.sinks.d.postgres.url", "postgresql://USER"),
+                ("detector.sinks.d.postgres.table", "raw_events"),
+            ],
+        );
+    }
+
+    #[test]
     fn sinks_with_their_defaults_are_valid() {
         let sinks = serde_json::json!({
             "clicks": {"click-files": {"folder": "lakehouse/clickstream-events"}},
             "rows": {"row-files": {"folder": "rows", "kinds": ["session"]}},
+            "redis": {"redis": {"url": "redis://127.0.0.1:6379", "password": {"env": "X"}}},
+            "raw": {"postgres": {"url": "postgresql://me@127.0.0.1/db", "table": "lake.raw_events"}},
         });
         check(sinks, true, &[]);
     }

@@ -8,6 +8,7 @@ mod exactly_once;
 mod fraud;
 mod malformed;
 mod sinks;
+mod stores;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

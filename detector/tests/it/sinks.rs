@@ -54,7 +54,7 @@ fn lines_below(folder: &Path) -> Vec<String> {
 }
 
 /// The rows of a group's topic, sorted.
-fn rows_of(world: &World, group: &str) -> Vec<String> {
+pub(super) fn rows_of(world: &World, group: &str) -> Vec<String> {
     let topic = Row::topic_of(group);
     let mut rows = Vec::new();
     for partition in 0..4 {
@@ -84,7 +84,7 @@ fn visit(id: i64, user: &str, seconds: i64, page: &str) -> Vec<u8> {
 }
 
 /// Some visits of the `part`th half minute, each user in a partition of its own.
-fn write_visits(world: &World, part: i64) {
+pub(super) fn write_visits(world: &World, part: i64) {
     let events: Vec<(i32, Vec<u8>)> = (0..60)
         .map(|i| {
             let user = i % 6;
@@ -98,7 +98,7 @@ fn write_visits(world: &World, part: i64) {
     world.write("clickstream-events", &events);
 }
 
-fn write_end(world: &World, part: i64) {
+pub(super) fn write_end(world: &World, part: i64) {
     for partition in 0..2 {
         let end = visit(-1 - i64::from(partition), "end", part * 30 + 3600, "/end");
         world.write("clickstream-events", &[(partition, end)]);

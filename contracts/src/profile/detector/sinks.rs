@@ -13,6 +13,10 @@ pub enum SinkSection {
     ClickFiles(ClickFilesSection),
     /// The rows, in files.
     RowFiles(RowFilesSection),
+    /// Page counts in Redis: `HSET click_count:/home 2025-06-10T05:04:00 35`.
+    Redis(RedisSinkSection),
+    /// Every record of the input topics, in a table of PostgreSQL.
+    Postgres(PostgresSection),
 }
 
 /// How files are written and when they end.
@@ -44,6 +48,8 @@ pub enum FileFormat {
     /// One JSON object a line.
     #[default]
     JsonLines,
+    /// Apache Parquet, with columns that are fixed for each sink.
+    Parquet,
 }
 
 /// Click events in files.
@@ -84,4 +90,50 @@ pub struct RowFilesSection {
     /// How files are written.
     #[serde(default)]
     pub roll: RollSection,
+}
+
+/// Page counts in Redis.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RedisSinkSection {
+    /// `redis://HOST:PORT/DATABASE`, or `rediss://…` for TLS; without a password.
+    pub url: String,
+    /// The password, if it asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<SinkSecretSection>,
+    /// What the names of the hashes begin with; the page follows.
+    #[serde(default = "click_count")]
+    pub prefix: String,
+}
+
+fn click_count() -> String {
+    "click_count:".to_owned()
+}
+
+/// Records of the input topics in PostgreSQL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PostgresSection {
+    /// `postgresql://USER@HOST:PORT/DATABASE`, without a password.
+    pub url: String,
+    /// The password, if it asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<SinkSecretSection>,
+    /// The table, which is made if it is not there.
+    #[serde(default = "raw_events")]
+    pub table: String,
+}
+
+fn raw_events() -> String {
+    "raw_events".to_owned()
+}
+
+/// Where a password is found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SinkSecretSection {
+    /// In a variable of the environment.
+    Env(String),
+    /// In a file.
+    File(String),
 }

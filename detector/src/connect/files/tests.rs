@@ -6,6 +6,10 @@ use super::*;
 struct Plain;
 
 impl Content for Plain {
+    fn columns(&self) -> &'static [Column] {
+        &[]
+    }
+
     fn take(&mut self, value: &[u8], newest: &mut EventTime, out: &mut Vec<u8>) -> Taken {
         match value {
             b"late" => return Taken::Late,
@@ -48,6 +52,8 @@ impl Bench {
         let record = Record {
             at: &self.partition,
             offset,
+            written_ms: None,
+            key: None,
             value: value.as_bytes(),
         };
         self.files.take(&record, now_us)
@@ -143,6 +149,8 @@ fn who_was_thought_dead_writes_nothing_that_its_successor_has() {
     let record = Record {
         at: &bench.partition,
         offset: 0,
+        written_ms: None,
+        key: None,
         value: b"abc",
     };
     successor.take(&record, 0);
