@@ -132,8 +132,10 @@ impl Pause {
 /// How far a partition is.
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    /// The next record.
-    next: i64,
+    /// The next record; nothing as long as none was seen and the log's beginning is not known.
+    next: Option<i64>,
+    /// Where the partition's end was last seen. Behind the last record there may be marks of transactions.
+    end: i64,
 }
 
 struct Session<'a> {
@@ -200,7 +202,11 @@ impl Session<'_> {
             let Some(place) = self.places.get_mut(&at) else {
                 continue;
             };
-            place.next = message.offset() + 1;
+            // What was on its way when a partition was paused can come again.
+            if place.next.is_some_and(|next| message.offset() < next) {
+                continue;
+            }
+            place.next = Some(message.offset() + 1);
             let record = Record {
                 at: &at,
                 offset: message.offset(),
@@ -232,10 +238,13 @@ impl Session<'_> {
             }
             Event::EndOfPartition { partition, offset } => {
                 if let Some(place) = self.places.get_mut(partition) {
-                    place.next = place.next.max(*offset);
+                    place.end = *offset;
                 }
             }
             Event::DataLost { partition, detail } => {
+                if let Some(place) = self.places.get_mut(partition) {
+                    place.next = None;
+                }
                 let sink = &self.reader.name;
                 tracing::warn!(sink, %partition, detail, "records are gone; going on at the oldest one");
                 let start = [(partition.clone(), StartOffset::Beginning)];
@@ -261,7 +270,8 @@ impl Session<'_> {
                 .destination
                 .take_on(partition, found.map(|at| at.offset))?;
             let place = Place {
-                next: start.unwrap_or(0),
+                next: start,
+                end: 0,
             };
             self.places.insert(partition.clone(), place);
             let start = start.map_or(StartOffset::Beginning, StartOffset::At);
@@ -288,8 +298,7 @@ impl Session<'_> {
         match self.destination.write(which) {
             Ok(written) => {
                 if self.failing.take().is_some() {
-                    let partitions: Vec<TopicPartition> = self.places.keys().cloned().collect();
-                    self.consumer.resume(&partitions).map_err(in_topic)?;
+                    self.resume()?;
                 }
                 self.commit(&written)
             }
@@ -309,6 +318,24 @@ impl Session<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// Goes on after a pause, behind the last record that was taken: the client's own position can be ahead
+    /// of it by what it dropped when it was paused.
+    fn resume(&mut self) -> Result<(), SinkError> {
+        let partitions: Vec<TopicPartition> = self.places.keys().cloned().collect();
+        let places: Vec<(TopicPartition, StartOffset)> = self
+            .places
+            .iter()
+            .map(|(partition, place)| {
+                let at = place.next.map_or(StartOffset::Beginning, StartOffset::At);
+                (partition.clone(), at)
+            })
+            .collect();
+        if !places.is_empty() {
+            self.consumer.seek(&places, PATIENCE).map_err(in_topic)?;
+        }
+        self.consumer.resume(&partitions).map_err(in_topic)
     }
 
     /// A commit that fails is no harm: what is read again is written in the same place.
@@ -340,7 +367,7 @@ impl Drain {
         let read = |(partition, place): (&TopicPartition, &Place)| {
             self.ends
                 .get(partition)
-                .is_none_or(|end| place.next >= *end)
+                .is_none_or(|end| place.next.max(Some(place.end)) >= Some(*end))
         };
         assigned && places.iter().all(read)
     }

@@ -140,6 +140,9 @@ mod tests {
             .unwrap()
             .map(|row| row.unwrap().to_string())
             .collect();
-        insta::assert_snapshot!(rows.join("\n"), @"");
+        insta::assert_snapshot!(rows.join("\n"), @r#"
+        {key: "π", start: 2025-06-10 05:00:00.000 +00:00, revision: 3, fields: "{"a":1}"}
+        {key: "b", start: 2025-06-10 05:00:00.001 +00:00, revision: null, fields: null}
+        "#);
     }
 }
