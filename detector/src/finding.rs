@@ -1,8 +1,6 @@
 //! What rules find, and how it becomes an alert.
 
-use floodmark_contracts::{
-    alert::Alert, clock::EventTime, key::TypedKey, kind::Kind, row::Row,
-};
+use floodmark_contracts::{alert::Alert, clock::EventTime, key::TypedKey, kind::Kind, row::Row};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
 use serde_json::Value;
 
