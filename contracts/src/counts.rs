@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::stream::Stream;
@@ -58,7 +59,7 @@ pub struct StreamCounts {
 }
 
 /// Spans of time, counted in the buckets of [`BOUNDS_US`].
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spans {
     /// Number in each bucket; the last holds what is above all bounds.

@@ -17,6 +17,8 @@ pub mod counts;
 pub mod enrichment;
 /// Records of the streams.
 pub mod event;
+/// Figures in Prometheus' text format.
+pub mod exposition;
 /// Countries and their networks.
 pub mod geo;
 /// Distributions in files.
@@ -45,6 +47,8 @@ pub mod row;
 pub mod schema;
 /// Pages and links.
 pub mod site;
+/// A running detector.
+pub mod status;
 /// Clickstream, banking, sensors.
 pub mod stream;
 /// Figures of the detector under test.

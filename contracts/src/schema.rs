@@ -14,6 +14,7 @@ use crate::{
     record::{GeneratorFacts, RunRecord, SeriesRow},
     result::RunResult,
     row::Row,
+    status::DetectorStatus,
 };
 
 /// Every published schema with its file name under `docs/schema/`.
@@ -31,6 +32,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("profile.json", of::<Profile>()),
         ("generator-job.json", of::<GeneratorJob>()),
         ("detector-job.json", of::<DetectorJob>()),
+        ("detector-status.json", of::<DetectorStatus>()),
         ("generator-facts.json", of::<GeneratorFacts>()),
         ("calibration.json", of::<Calibrations>()),
         ("record.json", of::<RunRecord>()),

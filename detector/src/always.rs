@@ -18,6 +18,7 @@ use floodmark_contracts::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    Watch,
     engine::Subject,
     finding::{Finding, Output},
     run::{DetectError, Progress, run_subject},
@@ -40,7 +41,23 @@ pub fn run(
     stdout: &mut dyn Write,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<SubjectFacts, DetectError> {
-    run_subject(job, Subject::Always, clock, stop, stdout, progress)
+    run_watched(job, &Watch::new(), clock, stop, stdout, progress)
+}
+
+/// As [`run`], with its figures in `watch` while it goes on.
+///
+/// # Errors
+/// As [`crate::run`].
+pub fn run_watched(
+    job: &DetectorJob,
+    watch: &Watch,
+    clock: &dyn Clock,
+    stop: &AtomicBool,
+    stdout: &mut dyn Write,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<SubjectFacts, DetectError> {
+    let subject = || Ok(Subject::Always);
+    run_subject(job, &subject, watch, clock, stop, stdout, progress)
 }
 
 /// The type of a stream's record key.

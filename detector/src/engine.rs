@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use floodmark_contracts::{
     clock::{EventTime, WallTime},
+    status::StateSize,
     stream::Stream,
 };
 
@@ -47,6 +48,16 @@ pub(crate) enum Lane {
     Input(Stream, i32),
     /// Of the topic between partitions and mergers.
     Exchange(i32),
+}
+
+impl Lane {
+    /// What it is a part of, for whoever watches.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Input(stream, _) => stream.name(),
+            Self::Exchange(_) => "exchange",
+        }
+    }
 }
 
 /// Why an engine could not be made.
@@ -345,6 +356,25 @@ impl Engine {
     /// idle.
     pub fn late_parts(&self) -> u64 {
         self.exchange.late()
+    }
+
+    /// Number of outputs that wait to be taken.
+    pub(crate) fn n_outputs(&self) -> usize {
+        self.found.outputs.len()
+    }
+
+    /// Where a partition's watermark stands; nothing for one of the exchange, which has many.
+    pub(crate) fn watermark(&self, lane: Lane) -> Option<EventTime> {
+        let Lane::Input(stream, partition) = lane else {
+            return None;
+        };
+        self.jobs.get(&stream)?.watermark_of(partition)
+    }
+
+    /// How much state a stream holds.
+    pub(crate) fn size(&self, stream: Stream) -> StateSize {
+        let job = self.jobs.get(&stream);
+        job.map(|job| job.size()).unwrap_or_default()
     }
 
     /// What each stream's job has counted.

@@ -25,11 +25,13 @@ use crate::{
     enrichment::{EnrichmentError, EnrichmentStore},
     exactly_once::{KeepError, Keeper, Snapshots},
     fraud::{FraudError, Stage},
+    restarts::insist,
     runtime::Counts,
     schemas::Schemas,
     settings::{Delivery, Settings},
     sink::{DeadLetter, Sink},
     source::Source,
+    watch::{Meter, Seen, Turn, Watch},
 };
 
 mod exactly_once;
@@ -141,6 +143,15 @@ pub enum DetectError {
         #[source]
         source: std::io::Error,
     },
+    /// It failed again and again.
+    #[error("gave up after {restarts} restarts; `detector.restarts` allows more")]
+    GaveUp {
+        /// How often it began again.
+        restarts: u32,
+        /// The last failure.
+        #[source]
+        source: Box<DetectError>,
+    },
     /// The facts cannot be written.
     #[error("the detector's facts cannot be written to `{path}`")]
     Facts {
@@ -167,6 +178,7 @@ impl DetectError {
         match self {
             Self::Kafka(error) => error.is_unreachable(),
             Self::Registry { source } => source.is_unreachable(),
+            Self::GaveUp { source, .. } => source.is_unreachable(),
             _ => false,
         }
     }
@@ -208,23 +220,38 @@ pub fn run(
     stdout: &mut dyn Write,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<SubjectFacts, DetectError> {
-    let enrichment = match &job.enrichment {
-        Some(path) => EnrichmentStore::load(path)?,
-        None => EnrichmentStore::default(),
-    };
-    run_subject(
-        job,
-        Subject::Bundled(enrichment),
-        clock,
-        stop,
-        stdout,
-        progress,
-    )
+    run_watched(job, &Watch::new(), clock, stop, stdout, progress)
 }
+
+/// As [`run`], with its figures in `watch` while it goes on.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_watched(
+    job: &DetectorJob,
+    watch: &Watch,
+    clock: &dyn Clock,
+    stop: &AtomicBool,
+    stdout: &mut dyn Write,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<SubjectFacts, DetectError> {
+    let subject = || {
+        let enrichment = match &job.enrichment {
+            Some(path) => EnrichmentStore::load(path)?,
+            None => EnrichmentStore::default(),
+        };
+        Ok(Subject::Bundled(enrichment))
+    };
+    run_subject(job, &subject, watch, clock, stop, stdout, progress)
+}
+
+/// Makes what is to be run, for every attempt anew.
+pub(crate) type NewSubject<'a> = &'a dyn Fn() -> Result<Subject, DetectError>;
 
 pub(crate) fn run_subject(
     job: &DetectorJob,
-    subject: Subject,
+    subject: NewSubject<'_>,
+    watch: &Watch,
     clock: &dyn Clock,
     stop: &AtomicBool,
     stdout: &mut dyn Write,
@@ -235,31 +262,20 @@ pub(crate) fn run_subject(
     if job.inputs.values().all(Vec::is_empty) {
         return Err(DetectError::NoInput);
     }
-    let client = ClientSettings {
-        bootstrap: job.connection.bootstrap.clone(),
-        properties: job.connection.properties.clone(),
-    };
-    let admin = check_topics(&client, job)?;
-    if settings.rows.is_some() {
-        make_topic(&admin, &Row::topic_of(&job.group))?;
-    }
-    let ending = Ending::default();
-    let facts = std::thread::scope(|scope| {
-        let _ends = EndsWithScope(&ending);
-        let sinks = &settings.sinks;
-        let connectors = Connectors::start(scope, sinks, &client, job, clock, &ending);
-        let mut facts = detect(
+    watch.begin(job, &settings, clock.now());
+    let mut facts = insist(watch, settings.restarts, clock, stop, || {
+        attempt(
             job,
             &settings,
-            subject,
-            (&client, &admin),
+            subject()?,
+            watch,
             clock,
             stop,
-            (stdout, progress),
-        )?;
-        facts.sinks = connectors.drain(&ending);
-        Ok::<_, DetectError>(facts)
+            stdout,
+            progress,
+        )
     })?;
+    watch.complete(&mut facts);
     if let Some(path) = &job.facts {
         let written = serde_json::to_vec_pretty(&facts)
             .map_err(std::io::Error::other)
@@ -272,13 +288,55 @@ pub(crate) fn run_subject(
     Ok(facts)
 }
 
+/// One life of the detector, from the first look at the broker to its end.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what a run is given, passed on as it is"
+)]
+fn attempt(
+    job: &DetectorJob,
+    settings: &Settings,
+    subject: Subject,
+    watch: &Watch,
+    clock: &dyn Clock,
+    stop: &AtomicBool,
+    stdout: &mut dyn Write,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<SubjectFacts, DetectError> {
+    let client = ClientSettings {
+        bootstrap: job.connection.bootstrap.clone(),
+        properties: job.connection.properties.clone(),
+    };
+    let admin = check_topics(&client, job)?;
+    if settings.rows.is_some() {
+        make_topic(&admin, &Row::topic_of(&job.group))?;
+    }
+    let ending = Ending::default();
+    std::thread::scope(|scope| {
+        let _ends = EndsWithScope(&ending);
+        let sinks = &settings.sinks;
+        let connectors = Connectors::start(scope, sinks, &client, job, clock, &ending);
+        let mut facts = detect(
+            job,
+            settings,
+            subject,
+            (&client, &admin),
+            (watch, clock),
+            stop,
+            (stdout, progress),
+        )?;
+        facts.sinks = connectors.drain(&ending);
+        Ok(facts)
+    })
+}
+
 /// The detector itself, between its topics.
 fn detect(
     job: &DetectorJob,
     settings: &Settings,
     subject: Subject,
     (client, admin): (&ClientSettings, &Admin),
-    clock: &dyn Clock,
+    (watch, clock): (&Watch, &dyn Clock),
     stop: &AtomicBool,
     (stdout, progress): (&mut dyn Write, &mut dyn FnMut(Progress)),
 ) -> Result<SubjectFacts, DetectError> {
@@ -298,13 +356,18 @@ fn detect(
         .map_err(|source| DetectError::Fraud { source })?;
     let schemas = Schemas::new(registry.map_err(|source| DetectError::Registry { source })?);
     let commit_every_us = micros(settings.commit_interval);
+    let source = Source::join(client, job, exchange, settings.read_ahead_kib)?;
+    watch.joined(exchange, clock.now());
+    let meter = Meter::new(watch, clock);
     match &settings.delivery {
         Delivery::AtLeastOnce => Detector {
             engine,
             schemas,
             sink: Sink::open(client, job, exchange)?.scoring(stage),
-            source: Source::join(client, job, exchange)?,
+            source,
+            meter,
             commit_every_us,
+            max_ahead_ms: settings.max_ahead_ms,
             next_heartbeat_us: i64::MIN,
             unreadable: 0,
             clock,
@@ -323,7 +386,9 @@ fn detect(
                 keeper: Keeper::new(engine, snapshots, settings.of_state(), instance),
                 schemas,
                 sink: Sink::transactional(client, job, exchange)?.scoring(stage),
-                source: Source::join(client, job, exchange)?,
+                source,
+                meter,
+                max_ahead_ms: settings.max_ahead_ms,
                 client: client.clone(),
                 group: job.group.clone(),
                 lanes: BTreeMap::new(),
@@ -442,8 +507,10 @@ struct Detector<'a> {
     schemas: Schemas,
     sink: Sink,
     source: Source,
+    meter: Meter<'a>,
     commit_every_us: i64,
     next_heartbeat_us: i64,
+    max_ahead_ms: i64,
     /// Records whose schema we cannot read; the engine never saw them.
     unreadable: u64,
     clock: &'a dyn Clock,
@@ -453,7 +520,10 @@ struct Detector<'a> {
 
 impl Detector<'_> {
     fn run(mut self, stop: &AtomicBool) -> Result<SubjectFacts, DetectError> {
-        self.work(stop)?;
+        let worked = self.work(stop);
+        // Also after a failure: what was counted goes on being counted after a restart.
+        self.show();
+        worked?;
         self.finish()
     }
 
@@ -463,7 +533,9 @@ impl Detector<'_> {
         let (mut next_commit, mut next_progress) = (i64::MIN, i64::MIN);
         let mut caught_up = false;
         while !stop.load(Ordering::Relaxed) {
+            self.meter.turn(Turn::Idle, self.clock);
             poll(&mut self.source.consumer, &mut batch, wait, self.clock)?;
+            self.meter.turn(Turn::Busy, self.clock);
             self.feed(&batch)?;
             for event in batch.events() {
                 self.handle(event)?;
@@ -481,6 +553,12 @@ impl Detector<'_> {
             if now_us >= next_progress {
                 self.report();
                 next_progress = now_us + PROGRESS_EVERY_US;
+            }
+            if self.meter.is_due(now_us) {
+                let engine = &self.engine;
+                self.source
+                    .hold_back(|lane| engine.watermark(lane), self.max_ahead_ms)?;
+                self.show();
             }
             let is_caught_up = is_caught_up(&self.source, &self.sink) && !self.engine.has_parts();
             let was_caught_up = std::mem::replace(&mut caught_up, is_caught_up);
@@ -508,6 +586,7 @@ impl Detector<'_> {
             }
             if outcome.is_ok() {
                 outcome = self.engine.feed_lane(lane, value, now_us);
+                self.meter.fed(lane, self.engine.n_outputs(), &message);
             }
             if let Err(reason) = outcome {
                 let letter = DeadLetter {
@@ -572,10 +651,13 @@ impl Detector<'_> {
     /// Hands the engine's outputs to the producer.
     fn emit(&mut self) -> Result<(), DetectError> {
         let outputs = self.engine.take(self.clock.now());
+        self.meter.taken();
         if outputs.is_empty() {
             return Ok(());
         }
-        self.sink.write(outputs, self.clock, self.stdout)
+        self.sink.write(outputs, self.clock, self.stdout)?;
+        self.meter.settled(self.clock);
+        Ok(())
     }
 
     /// Sends what is for the exchange: parts, and how far each partition is.
@@ -590,8 +672,26 @@ impl Detector<'_> {
 
     /// Commits what was read, after what came of it was acknowledged: at least once.
     fn commit(&mut self, mode: CommitMode) -> Result<(), DetectError> {
+        let began_us = self.clock.monotonic_us();
+        self.meter.turn(Turn::Blocked, self.clock);
         self.sink.settle(self.clock)?;
-        Ok(self.source.commit(mode)?)
+        if self.source.commit(mode)? {
+            self.meter.committed(began_us, self.clock);
+        }
+        self.meter.turn(Turn::Busy, self.clock);
+        Ok(())
+    }
+
+    /// Copies the figures to where they are shown.
+    fn show(&mut self) {
+        let seen = Seen {
+            engine: &self.engine,
+            source: &self.source,
+            sink: &self.sink,
+            unreadable: self.unreadable,
+            live: true,
+        };
+        self.meter.show(&seen, self.clock);
     }
 
     fn report(&mut self) {
@@ -607,9 +707,12 @@ impl Detector<'_> {
     }
 
     fn finish(mut self) -> Result<SubjectFacts, DetectError> {
+        self.meter.ending(self.clock);
         self.emit()?;
         self.tell(self.clock.monotonic_us())?;
         self.commit(CommitMode::Wait)?;
+        self.show();
+        self.meter.ending(self.clock);
         let facts = facts_of(self.engine.counts(), self.unreadable, &self.sink);
         self.source.consumer.close()?;
         Ok(facts)

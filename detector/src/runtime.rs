@@ -31,5 +31,5 @@ pub(crate) use partition::{Emit, Logic, Merger, plausible};
 pub(crate) use saved::{Reader, Saved, SavedError, Writer};
 pub(crate) use sessions::Sessions;
 pub(crate) use timers::Deadlines;
-pub(crate) use watermark::TimeSettings;
+pub(crate) use watermark::{BEGINNING, TimeSettings};
 pub(crate) use window::{Aggregate, Window, WindowSpec, Windows};

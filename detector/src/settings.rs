@@ -27,6 +27,12 @@ pub use sinks::{Place, Postgres, Redis, Roll, SinkKind};
 /// Panes of a sliding window at most: each reading is looked at once per window that holds it.
 const MAX_PANES: i64 = 1000;
 
+/// One fetch of one partition brings a mebibyte at most; with less room partitions would wait for each other.
+const LEAST_READ_AHEAD_KIB: u32 = 1024;
+
+/// The most that librdkafka takes.
+const MOST_READ_AHEAD_KIB: u32 = 2_097_151;
+
 /// What becomes of output and state when a process ends without warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
@@ -57,6 +63,12 @@ pub struct Settings {
     pub commit_interval: Duration,
     /// What becomes of output and state when the process ends without warning.
     pub delivery: Delivery,
+    /// How often it begins again after a failure that may pass.
+    pub restarts: u32,
+    /// What may be fetched ahead, in KiB.
+    pub read_ahead_kib: u32,
+    /// Event time that a partition may be ahead of the slowest of its stream, milliseconds.
+    pub max_ahead_ms: i64,
     /// Whether sensor anomalies are printed as well.
     pub print_anomalies: bool,
     /// Windows of the sensor rule.
@@ -115,6 +127,8 @@ impl Settings {
             1,
         );
         let delivery = delivery(&mut problems, &section.delivery);
+        let max_ahead_ms = millis(&mut problems, "max_ahead", &section.max_ahead, 1);
+        let read_ahead_kib = read_ahead(&mut problems, section.read_ahead_kib);
         let sensor_window = sensor_window(&mut problems, &section.sensor_window);
         let adaptive = adaptive(&mut problems, &section.adaptive);
         let fraud = FraudSettings::validate(&mut problems, &section.fraud);
@@ -126,6 +140,7 @@ impl Settings {
             lateness_ms,
             commit_ms,
             delivery,
+            max_ahead_ms,
             sensor_window,
             fraud,
         ) {
@@ -135,6 +150,7 @@ impl Settings {
                 Some(lateness_ms),
                 Some(commit_ms),
                 Some(delivery),
+                Some(max_ahead_ms),
                 Some(sensor_window),
                 Some(fraud),
             ) if problems.is_empty() => Ok(Self {
@@ -145,6 +161,9 @@ impl Settings {
                 },
                 commit_interval: Duration::from_millis(commit_ms.unsigned_abs()),
                 delivery,
+                restarts: section.restarts,
+                read_ahead_kib,
+                max_ahead_ms,
                 print_anomalies: section.print_anomalies,
                 sensor_window,
                 sensor_deviation: section.sensor_window.deviation,
@@ -232,6 +251,17 @@ fn delivery(problems: &mut Problems, section: &DeliverySection) -> Option<Delive
     })
 }
 
+/// Room for what is fetched ahead, within what the client library takes.
+fn read_ahead(problems: &mut Problems, kib: u32) -> u32 {
+    if !(LEAST_READ_AHEAD_KIB..=MOST_READ_AHEAD_KIB).contains(&kib) {
+        problems.add(
+            "detector.read_ahead_kib",
+            format!("`{kib}` is no room to work with; use `{LEAST_READ_AHEAD_KIB}` to `{MOST_READ_AHEAD_KIB}`"),
+        );
+    }
+    kib
+}
+
 /// A duration in whole milliseconds, at least `least`.
 fn millis(problems: &mut Problems, field: &str, text: &str, least: i64) -> Option<i64> {
     let path = format!("detector.{field}");
@@ -295,6 +325,15 @@ mod tests {
             |s| s.sensor_window.deviation = f64::NAN,
             &[("detector.sensor_window.deviation", "above 0")],
         );
+        check(
+            |s| s.max_ahead = "0s".into(),
+            &[("detector.max_ahead", "`1ms`")],
+        );
+        check(
+            |s| s.read_ahead_kib = 10,
+            &[("detector.read_ahead_kib", "`1024`")],
+        );
+        check(|s| s.restarts = 0, &[]);
         check(|s| s.watermark_bound = "0s".into(), &[]);
     }
 

@@ -7,7 +7,9 @@ mod transactions;
 
 use std::{collections::BTreeMap, io::Write, time::Duration};
 
-use floodmark_contracts::{alert::FraudFlag, clock::Clock, job::DetectorJob, row::Row};
+use floodmark_contracts::{
+    alert::FraudFlag, clock::Clock, job::DetectorJob, row::Row, status::Written,
+};
 use floodmark_kafka::{
     ClientSettings, Delivery, ErrorCode, Producer, ProducerSettings, Record, SendError,
     producer::{Outcome, Topic},
@@ -79,13 +81,11 @@ pub(crate) struct Sink {
     row_topic: Topic,
     /// Scores cases; none for a subject that has none.
     stage: Option<Stage>,
-    alerts: u64,
-    letters: u64,
-    rows: u64,
+    count: Written,
     /// A transaction is open.
     begun: bool,
-    /// Alerts, letters and rows of committed transactions.
-    kept: (u64, u64, u64),
+    /// What was written in committed transactions.
+    kept: Written,
     buffer: Vec<u8>,
 }
 
@@ -115,11 +115,9 @@ impl Sink {
             producer,
             reports: Reports::default(),
             stage: None,
-            alerts: 0,
-            letters: 0,
-            rows: 0,
+            count: Written::default(),
             begun: false,
-            kept: (0, 0, 0),
+            kept: Written::default(),
             buffer: Vec::new(),
         })
     }
@@ -132,17 +130,27 @@ impl Sink {
 
     /// Alerts written so far.
     pub(crate) fn alerts(&self) -> u64 {
-        self.alerts
+        self.count.alerts
     }
 
     /// Dead letters written so far.
     pub(crate) fn letters(&self) -> u64 {
-        self.letters
+        self.count.dead_letters
+    }
+
+    /// What was written so far, without what an open transaction may yet take back.
+    pub(crate) fn written(&self) -> Written {
+        if self.begun { self.kept } else { self.count }
+    }
+
+    /// Records that were handed over and not acknowledged yet.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.producer.in_flight()
     }
 
     /// Rows written so far.
     pub(crate) fn rows(&self) -> u64 {
-        self.rows
+        self.count.rows
     }
 
     /// Hands outputs to the producer; lines go to `stdout`.
@@ -166,7 +174,7 @@ impl Sink {
                         &Record::new(&topic, &buffer).key(alert.key.id.as_bytes()),
                         clock,
                     )?;
-                    self.alerts += 1;
+                    self.count.alerts += 1;
                 }
                 Output::Case(case) => cases.push(*case),
                 Output::Row(row) => {
@@ -175,7 +183,7 @@ impl Sink {
                     let topic = self.row_topic.clone();
                     let key = row.record_key();
                     self.send(&Record::new(&topic, &buffer).key(key.as_bytes()), clock)?;
-                    self.rows += 1;
+                    self.count.rows += 1;
                 }
                 Output::Line(line) => {
                     writeln!(stdout, "{line}").map_err(|source| DetectError::Print { source })?;
@@ -249,7 +257,7 @@ impl Sink {
             }
             sent => sent?,
         }
-        self.letters += 1;
+        self.count.dead_letters += 1;
         Ok(())
     }
 

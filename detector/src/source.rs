@@ -1,14 +1,19 @@
 //! The input side: one consumer over all streams, and how far it has come.
 
+mod ahead;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use floodmark_contracts::{job::DetectorJob, stream::Stream};
+use floodmark_contracts::{
+    clock::EventTime, job::DetectorJob, status::PartitionStatus, stream::Stream,
+};
 use floodmark_kafka::{
     BatchConsumer, ClientSettings, ConsumerSettings, Error, PartitionOffset, TopicPartition,
     consumer::{CommitMode, Message},
 };
 
 use crate::engine::Lane;
+use ahead::Runner;
 
 /// Commits in a row that may fail before the detector gives up.
 const MOST_FAILED_COMMITS: u32 = 10;
@@ -38,7 +43,11 @@ pub(crate) struct Source {
     moved: BTreeSet<(usize, i32)>,
     /// Assigned partitions, and whether each has been read to its end.
     assigned: BTreeMap<(usize, i32), bool>,
+    /// Partitions paused for being ahead, and how often that happened.
+    paused: BTreeSet<(usize, i32)>,
+    pauses: u64,
     failed_commits: u32,
+    refused_commits: u64,
 }
 
 impl Source {
@@ -47,9 +56,13 @@ impl Source {
         client: &ClientSettings,
         job: &DetectorJob,
         exchange: Option<&str>,
+        read_ahead_kib: u32,
     ) -> Result<Self, Error> {
         let mut settings = ConsumerSettings::in_group(&job.group);
         settings.report_ends = true;
+        // Who sets the client's own property means it.
+        let set = client.properties.contains_key("queued.max.messages.kbytes");
+        settings.queue_kib = Some(read_ahead_kib).filter(|_| !set);
         let mut consumer = BatchConsumer::new(client, &settings)?;
         let mut topics: Vec<String> = job.inputs.values().flatten().cloned().collect();
         topics.extend(exchange.map(str::to_owned));
@@ -63,7 +76,10 @@ impl Source {
             positions: BTreeMap::new(),
             moved: BTreeSet::new(),
             assigned: BTreeMap::new(),
+            paused: BTreeSet::new(),
+            pauses: 0,
             failed_commits: 0,
+            refused_commits: 0,
         })
     }
 
@@ -133,11 +149,22 @@ impl Source {
 
     /// Gives partitions up; gives the lane of each.
     pub(crate) fn revoke(&mut self, partitions: &[TopicPartition]) -> Vec<Lane> {
+        // The client would remember that they are paused until they come back.
+        let paused: Vec<(usize, i32)> = self
+            .places(partitions)
+            .filter(|place| self.paused.contains(place))
+            .collect();
+        if !paused.is_empty()
+            && let Err(error) = self.consumer.resume(&self.named(&paused))
+        {
+            tracing::debug!(%error, "partitions that are given up cannot be resumed");
+        }
         self.places(partitions)
             .filter_map(|place| {
                 self.assigned.remove(&place);
                 self.positions.remove(&place);
                 self.moved.remove(&place);
+                self.paused.remove(&place);
                 self.lane(place)
             })
             .collect()
@@ -159,6 +186,8 @@ impl Source {
         for place in self.places(partitions) {
             self.positions.remove(&place);
             self.moved.remove(&place);
+            // Who goes back reads on at once.
+            self.paused.remove(&place);
             if let Some(at_end) = self.assigned.get_mut(&place) {
                 *at_end = false;
             }
@@ -170,8 +199,9 @@ impl Source {
         self.assigned.len()
     }
 
-    /// Commits what was handled. The output of all of it must have been acknowledged before.
-    pub(crate) fn commit(&mut self, mode: CommitMode) -> Result<(), Error> {
+    /// Commits what was handled; false if there is nothing new, or it has to be tried again. The output of all
+    /// of it must have been acknowledged before.
+    pub(crate) fn commit(&mut self, mode: CommitMode) -> Result<bool, Error> {
         let offsets: Vec<PartitionOffset> = self
             .moved
             .iter()
@@ -185,12 +215,12 @@ impl Source {
             })
             .collect();
         if offsets.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         self.moved.clear();
         match self.consumer.commit(&offsets, mode) {
-            Ok(()) => Ok(()),
-            Err(error) => self.commit_failed(&offsets, error),
+            Ok(()) => Ok(true),
+            Err(error) => self.commit_failed(&offsets, error).map(|()| false),
         }
     }
 
@@ -220,6 +250,7 @@ impl Source {
     /// on there is no use in working on what would be read again.
     fn commit_failed(&mut self, offsets: &[PartitionOffset], error: Error) -> Result<(), Error> {
         self.failed_commits += 1;
+        self.refused_commits += 1;
         if error.is_fatal() || self.failed_commits >= MOST_FAILED_COMMITS {
             return Err(error);
         }
@@ -230,6 +261,88 @@ impl Source {
             }
         }
         Ok(())
+    }
+
+    /// Pauses partitions that are more than `limit_ms` of event time ahead of the slowest of their stream, and
+    /// resumes those that no longer are.
+    pub(crate) fn hold_back(
+        &mut self,
+        watermark: impl Fn(Lane) -> Option<EventTime>,
+        limit_ms: i64,
+    ) -> Result<(), Error> {
+        let mut by_stream: BTreeMap<Stream, Vec<Runner<(usize, i32)>>> = BTreeMap::new();
+        for (place, at_end) in &self.assigned {
+            let Some(lane @ Lane::Input(stream, _)) = self.lane(*place) else {
+                continue;
+            };
+            by_stream.entry(stream).or_default().push(Runner {
+                place: *place,
+                watermark: watermark(lane),
+                at_end: *at_end,
+                paused: self.paused.contains(place),
+            });
+        }
+        for runners in by_stream.values() {
+            let (pause, resume) = ahead::decide(runners, limit_ms);
+            if !pause.is_empty() {
+                self.consumer.pause(&self.named(&pause))?;
+                self.pauses += pause.len() as u64;
+                self.paused.extend(pause);
+            }
+            if !resume.is_empty() {
+                self.consumer.resume(&self.named(&resume))?;
+                self.paused.retain(|place| !resume.contains(place));
+            }
+        }
+        Ok(())
+    }
+
+    /// How often a partition was paused.
+    pub(crate) fn n_pauses(&self) -> u64 {
+        self.pauses
+    }
+
+    /// Commits that the group did not take.
+    pub(crate) fn refused_commits(&self) -> u64 {
+        self.refused_commits
+    }
+
+    /// How far each partition is.
+    pub(crate) fn partitions(&self) -> Vec<(Lane, PartitionStatus)> {
+        let assigned = self.assigned.iter();
+        assigned
+            .filter_map(|(place, at_end)| {
+                let lane = self.lane(*place)?;
+                let partition = TopicPartition::new(self.topics.get(place.0)?, place.1);
+                let end = self.consumer.known_end(&partition);
+                let position = self.positions.get(place).copied();
+                let position = position.or_else(|| end.filter(|_| *at_end));
+                let lag = match (end, position) {
+                    _ if *at_end => Some(0),
+                    (Some(end), Some(position)) => u64::try_from(end - position).ok(),
+                    _ => None,
+                };
+                let status = PartitionStatus {
+                    topic: partition.topic,
+                    partition: place.1,
+                    of: lane.name().to_owned(),
+                    position,
+                    lag,
+                    watermark: None,
+                    at_end: *at_end,
+                    paused: self.paused.contains(place),
+                };
+                Some((lane, status))
+            })
+            .collect()
+    }
+
+    fn named(&self, places: &[(usize, i32)]) -> Vec<TopicPartition> {
+        let named = places.iter().filter_map(|(index, partition)| {
+            let topic = self.topics.get(*index)?;
+            Some(TopicPartition::new(topic, *partition))
+        });
+        named.collect()
     }
 
     fn place(&self, partition: &TopicPartition) -> Option<(usize, i32)> {

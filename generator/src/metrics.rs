@@ -18,12 +18,9 @@ use axum::{
     routing::get,
 };
 use floodmark_contracts::{
-    counts::{BOUNDS_US, Counts, Spans, StreamCounts},
+    counts::{Counts, Spans, StreamCounts},
+    exposition::{Metric, Page, SECONDS, TEXT_FORMAT, counter, gauge, histogram},
     stream::Stream,
-};
-use prometheus::{
-    TEXT_FORMAT, TextEncoder,
-    proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType},
 };
 
 use crate::serve::HttpServer;
@@ -97,17 +94,17 @@ fn read(files: &[PathBuf]) -> Result<Counts, String> {
 
 /// The counts in Prometheus' text format.
 fn text(counts: &Counts) -> Result<String, String> {
-    let mut families = vec![family(
+    let mut page = Page::new(PREFIX);
+    page.gauges(
         "processes",
         "Processes whose counts are in the other figures.",
-        MetricType::GAUGE,
-        vec![Metric::from_gauge(gauge(f64::from(counts.processes)))],
-    )];
+        vec![gauge(&[], f64::from(counts.processes))],
+    );
     for (name, help, of) in COUNTERS {
         let metrics = each(counts, |stream, of_stream| {
             vec![counter(&[("stream", stream.name())], of(of_stream))]
         });
-        families.push(family(name, help, MetricType::COUNTER, metrics));
+        page.counters(name, help, metrics);
     }
     let failed = each(counts, |stream, of_stream| {
         let by_code = of_stream.failed.iter();
@@ -115,37 +112,28 @@ fn text(counts: &Counts) -> Result<String, String> {
             .map(|(code, count)| counter(&[("stream", stream.name()), ("code", code)], *count))
             .collect()
     });
-    families.push(family(
+    page.counters(
         "failed_events_total",
         "Records that the client gave up on, by its code for the reason.",
-        MetricType::COUNTER,
         failed,
-    ));
+    );
     for (name, help, of) in GAUGES {
         let metrics = each(counts, |stream, of_stream| {
             let value = of(of_stream).into_iter();
             value
-                .map(|value| {
-                    labelled(
-                        Metric::from_gauge(gauge(value)),
-                        &[("stream", stream.name())],
-                    )
-                })
+                .map(|value| gauge(&[("stream", stream.name())], value))
                 .collect()
         });
-        families.push(family(name, help, MetricType::GAUGE, metrics));
+        page.gauges(name, help, metrics);
     }
     for (name, help, of) in HISTOGRAMS {
         let metrics = each(counts, |stream, of_stream| {
-            vec![histogram(&[("stream", stream.name())], of(of_stream))]
+            let labels = [("stream", stream.name())];
+            vec![histogram(&labels, of(of_stream), SECONDS)]
         });
-        families.push(family(name, help, MetricType::HISTOGRAM, metrics));
+        page.histograms(name, help, metrics);
     }
-    // A family without a value, such as that of failures in a good run, has no place in the format.
-    families.retain(|family| !family.get_metric().is_empty());
-    TextEncoder::new()
-        .encode_to_string(&families)
-        .map_err(|error| error.to_string())
+    page.text()
 }
 
 /// A name without the prefix, what it means, and where it stands.
@@ -229,58 +217,6 @@ fn each(counts: &Counts, metrics: impl Fn(Stream, &StreamCounts) -> Vec<Metric>)
     streams
         .flat_map(|(stream, of_stream)| metrics(*stream, of_stream))
         .collect()
-}
-
-fn family(name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) -> MetricFamily {
-    let mut family = MetricFamily::default();
-    family.set_name(format!("{PREFIX}{name}"));
-    family.set_help(help.to_owned());
-    family.set_field_type(kind);
-    family.set_metric(metrics);
-    family
-}
-
-fn labelled(mut metric: Metric, labels: &[(&str, &str)]) -> Metric {
-    let pair = |(name, value): &(&str, &str)| {
-        let mut pair = LabelPair::default();
-        pair.set_name((*name).to_owned());
-        pair.set_value((*value).to_owned());
-        pair
-    };
-    metric.set_label(labels.iter().map(pair).collect());
-    metric
-}
-
-fn gauge(value: f64) -> Gauge {
-    let mut gauge = Gauge::default();
-    gauge.set_value(value);
-    gauge
-}
-
-fn counter(labels: &[(&str, &str)], value: u64) -> Metric {
-    let mut counter = Counter::default();
-    counter.set_value(value as f64);
-    let mut metric = Metric::default();
-    metric.set_counter(counter);
-    labelled(metric, labels)
-}
-
-fn histogram(labels: &[(&str, &str)], spans: &Spans) -> Metric {
-    let mut below = 0;
-    let buckets = BOUNDS_US.iter().zip(&spans.counts).map(|(bound, count)| {
-        below += count;
-        let mut bucket = Bucket::default();
-        bucket.set_upper_bound(*bound as f64 / 1e6);
-        bucket.set_cumulative_count(below);
-        bucket
-    });
-    let mut histogram = Histogram::default();
-    histogram.set_bucket(buckets.collect());
-    histogram.set_sample_count(spans.total());
-    histogram.set_sample_sum(spans.sum_us as f64 / 1e6);
-    let mut metric = Metric::default();
-    metric.set_histogram(histogram);
-    labelled(metric, labels)
 }
 
 #[cfg(test)]

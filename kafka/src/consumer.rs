@@ -172,6 +172,14 @@ impl BatchConsumer {
         })
     }
 
+    /// Records that were fetched and wait to be polled, over all partitions; now and then an event is
+    /// among them.
+    #[must_use]
+    pub fn read_ahead(&self) -> usize {
+        // SAFETY: a live queue: only `shut_down`, which takes the consumer, lets go of it.
+        unsafe { sys::rd_kafka_queue_length(self.queue.0) }
+    }
+
     fn on_each(
         &self,
         partitions: &[TopicPartition],

@@ -28,6 +28,14 @@ pub struct DetectorSection {
     pub commit_interval: String,
     /// Whether what a crash interrupts is repeated, or kept exact by transactions and snapshots.
     pub delivery: DeliverySection,
+    /// How often the detector begins again after a failure that may pass, before it gives up. Ten minutes
+    /// without one give all of them back.
+    pub restarts: u32,
+    /// What may be fetched ahead over all partitions, in KiB. When it is full, nothing is fetched.
+    pub read_ahead_kib: u32,
+    /// Event time that a partition may be ahead of the slowest of its stream. One that is further ahead is
+    /// paused.
+    pub max_ahead: String,
     /// Also print sensor anomalies as `ANOMALY → sensor_1: value=150.0, avg=59.21` on standard output.
     pub print_anomalies: bool,
     /// The sensor rule of the field's demos.
@@ -52,6 +60,9 @@ impl Default for DetectorSection {
             allowed_lateness: "0s".to_owned(),
             commit_interval: "100ms".to_owned(),
             delivery: DeliverySection::default(),
+            restarts: 3,
+            read_ahead_kib: 65_536,
+            max_ahead: "1h".to_owned(),
             print_anomalies: false,
             sensor_window: SensorWindowSection::default(),
             adaptive: AdaptiveSection::default(),

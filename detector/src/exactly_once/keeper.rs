@@ -212,12 +212,13 @@ impl Keeper {
         self.protocol.needs_snapshot()
     }
 
-    /// Writes a snapshot of every lane, for the next commit to name. Lanes that are still replayed are left
+    /// Writes a snapshot of every lane, for the next commit to name; gives their bytes. Lanes that are still replayed are left
     /// out: what they were restored from stands.
     ///
     /// # Errors
     /// If one cannot be written. What was written before is named by nobody.
-    pub fn snapshot(&mut self) -> Result<(), KeepError> {
+    pub fn snapshot(&mut self) -> Result<u64, KeepError> {
+        let mut n_bytes = 0;
         self.rounds += 1;
         let unique = format!("{}-{}", self.instance, self.rounds);
         let mut names = Vec::new();
@@ -229,14 +230,15 @@ impl Keeper {
             self.engine
                 .save(lane, &mut writer)
                 .map_err(|source| unusable(folder, &name, source))?;
-            self.snapshots
-                .put(folder, &name, writer.seal(self.settings))?;
+            let bytes = writer.seal(self.settings);
+            n_bytes += bytes.len() as u64;
+            self.snapshots.put(folder, &name, bytes)?;
             names.push((lane, name));
         }
         for (lane, name) in names {
             self.protocol.snapshot_taken(lane, name);
         }
-        Ok(())
+        Ok(n_bytes)
     }
 
     /// What to commit together with the outputs and these frames; nothing if nothing happened.

@@ -16,6 +16,7 @@ use floodmark_contracts::{
     geo::Country,
     key::{KeyType, TypedKey},
     kind::Kind,
+    status::StateSize,
 };
 use serde::{Deserialize, Serialize};
 
@@ -351,6 +352,12 @@ impl Logic for Banking {
         self.sessions.sweep(to);
         self.accounts.sweep(to);
         self.features.sweep(to);
+    }
+
+    fn size(&self) -> StateSize {
+        let mut size = self.accounts.size();
+        size.add(self.sessions.size());
+        size
     }
 }
 

@@ -9,6 +9,7 @@ use floodmark_contracts::{
     clock::EventTime,
     event::clickstream::{ClickEvent, event_type},
     key::KeyType,
+    status::StateSize,
 };
 use serde::{Deserialize, Serialize};
 
@@ -294,6 +295,10 @@ impl Logic for Clickstream {
         });
         users_found.forget(to.plus_ms(-self.lateness_ms));
         self.sessions.sweep(to);
+    }
+
+    fn size(&self) -> StateSize {
+        self.sessions.size()
     }
 }
 

@@ -12,6 +12,7 @@ use floodmark_contracts::{
     event::sensor::{SensorReading, reading_id},
     key::{KeyType, TypedKey},
     kind::Kind,
+    status::StateSize,
 };
 use serde::{Deserialize, Serialize};
 
@@ -292,6 +293,10 @@ impl Logic for Sensors {
         });
         self.reported.forget(to.plus_ms(-self.keep_ms));
         self.sensors.sweep(to);
+    }
+
+    fn size(&self) -> StateSize {
+        self.sensors.size()
     }
 }
 

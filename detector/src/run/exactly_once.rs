@@ -28,6 +28,7 @@ use crate::{
     schemas::Schemas,
     sink::{DeadLetter, Sink, TRANSACTION_TIMEOUT},
     source::Source,
+    watch::{Meter, Seen, Turn},
 };
 
 /// The detector with its state kept.
@@ -36,6 +37,8 @@ pub(super) struct Exact<'a> {
     pub(super) schemas: Schemas,
     pub(super) sink: Sink,
     pub(super) source: Source,
+    pub(super) meter: Meter<'a>,
+    pub(super) max_ahead_ms: i64,
     pub(super) client: ClientSettings,
     pub(super) group: String,
     pub(super) lanes: BTreeMap<Lane, TopicPartition>,
@@ -54,10 +57,15 @@ pub(super) struct Exact<'a> {
 impl Exact<'_> {
     /// Works until told to stop, then takes a snapshot and commits.
     pub(super) fn run(mut self, stop: &AtomicBool) -> Result<SubjectFacts, DetectError> {
-        self.work(stop)?;
+        let worked = self.work(stop);
+        self.show();
+        worked?;
+        self.meter.ending(self.clock);
         self.emit()?;
         self.next_snapshot_us = i64::MIN;
         self.commit()?;
+        self.show();
+        self.meter.ending(self.clock);
         let facts = facts_of(self.keeper.engine.counts(), self.unreadable, &self.sink);
         self.source.consumer.close()?;
         Ok(facts)
@@ -70,7 +78,9 @@ impl Exact<'_> {
         let mut caught_up = false;
         self.next_snapshot_us = self.clock.monotonic_us() + self.snapshot_every_us;
         while !stop.load(Ordering::Relaxed) {
+            self.meter.turn(Turn::Idle, self.clock);
             poll(&mut self.source.consumer, &mut batch, wait, self.clock)?;
+            self.meter.turn(Turn::Busy, self.clock);
             self.feed(&batch)?;
             for event in batch.events() {
                 self.handle(event)?;
@@ -88,6 +98,10 @@ impl Exact<'_> {
             if now_us >= next_progress {
                 self.report();
                 next_progress = now_us + PROGRESS_EVERY_US;
+            }
+            if self.meter.is_due(now_us) {
+                self.hold_back()?;
+                self.show();
             }
             let mut is_caught_up = self.is_caught_up();
             if is_caught_up && !caught_up {
@@ -147,6 +161,8 @@ impl Exact<'_> {
             outcome = self
                 .keeper
                 .take(lane, message.offset(), verdict, value, now_us);
+            let n_outputs = self.keeper.engine.n_outputs();
+            self.meter.fed(lane, n_outputs, message);
         } else {
             self.keeper.pass(lane, message.offset());
         }
@@ -310,6 +326,7 @@ impl Exact<'_> {
     /// Hands the engine's outputs to the producer, within a transaction.
     fn emit(&mut self) -> Result<(), DetectError> {
         let outputs = self.keeper.engine.take(self.clock.now());
+        self.meter.taken();
         if outputs.is_empty() {
             return Ok(());
         }
@@ -322,18 +339,23 @@ impl Exact<'_> {
 
     /// Commits output and offsets together, or starts over from what is committed.
     fn commit(&mut self) -> Result<(), DetectError> {
+        self.meter.turn(Turn::Blocked, self.clock);
         let now_us = self.clock.monotonic_us();
         let due = now_us >= self.next_snapshot_us && self.keeper.is_live();
         let snapshot = due || self.keeper.needs_snapshot();
+        let mut written = None;
         if snapshot {
-            self.keeper.snapshot()?;
+            let bytes = self.keeper.snapshot()?;
+            written = Some((self.clock.monotonic_us() - now_us, bytes));
             self.next_snapshot_us = now_us.saturating_add(self.snapshot_every_us);
         }
         let frames = self.keeper.engine.take_frames(false);
         let commits = self.keeper.commits(&frames);
         if commits.is_empty() {
+            self.meter.turn(Turn::Busy, self.clock);
             return Ok(());
         }
+        let began_us = self.clock.monotonic_us();
         self.sink.begin()?;
         self.sink.send_frames(&frames, self.clock)?;
         let offsets: Vec<PartitionOffset> = commits
@@ -351,17 +373,24 @@ impl Exact<'_> {
             return self.start_over();
         }
         self.keeper.committed(&commits);
+        self.meter.committed(began_us, self.clock);
+        self.meter.settled(self.clock);
+        if let Some((took_us, bytes)) = written {
+            self.meter.snapshot(took_us, bytes, self.clock);
+        }
         let lines = std::mem::take(&mut self.lines);
         self.sink.write(lines, self.clock, self.stdout)?;
         if snapshot {
             self.clean()?;
         }
+        self.meter.turn(Turn::Busy, self.clock);
         Ok(())
     }
 
     /// After an abort: everything since the last commit is done again.
     fn start_over(&mut self) -> Result<(), DetectError> {
         tracing::warn!("a transaction was aborted; going back to what is committed");
+        self.meter.aborted();
         self.lines.clear();
         let all: Vec<TopicPartition> = self.lanes.values().cloned().collect();
         let starts = self.restore()?;
@@ -369,6 +398,7 @@ impl Exact<'_> {
     }
 
     fn give_up(&mut self) -> Result<(), DetectError> {
+        self.meter.aborted();
         self.lines.clear();
         self.sink.abort(self.clock)
     }
@@ -387,6 +417,28 @@ impl Exact<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Pauses what is too far ahead, unless the lanes are being put where they belong.
+    fn hold_back(&mut self) -> Result<(), DetectError> {
+        if self.keeper.is_live() {
+            let engine = &self.keeper.engine;
+            self.source
+                .hold_back(|lane| engine.watermark(lane), self.max_ahead_ms)?;
+        }
+        Ok(())
+    }
+
+    /// Copies the figures to where they are shown.
+    fn show(&mut self) {
+        let seen = Seen {
+            engine: &self.keeper.engine,
+            source: &self.source,
+            sink: &self.sink,
+            unreadable: self.unreadable,
+            live: self.keeper.is_live(),
+        };
+        self.meter.show(&seen, self.clock);
     }
 
     fn report(&mut self) {

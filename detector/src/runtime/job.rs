@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use floodmark_contracts::clock::EventTime;
+use floodmark_contracts::{clock::EventTime, status::StateSize};
 
 use super::{
     exchange::{Packet, Part, Standing},
@@ -106,6 +106,12 @@ pub trait StreamJob<O>: Send {
 
     /// What was counted.
     fn counts(&self) -> Counts;
+
+    /// Where a partition's watermark stands; nothing for one that is not assigned.
+    fn watermark_of(&self, partition: i32) -> Option<EventTime>;
+
+    /// How much state all partitions hold.
+    fn size(&self) -> StateSize;
 }
 
 /// A job with logic `L` per partition.
@@ -284,6 +290,18 @@ where
 
     fn counts(&self) -> Counts {
         self.counts
+    }
+
+    fn watermark_of(&self, partition: i32) -> Option<EventTime> {
+        self.partitions.get(&partition).map(Partition::watermark)
+    }
+
+    fn size(&self) -> StateSize {
+        let mut size = StateSize::default();
+        for task in self.partitions.values() {
+            size.add(task.size());
+        }
+        size
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     hash::Hash,
 };
 
-use floodmark_contracts::clock::EventTime;
+use floodmark_contracts::{clock::EventTime, status::StateSize};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::watermark::BEGINNING;
@@ -180,6 +180,17 @@ impl<K: Eq + Hash + Clone, S: Default> KeyedState<K, S> {
         });
     }
 
+    /// What the tables take; what a state holds on the heap is not in it.
+    pub fn size(&self) -> StateSize {
+        let entries = self.entries.capacity() * size_of::<Entry<K, S>>();
+        let slots = self.slots.capacity() * size_of::<(K, Slot)>();
+        StateSize {
+            keys: self.slots.len() as u64,
+            waiting: 0,
+            bytes: (entries + slots) as u64,
+        }
+    }
+
     /// Number of keys held.
     #[cfg(test)]
     pub fn len(&self) -> usize {
@@ -211,6 +222,20 @@ mod tests {
         assert_eq!(states.len(), 0);
         assert_eq!(states.reserve("b", EventTime(101)), first);
         assert_eq!(states.len(), 1);
+    }
+
+    #[test]
+    fn its_size_grows_with_keys_and_counts_those_that_are_there() {
+        let mut states: KeyedState<Arc<str>, u64> = KeyedState::new(100);
+        assert_eq!(states.size(), StateSize::default());
+        for key in 0..1000 {
+            states.at(key.to_string().as_str(), EventTime(0));
+        }
+        let full = states.size();
+        assert_eq!(full.keys, 1000);
+        assert!(full.bytes >= 1000 * (16 + 8 + 16 + 16), "{full:?}");
+        states.sweep(EventTime(101));
+        assert_eq!(states.size().keys, 0);
     }
 
     #[test]

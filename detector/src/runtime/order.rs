@@ -68,7 +68,6 @@ impl<E> OrderBuffer<E> {
     }
 
     /// Number of events held.
-    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.held
     }

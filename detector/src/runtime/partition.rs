@@ -1,7 +1,7 @@
 //! The task that owns one input partition: decodes, judges lateness, puts events into order and
 //! drives the pipeline's logic.
 
-use floodmark_contracts::clock::EventTime;
+use floodmark_contracts::{clock::EventTime, status::StateSize};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -64,6 +64,11 @@ pub trait Logic: Saved {
 
     /// No event before `to` will come any more, but for late ones: windows close, deadlines pass.
     fn advance(&mut self, to: EventTime, emit: &mut Emit<Self::Partial, Self::Output>);
+
+    /// How much state there is, for whoever watches.
+    fn size(&self) -> StateSize {
+        StateSize::default()
+    }
 }
 
 /// What a pipeline does with what its partitions found.
@@ -163,6 +168,18 @@ impl<L: Logic> Partition<L> {
     /// Takes note that the log has no further record now.
     pub fn reached_end(&mut self) {
         self.at_end = true;
+    }
+
+    /// How much is held: the logic's state and the events that wait.
+    pub fn size(&self) -> StateSize {
+        let mut size = self.logic.size();
+        let waiting = self.buffer.len() as u64;
+        size.add(StateSize {
+            keys: 0,
+            waiting,
+            bytes: waiting * size_of::<(EventTime, L::Event)>() as u64,
+        });
+        size
     }
 
     /// The pipeline's logic, to look at.

@@ -80,7 +80,7 @@ impl Sink {
         match ended {
             Ended::Well => {
                 self.begun = false;
-                self.kept = (self.alerts, self.letters, self.rows);
+                self.kept = self.count;
                 Ok(true)
             }
             Ended::InAbort => {
@@ -98,7 +98,7 @@ impl Sink {
         if !std::mem::replace(&mut self.begun, false) {
             return Ok(());
         }
-        (self.alerts, self.letters, self.rows) = self.kept;
+        self.count = self.kept;
         self.insist(clock, |sink| {
             sink.producer.abort_transaction(PATIENCE, &mut |_| ())
         })?;

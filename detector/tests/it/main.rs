@@ -9,6 +9,7 @@ mod fraud;
 mod malformed;
 mod sinks;
 mod stores;
+mod watched;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

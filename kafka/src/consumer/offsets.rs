@@ -7,7 +7,7 @@ use rdkafka_sys as sys;
 
 use super::{BatchConsumer, Start};
 use crate::error::{Error, ErrorCode};
-use crate::native::{Deadline, PartitionList, millis};
+use crate::native::{Deadline, PartitionList, cstring, millis};
 use crate::partition::{PartitionOffset, TopicPartition};
 
 /// A place to start at.
@@ -142,6 +142,26 @@ impl BatchConsumer {
             Some(code) => Err(self.client.error(attempt(), code, timeout)),
             None => Ok(()),
         }
+    }
+
+    /// Where a partition's log ended when this consumer last heard of it; `None` if it never did. Asks
+    /// nobody. Marks of transactions lie before the end and are never handed over.
+    #[must_use]
+    pub fn known_end(&self, partition: &TopicPartition) -> Option<i64> {
+        let topic = cstring("topic", &partition.topic).ok()?;
+        let (mut low, mut high) = (-1, -1);
+        // SAFETY: a live client, a terminated string and two places to write to.
+        let code = unsafe {
+            sys::rd_kafka_get_watermark_offsets(
+                self.client.ptr(),
+                topic.as_ptr(),
+                partition.partition,
+                &raw mut low,
+                &raw mut high,
+            )
+        };
+        let known = code == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0;
+        known.then_some(high)
     }
 
     /// The group's generation at this moment, for a transaction's offsets.
