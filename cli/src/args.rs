@@ -87,6 +87,9 @@ pub enum Command {
     Detect(DetectArgs),
     /// Serve the fraud model over HTTP, for `detect --scorer`
     ServeModel(ServeModelArgs),
+    /// List, stop and resume the detectors that run on this machine
+    #[command(subcommand)]
+    Jobs(JobsCommand),
     /// Score a run, or alerts and labels that other tools wrote
     Score(ScoreArgs),
     /// Write the report of a scored run again
@@ -369,6 +372,74 @@ pub struct DetectArgs {
     /// End once every topic is read to its end, in place of waiting for more
     #[arg(long)]
     pub until_end: bool,
+    /// Where its status page is, with `/metrics` for Prometheus, `/healthz` and `/readyz`: a PORT of loopback, an
+    /// address, or `off` [default: 9249, or a free port if that is taken]
+    #[arg(long, value_name = "HOST:PORT", value_parser = page_address)]
+    pub metrics: Option<PageAddress>,
+    /// Folder by which `floodmark jobs` finds this process [default: $XDG_STATE_HOME/floodmark]
+    #[arg(long, value_name = "DIR", env = "FLOODMARK_STATE")]
+    pub state: Option<PathBuf>,
+}
+
+/// Where a page is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageAddress {
+    /// Nowhere.
+    Off,
+    /// There.
+    At(SocketAddr),
+}
+
+/// What to do with the detectors of this machine.
+#[derive(Debug, Subcommand)]
+pub enum JobsCommand {
+    /// List those that run, and those that ended and can be resumed
+    List(JobsList),
+    /// End one: output is flushed, offsets are committed
+    Stop(JobsStop),
+    /// Start one again with what it was started with, in the background
+    Resume(JobsNamed),
+    /// Strike one that does not run off the list
+    Forget(JobsNamed),
+}
+
+/// Arguments of `jobs list`.
+#[derive(Debug, Args)]
+pub struct JobsList {
+    /// Print one JSON object a line, with each detector's whole status
+    #[arg(long)]
+    pub json: bool,
+    /// Folder of the jobs [default: $XDG_STATE_HOME/floodmark]
+    #[arg(long, value_name = "DIR", env = "FLOODMARK_STATE")]
+    pub state: Option<PathBuf>,
+}
+
+/// Arguments of `jobs stop`.
+#[derive(Debug, Args)]
+pub struct JobsStop {
+    /// Its name in the list, or its process id
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// Insist on a final snapshot: one that keeps none is refused, and it is an error if none was committed
+    #[arg(long)]
+    pub snapshot: bool,
+    /// Seconds to wait for its end
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub wait: u64,
+    /// Folder of the jobs [default: $XDG_STATE_HOME/floodmark]
+    #[arg(long, value_name = "DIR", env = "FLOODMARK_STATE")]
+    pub state: Option<PathBuf>,
+}
+
+/// A job by its name.
+#[derive(Debug, Args)]
+pub struct JobsNamed {
+    /// Its name in the list, or its process id
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// Folder of the jobs [default: $XDG_STATE_HOME/floodmark]
+    #[arg(long, value_name = "DIR", env = "FLOODMARK_STATE")]
+    pub state: Option<PathBuf>,
 }
 
 /// Arguments of `score`.
@@ -681,6 +752,14 @@ pub struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
+}
+
+/// Where a page is, or that there is none.
+fn page_address(text: &str) -> Result<PageAddress, String> {
+    if text == "off" {
+        return Ok(PageAddress::Off);
+    }
+    metrics_address(text).map(PageAddress::At)
 }
 
 /// An address to listen on. Nothing listens beyond this machine unless a host is named.

@@ -8,6 +8,7 @@ pub(crate) mod completions;
 pub(crate) mod detect;
 pub(crate) mod explain;
 pub(crate) mod generate;
+pub(crate) mod jobs;
 pub(crate) mod merge;
 pub(crate) mod metrics;
 pub(crate) mod replay;

@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod exit;
+mod jobs;
 mod load;
 mod logging;
 mod output;
@@ -35,6 +36,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Merge(args) => commands::merge::run(args, &cli.global),
         Command::Detect(args) => commands::detect::run(args, &cli.global),
         Command::ServeModel(args) => commands::serve_model::run(args, &cli.global),
+        Command::Jobs(command) => commands::jobs::run(command),
         Command::Score(args) => commands::score::run(args),
         Command::Report(args) => commands::report::run(args),
         Command::Explain(args) => commands::explain::run(args),

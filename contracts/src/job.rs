@@ -181,6 +181,19 @@ pub struct DetectorJob {
     pub enrichment: Option<PathBuf>,
     /// Where the detector writes its own figures (a `SubjectFacts` JSON) when it ends.
     pub facts: Option<PathBuf>,
+    /// Where it shows what it is doing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<PagePlace>,
+}
+
+/// Where a page is served, and where its address is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PagePlace {
+    /// Host and port to listen on; port 0 takes a free one.
+    pub listen: String,
+    /// The file that the URL is written into.
+    pub url_file: PathBuf,
 }
 
 impl DetectorJob {

@@ -368,7 +368,8 @@ impl Engine {
         let Lane::Input(stream, partition) = lane else {
             return None;
         };
-        self.jobs.get(&stream)?.watermark_of(partition)
+        let standing = self.jobs.get(&stream)?.standing(partition)?;
+        Some(standing.watermark)
     }
 
     /// How much state a stream holds.

@@ -32,7 +32,7 @@ pub mod replay;
 mod run;
 mod schedule;
 mod sensors;
-mod serve;
+pub mod serve;
 mod shape;
 mod share;
 mod sink;

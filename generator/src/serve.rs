@@ -39,7 +39,7 @@ pub enum ServeError {
 
 /// A running server. Dropping it stops it.
 #[derive(Debug)]
-pub(crate) struct HttpServer {
+pub struct HttpServer {
     name: &'static str,
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
@@ -48,7 +48,10 @@ pub(crate) struct HttpServer {
 
 impl HttpServer {
     /// Serves what the router says; port 0 takes a free one. Handlers can ask for the client's address.
-    pub(crate) fn start(
+    ///
+    /// # Errors
+    /// If the address cannot be listened on.
+    pub fn start(
         name: &'static str,
         listen: SocketAddr,
         router: Router,
@@ -85,7 +88,8 @@ impl HttpServer {
     }
 
     /// Where it answers: `http://HOST:PORT`.
-    pub(crate) fn url(&self) -> String {
+    #[must_use]
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 

@@ -90,6 +90,14 @@ pub(crate) fn setting_millis(ms: i64) -> String {
     }
 }
 
+/// Microseconds of a round bound: `20 µs`, `5 ms`, `1 s`.
+pub(crate) fn setting_micros(us: u64) -> String {
+    if us < 1_000 {
+        return format!("{us} µs");
+    }
+    setting_millis(i64::try_from(us / 1_000).unwrap_or(i64::MAX))
+}
+
 /// A length of bytes.
 pub(crate) fn bytes(value: f64) -> String {
     const UNITS: [&str; 4] = ["B", "KiB", "MiB", "GiB"];

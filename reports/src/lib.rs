@@ -1,5 +1,5 @@
 //! Rendering of a scored run: one self-contained HTML file, PNG plots, Markdown, a table for the
-//! terminal.
+//! terminal. And of a running detector: its status page and its metrics.
 //!
 //! Everything is made from a [`ReportInput`], a result with its labels, alerts and time series, and
 //! goes to a writer or comes back as a value: no file is opened here. A run that is empty, invalid or
@@ -12,6 +12,7 @@ mod model;
 mod nab;
 mod plot;
 mod prose;
+mod status;
 mod summary;
 mod table;
 mod terminal;
@@ -27,6 +28,7 @@ pub use self::{
     html::html,
     nab::nab_table,
     plot::png,
+    status::{status_html, status_metrics},
     summary::summary_md,
     terminal::{detection_table, terminal},
 };

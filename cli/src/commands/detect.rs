@@ -1,6 +1,9 @@
 //! `floodmark detect`: the bundled detector by itself.
 
+mod page;
+
 use std::{
+    net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,22 +14,29 @@ use std::{
 use floodmark_contracts::{
     clock::{Clock, SystemClock},
     job::{Connection, DetectorJob},
-    profile::detector::{ScorerSection, ServiceSection},
+    profile::detector::{DeliverySection, ScorerSection, ServiceSection},
+    status::DetectorStatus,
+    subject::SubjectFacts,
 };
-use floodmark_detector::Progress;
+use floodmark_detector::{Progress, Watch};
+use floodmark_generator::serve::HttpServer;
 use floodmark_harness::broker::BrokerChoice;
 use floodmark_kafka::{Admin, ClientSettings};
 
 use crate::{
-    args::{DetectArgs, Global},
+    args::{DetectArgs, Global, PageAddress},
     commands::{read_job, tell},
     exit::{Exit, Failure},
+    jobs::{self, Ended, Job, Jobs},
     load, signals,
 };
 
 /// How long everything must have been read before `--until-end` ends the detector: longer than the
 /// idleness of a partition, so that the last windows close.
 const SETTLED: Duration = Duration::from_secs(2);
+
+/// The port of the page, unless another is asked for.
+const PORT: u16 = 9249;
 
 /// Runs the detector until a signal, or until everything is read.
 pub fn run(args: &DetectArgs, global: &Global) -> Result<Exit, Failure> {
@@ -36,9 +46,33 @@ pub fn run(args: &DetectArgs, global: &Global) -> Result<Exit, Failure> {
         (None, Some(_)) => job_of(args)?,
         (None, None) => return Err(Failure::usage("name a profile, or a job with `--job`")),
     };
-    let watcher = args
-        .until_end
-        .then(|| watch_for_end(&job, Arc::clone(&stop)));
+    let watch = Arc::new(Watch::new());
+    let page = open_page(args, &job, &watch, global)?;
+    let url = page.as_ref().map(HttpServer::url);
+    // One that ends by itself, or belongs to a run, is not for others to stop or resume.
+    let listed =
+        (args.job.is_none() && !args.until_end).then(|| Listed::add(args, &job, url, global));
+    let result = detect(args, global, &job, &watch, &stop);
+    if let Some(listed) = listed.flatten() {
+        listed.end(&watch.status(), result.as_ref().err(), global);
+    }
+    let facts = result?;
+    let line = format!(
+        "{} alerts, {} dead letters",
+        facts.alerts, facts.dead_letters
+    );
+    tell(global, &line);
+    Ok(Exit::Pass)
+}
+
+fn detect(
+    args: &DetectArgs,
+    global: &Global,
+    job: &DetectorJob,
+    watch: &Watch,
+    stop: &Arc<AtomicBool>,
+) -> Result<SubjectFacts, Failure> {
+    let watcher = args.until_end.then(|| watch_for_end(job, Arc::clone(stop)));
     let clock = SystemClock::new();
     let mut stdout = std::io::stdout().lock();
     // As a part of a run the harness watches the lag; by itself it says how far it is.
@@ -50,12 +84,12 @@ pub fn run(args: &DetectArgs, global: &Global) -> Result<Exit, Failure> {
             );
         }
     };
-    let facts = if args.always {
-        floodmark_detector::always::run(&job, &clock, &stop, &mut stdout, &mut progress)
+    let run = if args.always {
+        floodmark_detector::always::run_watched
     } else {
-        floodmark_detector::run(&job, &clock, &stop, &mut stdout, &mut progress)
+        floodmark_detector::run_watched
     };
-    let facts = facts.map_err(|error| {
+    let facts = run(job, watch, &clock, stop, &mut stdout, &mut progress).map_err(|error| {
         let exit = if error.is_unreachable() {
             Exit::Unreachable
         } else {
@@ -64,22 +98,117 @@ pub fn run(args: &DetectArgs, global: &Global) -> Result<Exit, Failure> {
         Failure::new(exit, error)
     })?;
     if let Some(watcher) = watcher {
-        match watcher.join() {
-            Ok(result) => result?,
-            Err(_) => {
-                return Err(Failure::new(
-                    Exit::Internal,
-                    anyhow::anyhow!("the watcher panicked"),
-                ));
+        let ended = watcher.join();
+        ended.map_err(|_| anyhow::anyhow!("the watcher panicked"))??;
+    }
+    Ok(facts)
+}
+
+/// Opens the page where the arguments or the job say. The usual port may be taken by another detector, which is no
+/// reason to fail; one that was asked for may not.
+fn open_page(
+    args: &DetectArgs,
+    job: &DetectorJob,
+    watch: &Arc<Watch>,
+    global: &Global,
+) -> Result<Option<HttpServer>, Failure> {
+    let usage = |error| Failure::new(Exit::Usage, anyhow::Error::from(error));
+    let open = |listen| page::start(listen, Arc::clone(watch));
+    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let server = match (args.metrics, &job.page) {
+        (Some(PageAddress::Off), _) => return Ok(None),
+        (Some(PageAddress::At(listen)), _) => open(listen).map_err(usage)?,
+        (None, Some(place)) => {
+            let listen = place.listen.parse().map_err(|_| {
+                let message = format!("`{}` is no address to listen on", place.listen);
+                Failure::usage(message)
+            })?;
+            open(listen).map_err(usage)?
+        }
+        (None, None) if args.job.is_some() => return Ok(None),
+        (None, None) => match open(local(PORT)) {
+            Ok(server) => server,
+            Err(error) => {
+                tell(global, &format!("{error}; taking a free one"));
+                open(local(0)).map_err(usage)?
+            }
+        },
+    };
+    if let Some(place) = &job.page {
+        std::fs::write(&place.url_file, server.url())?;
+    } else {
+        tell(global, &format!("page {}", server.url()));
+    }
+    if let Some(PageAddress::At(listen)) = args.metrics
+        && !listen.ip().is_loopback()
+    {
+        let message = "it is shown beyond this machine, to whoever reaches it";
+        tell(global, message);
+    }
+    Ok(Some(server))
+}
+
+/// This process in the list of jobs.
+struct Listed {
+    jobs: Jobs,
+    job: Job,
+}
+
+impl Listed {
+    /// Adds it; without a folder to write to the detector works all the same.
+    fn add(
+        args: &DetectArgs,
+        job: &DetectorJob,
+        url: Option<String>,
+        global: &Global,
+    ) -> Option<Self> {
+        match Self::try_add(args, job, url) {
+            Ok(listed) => Some(listed),
+            Err(error) => {
+                tell(
+                    global,
+                    &format!("`floodmark jobs` will not know of this process: {error}"),
+                );
+                None
             }
         }
     }
-    let line = format!(
-        "{} alerts, {} dead letters",
-        facts.alerts, facts.dead_letters
-    );
-    tell(global, &line);
-    Ok(Exit::Pass)
+
+    fn try_add(args: &DetectArgs, job: &DetectorJob, url: Option<String>) -> Result<Self, Failure> {
+        let jobs = Jobs::open(args.state.as_deref())?;
+        let pid = std::process::id();
+        let job = Job {
+            id: jobs.id_for(&job.group, job.slot)?,
+            pid,
+            began: jobs::began(pid).unwrap_or_default(),
+            group: job.group.clone(),
+            slot: job.slot,
+            snapshots: matches!(job.section.delivery, DeliverySection::ExactlyOnce(_)),
+            url,
+            started_at: SystemClock::new().now(),
+            args: std::env::args().skip(1).collect(),
+            folder: std::env::current_dir()?,
+            ended: None,
+        };
+        jobs.write(&job)?;
+        Ok(Self { jobs, job })
+    }
+
+    /// Leaves the last words.
+    fn end(mut self, status: &DetectorStatus, failure: Option<&Failure>, global: &Global) {
+        self.job.ended = Some(Ended {
+            at: SystemClock::new().now(),
+            snapshot_at: status.checkpoints.last_snapshot_at,
+            alerts: status.written.alerts,
+            failure: failure.map(ToString::to_string),
+        });
+        if let Err(error) = self.jobs.write(&self.job) {
+            tell(
+                global,
+                &format!("the list of jobs will not know how this process ended: {error}"),
+            );
+        }
+    }
 }
 
 fn job_of(args: &DetectArgs) -> Result<DetectorJob, Failure> {
@@ -112,6 +241,7 @@ fn job_of(args: &DetectArgs) -> Result<DetectorJob, Failure> {
         dead_letters: outputs.dead_letters.clone(),
         enrichment: args.enrichment.clone(),
         facts: None,
+        page: None,
     })
 }
 

@@ -297,14 +297,14 @@ fn wait_for_alerts(path: &Path) {
 }
 
 /// The embedded broker by itself.
-struct Broker {
+pub(crate) struct Broker {
     child: Child,
-    bootstrap: String,
+    pub(crate) bootstrap: String,
     registry: String,
 }
 
 impl Broker {
-    fn start(dir: &Path) -> Self {
+    pub(crate) fn start(dir: &Path) -> Self {
         let ready = dir.join("ready.json");
         let child = Command::new(env!("CARGO_BIN_EXE_floodmark"))
             .args(["broker", "--ready-file"])
@@ -369,7 +369,7 @@ fn generate_detect_and_read_run_apart_give_the_alerts_of_a_bench() {
     let enrichment = temporary.path().join("enrichment.ndjson");
     std::fs::copy(truth.join("enrichment.ndjson"), &enrichment).unwrap();
     floodmark()
-        .args(["detect", "--until-end", "--enrichment"])
+        .args(["detect", "--until-end", "--metrics", "0", "--enrichment"])
         .arg(&enrichment)
         .arg(profile("smoke"))
         .args(cluster)

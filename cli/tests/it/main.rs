@@ -8,6 +8,7 @@
 
 mod bench;
 mod command_line;
+mod jobs;
 mod layout;
 mod load;
 mod nab;

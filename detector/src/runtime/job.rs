@@ -107,9 +107,6 @@ pub trait StreamJob<O>: Send {
     /// What was counted.
     fn counts(&self) -> Counts;
 
-    /// Where a partition's watermark stands; nothing for one that is not assigned.
-    fn watermark_of(&self, partition: i32) -> Option<EventTime>;
-
     /// How much state all partitions hold.
     fn size(&self) -> StateSize;
 }
@@ -290,10 +287,6 @@ where
 
     fn counts(&self) -> Counts {
         self.counts
-    }
-
-    fn watermark_of(&self, partition: i32) -> Option<EventTime> {
-        self.partitions.get(&partition).map(Partition::watermark)
     }
 
     fn size(&self) -> StateSize {

@@ -84,6 +84,7 @@ impl World {
             dead_letters: "dead-letters".into(),
             enrichment: None,
             facts: Some(folder.path().join("facts.json")),
+            page: None,
         };
         let world = Self {
             broker,

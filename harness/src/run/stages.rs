@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, process::Command, sync::atomic::Ordering, time:
 
 use floodmark_contracts::{
     clock::{Clock, WallTime},
-    job::{Connection, DetectorJob, GeneratorJob, Pace, Start, WorkerShare, exchange_of},
+    job::{
+        Connection, DetectorJob, GeneratorJob, Pace, PagePlace, Start, WorkerShare, exchange_of,
+    },
     profile::{SubjectSection, shape::RawFormat},
     record::{GeneratorFacts, ProcessFacts, SeriesRow, SubjectFacts},
     stream::Stream,
@@ -259,6 +261,10 @@ fn start_subject(
         dead_letters: outputs.dead_letters.clone(),
         enrichment: Some(enrichment),
         facts: Some(folders.subject.join("facts.json")),
+        page: Some(PagePlace {
+            listen: "127.0.0.1:0".to_owned(),
+            url_file: folders.subject.join("page.url"),
+        }),
     };
     let job_file = folders.subject.join("job.json");
     write_private(&job_file, &job)?;
