@@ -185,7 +185,7 @@ fn a_job_is_listed_stopped_with_a_snapshot_and_resumed_where_it_was() {
     for (path, expected) in [
         ("/healthz", "ok\n"),
         ("/readyz", "ok\n"),
-        ("/", "It has read 2 partitions to the end."),
+        ("/", "4 partitions"),
         (
             "/metrics",
             "floodmark_detector_consumed_records_total{stream=\"sensors\"} 1202",

@@ -63,6 +63,7 @@ fn figures_say_what_was_read_where_it_stands_and_what_came_of_it() {
     let places: Vec<_> = status
         .partitions
         .iter()
+        .filter(|of| of.of == "sensors")
         .map(|of| (of.partition, of.position, of.lag, of.watermark))
         .collect();
     let watermark = Some(EventTime(START + 899_000));
