@@ -31,7 +31,6 @@ mod testing {
                 waiting: 7,
                 bytes: 4096,
             },
-            ..StreamStatus::default()
         };
         let partition = |partition, lag, paused| PartitionStatus {
             topic: "sensor-data_2".to_owned(),
