@@ -232,6 +232,7 @@ impl Run<'_> {
             dead_letters: DEAD_LETTERS.to_owned(),
             enrichment: None,
             facts: Some(facts),
+            page: None,
         }
     }
 
