@@ -3,28 +3,26 @@
 use std::{
     collections::BTreeMap,
     io::Write,
-    path::PathBuf,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
 use floodmark_contracts::{
-    clock::Clock, job::DetectorJob, problem::Problem, row::Row, stream::Stream,
-    subject::SubjectFacts,
+    clock::Clock, job::DetectorJob, row::Row, stream::Stream, subject::SubjectFacts,
 };
 use floodmark_kafka::{
-    Admin, Batch, BatchConsumer, ClientSettings, Error, ErrorCode, SendError,
+    Admin, Batch, BatchConsumer, ClientSettings, ErrorCode,
     admin::NewTopic,
     consumer::{CommitMode, Event, StartOffset},
-    registry::{Registry, RegistryError},
+    registry::Registry,
 };
 
 use crate::{
     connect::{Connectors, Ending, EndsWithScope},
-    engine::{Engine, EngineError, Lane, Subject},
-    enrichment::{EnrichmentError, EnrichmentStore},
+    engine::{Engine, Lane, Subject},
+    enrichment::EnrichmentStore,
     exactly_once::{KeepError, Keeper, Snapshots},
-    fraud::{FraudError, Stage},
+    fraud::Stage,
     restarts::insist,
     runtime::Counts,
     schemas::Schemas,
@@ -34,8 +32,11 @@ use crate::{
     watch::{Meter, Seen, Turn, Watch},
 };
 
+mod error;
 mod exactly_once;
 mod exchange;
+
+pub use error::DetectError;
 
 /// How long the broker may take to answer at the start.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -62,131 +63,6 @@ const MOST_POLL_ERRORS: u32 = 10;
 
 /// Pause after a failed poll.
 const POLL_PAUSE: Duration = Duration::from_millis(500);
-
-/// Why the detector ended.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DetectError {
-    /// The plan's section is not valid.
-    #[error("the detector's settings have {} problems, the first: {}", .problems.len(), first(.problems))]
-    Settings {
-        /// All of them.
-        problems: Vec<Problem>,
-    },
-    /// The plan names no input.
-    #[error("the detector's plan names no input topic; name at least one stream under `inputs`")]
-    NoInput,
-    /// A topic does not exist.
-    #[error("topic `{topic}` for {role} does not exist; create it before the detector starts")]
-    NoTopic {
-        /// What it is for.
-        role: String,
-        /// Its name.
-        topic: String,
-    },
-    /// The broker refused, or did not answer.
-    #[error(transparent)]
-    Kafka(#[from] Error),
-    /// The enrichment data cannot be used.
-    #[error(transparent)]
-    Enrichment(#[from] EnrichmentError),
-    /// The engine could not be made.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The registry cannot be used.
-    #[error("the schema of a banking event cannot be looked up")]
-    Registry {
-        /// The registry's reason.
-        #[source]
-        source: RegistryError,
-    },
-    /// Banking sessions cannot be scored.
-    #[error("banking sessions cannot be scored")]
-    Fraud {
-        /// Why.
-        #[source]
-        source: FraudError,
-    },
-    /// State cannot be saved, or found again.
-    #[error("the detector's state cannot be kept")]
-    State {
-        /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A record was not taken by the client.
-    #[error("a result cannot be handed to the producer")]
-    Send {
-        /// The client's reason.
-        #[source]
-        source: SendError,
-    },
-    /// Results were not acknowledged.
-    #[error("{records} results were not acknowledged: {reason}")]
-    Undelivered {
-        /// How many.
-        records: u64,
-        /// The broker's or the client's reason.
-        reason: String,
-    },
-    /// An alert cannot be encoded.
-    #[error("an alert or a row cannot be written as JSON")]
-    Encode {
-        /// The encoder's reason.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// Standard output cannot be written to.
-    #[error("anomalies cannot be printed")]
-    Print {
-        /// The system's reason.
-        #[source]
-        source: std::io::Error,
-    },
-    /// It failed again and again.
-    #[error("gave up after {restarts} restarts; `detector.restarts` allows more")]
-    GaveUp {
-        /// How often it began again.
-        restarts: u32,
-        /// The last failure.
-        #[source]
-        source: Box<DetectError>,
-    },
-    /// The facts cannot be written.
-    #[error("the detector's facts cannot be written to `{path}`")]
-    Facts {
-        /// Where to.
-        path: PathBuf,
-        /// The system's reason.
-        #[source]
-        source: std::io::Error,
-    },
-}
-
-impl From<KeepError> for DetectError {
-    fn from(error: KeepError) -> Self {
-        Self::State {
-            source: Box::new(error),
-        }
-    }
-}
-
-impl DetectError {
-    /// True if the broker or the registry could not be reached at all.
-    #[must_use]
-    pub fn is_unreachable(&self) -> bool {
-        match self {
-            Self::Kafka(error) => error.is_unreachable(),
-            Self::Registry { source } => source.is_unreachable(),
-            Self::GaveUp { source, .. } => source.is_unreachable(),
-            _ => false,
-        }
-    }
-}
-
-fn first(problems: &[Problem]) -> String {
-    problems.first().map(Problem::to_string).unwrap_or_default()
-}
 
 /// What the detector is up to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
