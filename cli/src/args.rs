@@ -85,6 +85,8 @@ pub enum Command {
     Merge(MergeArgs),
     /// Run the bundled detector
     Detect(DetectArgs),
+    /// Run the bundled detector over topics that are full already, and say what that cost
+    Drain(DrainArgs),
     /// Serve the fraud model over HTTP, for `detect --scorer`
     ServeModel(ServeModelArgs),
     /// List, stop and resume the detectors that run on this machine
@@ -440,6 +442,40 @@ pub struct JobsNamed {
     /// Folder of the jobs [default: $XDG_STATE_HOME/floodmark]
     #[arg(long, value_name = "DIR", env = "FLOODMARK_STATE")]
     pub state: Option<PathBuf>,
+}
+
+/// Arguments of `drain`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  floodmark generate profiles/sensors.yaml --broker localhost:9092 --rate max
+  floodmark drain profiles/sensors.yaml --broker localhost:9092 --json
+
+Every call reads everything: the group is a new one, unless `--group` names it. Alerts go to the topics of
+the profile, as those of `detect` do.")]
+pub struct DrainArgs {
+    /// The profile and what overrides it
+    #[command(flatten)]
+    pub profile: Option<ProfileArgs>,
+    /// A resolved plan in place of a profile
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "profile",
+        required_unless_present = "profile"
+    )]
+    pub job: Option<PathBuf>,
+    /// Enrichment data to look up, as `generate` writes it
+    #[arg(long, value_name = "FILE", conflicts_with = "job")]
+    pub enrichment: Option<PathBuf>,
+    /// Consumer group [default: a new one]
+    #[arg(long, value_name = "NAME", conflicts_with = "job")]
+    pub group: Option<String>,
+    /// Which of the group's processes this is; each has a number of its own, from 0
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "job")]
+    pub slot: u32,
+    /// Print the figures as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `score`.

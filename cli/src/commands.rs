@@ -6,6 +6,7 @@ pub(crate) mod calibrate;
 pub(crate) mod collect;
 pub(crate) mod completions;
 pub(crate) mod detect;
+pub(crate) mod drain;
 pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod jobs;

@@ -35,6 +35,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Calibrate(args) => commands::calibrate::run(args, &cli.global),
         Command::Merge(args) => commands::merge::run(args, &cli.global),
         Command::Detect(args) => commands::detect::run(args, &cli.global),
+        Command::Drain(args) => commands::drain::run(args, &cli.global),
         Command::ServeModel(args) => commands::serve_model::run(args, &cli.global),
         Command::Jobs(command) => commands::jobs::run(command),
         Command::Score(args) => commands::score::run(args),

@@ -13,6 +13,8 @@ pub mod calibration;
 pub mod clock;
 /// What a generator has done so far.
 pub mod counts;
+/// What reading topics to their ends cost.
+pub mod drain;
 /// What detectors may look up.
 pub mod enrichment;
 /// Records of the streams.

@@ -5,6 +5,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use crate::{
     alert::{Alert, CollectedAlert},
     calibration::Calibrations,
+    drain::DrainFigures,
     enrichment::Enrichment,
     event::{banking::BankingUiEvent, clickstream::ClickEvent, sensor::SensorReading},
     job::{DetectorJob, GeneratorJob},
@@ -33,6 +34,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("generator-job.json", of::<GeneratorJob>()),
         ("detector-job.json", of::<DetectorJob>()),
         ("detector-status.json", of::<DetectorStatus>()),
+        ("drain-figures.json", of::<DrainFigures>()),
         ("generator-facts.json", of::<GeneratorFacts>()),
         ("calibration.json", of::<Calibrations>()),
         ("record.json", of::<RunRecord>()),

@@ -79,6 +79,8 @@ pub enum Progress {
         /// Alerts written.
         alerts: u64,
     },
+    /// The first alert has left: handed to the client, or committed where transactions are used.
+    FirstAlert,
     /// Every partition has been read to its end. More may come.
     CaughtUp,
 }
@@ -407,7 +409,7 @@ impl Detector<'_> {
         let mut batch = Batch::with_capacity(BATCH);
         let wait = Duration::from_micros(self.commit_every_us.unsigned_abs()).min(LONGEST_WAIT);
         let (mut next_commit, mut next_progress) = (i64::MIN, i64::MIN);
-        let mut caught_up = false;
+        let (mut caught_up, mut alerted) = (false, false);
         while !stop.load(Ordering::Relaxed) {
             self.meter.turn(Turn::Idle, self.clock);
             poll(&mut self.source.consumer, &mut batch, wait, self.clock)?;
@@ -421,6 +423,9 @@ impl Detector<'_> {
             self.emit()?;
             if now_us >= next_commit || self.engine.has_parts() {
                 self.tell(now_us)?;
+            }
+            if !std::mem::replace(&mut alerted, self.sink.alerts() > 0) && alerted {
+                (self.progress)(Progress::FirstAlert);
             }
             if now_us >= next_commit {
                 self.commit(CommitMode::Background)?;

@@ -10,6 +10,7 @@
 //! up what the partitions found in an order that does not matter.
 
 pub(crate) mod exchange;
+pub(crate) mod hashing;
 pub(crate) mod job;
 pub(crate) mod keyed;
 pub(crate) mod merge;

@@ -9,7 +9,8 @@ use floodmark_contracts::{
     profile::{
         DetectorSection,
         detector::{
-            AdaptiveSection, AdaptiveVariant, DeliverySection, RowsSection, SensorWindowSection,
+            AdaptiveSection, AdaptiveVariant, DeliverySection, RowsSection, SensorRules,
+            SensorWindowSection, WindowReport,
         },
     },
     units::parse_duration,
@@ -77,6 +78,10 @@ pub struct Settings {
     pub sensor_deviation: f64,
     /// The rule for any series, where it runs.
     pub adaptive: Option<AdaptiveSettings>,
+    /// Whether deviating readings are reported, or windows that hold some.
+    pub sensor_report: WindowReport,
+    /// Which rules look at sensors.
+    pub sensor_rules: SensorRules,
     /// How banking sessions are scored and flagged.
     pub fraud: FraudSettings,
     /// Counts over the clickstream, where they are asked for.
@@ -94,7 +99,9 @@ impl Settings {
             .number(self.time.lateness_ms)
             .text(&format!("{:?}", self.sensor_window))
             // When a series was last reported is a part of its state.
-            .text(&format!("{:?}", self.adaptive));
+            .text(&format!("{:?}", self.adaptive))
+            .text(&format!("{:?}", self.sensor_report))
+            .text(&format!("{:?}", self.sensor_rules));
         match self.rows {
             Some(rows) => hash.number(rows.gap_ms).short(),
             None => hash.short(),
@@ -168,6 +175,8 @@ impl Settings {
                 sensor_window,
                 sensor_deviation: section.sensor_window.deviation,
                 adaptive,
+                sensor_report: section.sensor_window.report,
+                sensor_rules: section.sensor_rules,
                 fraud,
                 rows,
                 sinks,
@@ -385,6 +394,11 @@ mod tests {
         assert_eq!(hash(|s| s.sensor_window.deviation = 70.0), usual);
         assert_eq!(hash(|s| s.commit_interval = "1s".into()), usual);
         assert_ne!(hash(|s| s.sensor_window.slide = "10s".into()), usual);
+        assert_ne!(
+            hash(|s| s.sensor_window.report = WindowReport::Windows),
+            usual
+        );
+        assert_ne!(hash(|s| s.sensor_rules = SensorRules::Window), usual);
         assert_ne!(hash(|s| s.watermark_bound = "4s".into()), usual);
         assert_ne!(hash(|s| s.allowed_lateness = "4s".into()), usual);
         // What waits for its cool-down depends on both.

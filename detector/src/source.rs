@@ -2,7 +2,7 @@
 
 mod ahead;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use floodmark_contracts::{
     clock::EventTime, job::DetectorJob, status::PartitionStatus, stream::Stream,
@@ -37,18 +37,31 @@ pub(crate) struct Source {
     /// What each topic is, by its index in the consumer.
     roles: Vec<Role>,
     topics: Vec<String>,
-    /// Offset after the last record handled.
-    positions: BTreeMap<(usize, i32), i64>,
-    /// Partitions whose position moved since the last commit.
-    moved: BTreeSet<(usize, i32)>,
-    /// Assigned partitions, and whether each has been read to its end.
-    assigned: BTreeMap<(usize, i32), bool>,
-    /// Partitions paused for being ahead, and how often that happened.
-    paused: BTreeSet<(usize, i32)>,
+    /// What is known of each partition, by topic and number: looked up for every record.
+    partitions: Vec<Vec<Partition>>,
+    /// How often a partition was paused for being ahead.
     pauses: u64,
     failed_commits: u32,
     refused_commits: u64,
 }
+
+/// What is known of a partition.
+#[derive(Debug, Clone, Copy, Default)]
+struct Partition {
+    /// It is ours to read.
+    assigned: bool,
+    /// It has been read to its end.
+    at_end: bool,
+    /// Offset after the last record handled.
+    position: Option<i64>,
+    /// The position moved since the last commit.
+    moved: bool,
+    /// It is paused for being ahead.
+    paused: bool,
+}
+
+/// A topic's index and a partition's number.
+type Place = (usize, i32);
 
 impl Source {
     /// Joins the job's group for its inputs, and for the exchange's topic, if there is one.
@@ -72,11 +85,8 @@ impl Source {
         Ok(Self {
             consumer,
             roles,
+            partitions: vec![Vec::new(); topics.len()],
             topics,
-            positions: BTreeMap::new(),
-            moved: BTreeSet::new(),
-            assigned: BTreeMap::new(),
-            paused: BTreeSet::new(),
             pauses: 0,
             failed_commits: 0,
             refused_commits: 0,
@@ -90,7 +100,7 @@ impl Source {
         Some((lane, self.topics.get(index)?))
     }
 
-    fn lane(&self, (index, partition): (usize, i32)) -> Option<Lane> {
+    fn lane(&self, (index, partition): Place) -> Option<Lane> {
         Some(match *self.roles.get(index)? {
             Role::Input(stream, number) => Lane::Input(stream, lane_number(number, partition)),
             Role::Exchange => Lane::Exchange(partition),
@@ -102,18 +112,22 @@ impl Source {
         let Some(index) = self.roles.iter().position(|role| *role == Role::Exchange) else {
             return false;
         };
-        let place = (index, exchange);
-        let handled = self.positions.get(&place);
-        self.assigned.contains_key(&place) && handled.is_none_or(|position| *position <= offset)
+        let number = usize::try_from(exchange).ok();
+        let partitions = self.partitions.get(index);
+        number
+            .and_then(|number| partitions?.get(number))
+            .is_some_and(|known| {
+                known.assigned && known.position.is_none_or(|position| position <= offset)
+            })
     }
 
     /// Takes note that a record has been handled.
     pub(crate) fn handled(&mut self, message: &Message<'_>) {
         let place = (message.topic_index(), message.partition());
-        self.positions.insert(place, message.offset() + 1);
-        self.moved.insert(place);
-        if let Some(at_end) = self.assigned.get_mut(&place) {
-            *at_end = false;
+        if let Some(partition) = self.partition(place) {
+            partition.position = Some(message.offset() + 1);
+            partition.moved = true;
+            partition.at_end = false;
         }
     }
 
@@ -121,27 +135,26 @@ impl Source {
     /// handled; otherwise records have come behind it, and another end will be reported.
     pub(crate) fn reached_end(&mut self, partition: &TopicPartition, offset: i64) -> Option<Lane> {
         let place = self.place(partition)?;
-        if self
-            .positions
-            .get(&place)
-            .is_some_and(|position| *position > offset)
-        {
+        let known = self.partition(place)?;
+        if known.position.is_some_and(|position| position > offset) {
             return None;
         }
-        self.assigned.insert(place, true);
+        (known.assigned, known.at_end) = (true, true);
         self.lane(place)
     }
 
     /// True if there are partitions, and all have been read to their ends.
     pub(crate) fn is_caught_up(&self) -> bool {
-        !self.assigned.is_empty() && self.assigned.values().all(|at_end| *at_end)
+        let mut assigned = self.assigned().map(|(_, partition)| partition.at_end);
+        assigned.next().is_some_and(|first| first) && assigned.all(|at_end| at_end)
     }
 
     /// Takes partitions on; gives the lane of each.
     pub(crate) fn assign(&mut self, partitions: &[TopicPartition]) -> Vec<Lane> {
         self.places(partitions)
             .filter_map(|place| {
-                self.assigned.insert(place, false);
+                let partition = self.partition(place)?;
+                (partition.assigned, partition.at_end) = (true, false);
                 self.lane(place)
             })
             .collect()
@@ -150,10 +163,8 @@ impl Source {
     /// Gives partitions up; gives the lane of each.
     pub(crate) fn revoke(&mut self, partitions: &[TopicPartition]) -> Vec<Lane> {
         // The client would remember that they are paused until they come back.
-        let paused: Vec<(usize, i32)> = self
-            .places(partitions)
-            .filter(|place| self.paused.contains(place))
-            .collect();
+        let mut paused: Vec<Place> = self.places(partitions).collect();
+        paused.retain(|place| self.partition(*place).is_some_and(|known| known.paused));
         if !paused.is_empty()
             && let Err(error) = self.consumer.resume(&self.named(&paused))
         {
@@ -161,10 +172,7 @@ impl Source {
         }
         self.places(partitions)
             .filter_map(|place| {
-                self.assigned.remove(&place);
-                self.positions.remove(&place);
-                self.moved.remove(&place);
-                self.paused.remove(&place);
+                *self.partition(place)? = Partition::default();
                 self.lane(place)
             })
             .collect()
@@ -177,47 +185,42 @@ impl Source {
 
     /// The lanes that were read to their ends.
     pub(crate) fn at_end(&self) -> Vec<Lane> {
-        let ended = self.assigned.iter().filter(|(_, at_end)| **at_end);
-        ended.filter_map(|(place, _)| self.lane(*place)).collect()
+        let ended = self.assigned().filter(|(_, partition)| partition.at_end);
+        ended.filter_map(|(place, _)| self.lane(place)).collect()
     }
 
     /// Takes note that partitions are read again from an earlier place.
     pub(crate) fn went_back(&mut self, partitions: &[TopicPartition]) {
         for place in self.places(partitions) {
-            self.positions.remove(&place);
-            self.moved.remove(&place);
-            // Who goes back reads on at once.
-            self.paused.remove(&place);
-            if let Some(at_end) = self.assigned.get_mut(&place) {
-                *at_end = false;
+            if let Some(partition) = self.partition(place) {
+                (partition.position, partition.moved) = (None, false);
+                // Who goes back reads on at once.
+                (partition.at_end, partition.paused) = (false, false);
             }
         }
     }
 
     /// Number of partitions assigned.
     pub(crate) fn n_assigned(&self) -> usize {
-        self.assigned.len()
+        self.assigned().count()
     }
 
     /// Commits what was handled; false if there is nothing new, or it has to be tried again. The output of all
     /// of it must have been acknowledged before.
     pub(crate) fn commit(&mut self, mode: CommitMode) -> Result<bool, Error> {
-        let offsets: Vec<PartitionOffset> = self
-            .moved
-            .iter()
-            .filter_map(|place| {
-                let offset = *self.positions.get(place)?;
-                Some(PartitionOffset::new(
-                    self.topics[place.0].clone(),
-                    place.1,
-                    offset,
-                ))
-            })
-            .collect();
+        let mut offsets = Vec::new();
+        for (topic, partitions) in self.topics.iter().zip(&mut self.partitions) {
+            for (number, partition) in (0..).zip(partitions) {
+                if std::mem::take(&mut partition.moved)
+                    && let Some(offset) = partition.position
+                {
+                    offsets.push(PartitionOffset::new(topic.clone(), number, offset));
+                }
+            }
+        }
         if offsets.is_empty() {
             return Ok(false);
         }
-        self.moved.clear();
         match self.consumer.commit(&offsets, mode) {
             Ok(()) => Ok(true),
             Err(error) => self.commit_failed(&offsets, error).map(|()| false),
@@ -256,8 +259,11 @@ impl Source {
         }
         tracing::warn!(%error, in_a_row = self.failed_commits, "a commit failed; trying again");
         for offset in offsets {
-            if let Some(place) = self.place(&offset.topic_partition()) {
-                self.moved.insert(place);
+            if let Some(place) = self.place(&offset.topic_partition())
+                && let Some(partition) = self.partition(place)
+            {
+                // Unless it was given up meanwhile.
+                partition.moved = partition.position.is_some();
             }
         }
         Ok(())
@@ -270,16 +276,16 @@ impl Source {
         watermark: impl Fn(Lane) -> Option<EventTime>,
         limit_ms: i64,
     ) -> Result<(), Error> {
-        let mut by_stream: BTreeMap<Stream, Vec<Runner<(usize, i32)>>> = BTreeMap::new();
-        for (place, at_end) in &self.assigned {
-            let Some(lane @ Lane::Input(stream, _)) = self.lane(*place) else {
+        let mut by_stream: BTreeMap<Stream, Vec<Runner<Place>>> = BTreeMap::new();
+        for (place, partition) in self.assigned() {
+            let Some(lane @ Lane::Input(stream, _)) = self.lane(place) else {
                 continue;
             };
             by_stream.entry(stream).or_default().push(Runner {
-                place: *place,
+                place,
                 watermark: watermark(lane),
-                at_end: *at_end,
-                paused: self.paused.contains(place),
+                at_end: partition.at_end,
+                paused: partition.paused,
             });
         }
         for runners in by_stream.values() {
@@ -287,14 +293,22 @@ impl Source {
             if !pause.is_empty() {
                 self.consumer.pause(&self.named(&pause))?;
                 self.pauses += pause.len() as u64;
-                self.paused.extend(pause);
+                self.set_paused(&pause, true);
             }
             if !resume.is_empty() {
                 self.consumer.resume(&self.named(&resume))?;
-                self.paused.retain(|place| !resume.contains(place));
+                self.set_paused(&resume, false);
             }
         }
         Ok(())
+    }
+
+    fn set_paused(&mut self, places: &[Place], paused: bool) {
+        for place in places {
+            if let Some(partition) = self.partition(*place) {
+                partition.paused = paused;
+            }
+        }
     }
 
     /// How often a partition was paused.
@@ -309,16 +323,14 @@ impl Source {
 
     /// How far each partition is.
     pub(crate) fn partitions(&self) -> Vec<(Lane, PartitionStatus)> {
-        let assigned = self.assigned.iter();
-        assigned
-            .filter_map(|(place, at_end)| {
-                let lane = self.lane(*place)?;
+        self.assigned()
+            .filter_map(|(place, known)| {
+                let lane = self.lane(place)?;
                 let partition = TopicPartition::new(self.topics.get(place.0)?, place.1);
                 let end = self.consumer.known_end(&partition);
-                let position = self.positions.get(place).copied();
-                let position = position.or_else(|| end.filter(|_| *at_end));
+                let position = known.position.or_else(|| end.filter(|_| known.at_end));
                 let lag = match (end, position) {
-                    _ if *at_end => Some(0),
+                    _ if known.at_end => Some(0),
                     (Some(end), Some(position)) => u64::try_from(end - position).ok(),
                     _ => None,
                 };
@@ -329,15 +341,15 @@ impl Source {
                     position,
                     lag,
                     watermark: None,
-                    at_end: *at_end,
-                    paused: self.paused.contains(place),
+                    at_end: known.at_end,
+                    paused: known.paused,
                 };
                 Some((lane, status))
             })
             .collect()
     }
 
-    fn named(&self, places: &[(usize, i32)]) -> Vec<TopicPartition> {
+    fn named(&self, places: &[Place]) -> Vec<TopicPartition> {
         let named = places.iter().filter_map(|(index, partition)| {
             let topic = self.topics.get(*index)?;
             Some(TopicPartition::new(topic, *partition))
@@ -345,7 +357,29 @@ impl Source {
         named.collect()
     }
 
-    fn place(&self, partition: &TopicPartition) -> Option<(usize, i32)> {
+    /// What is known of a partition; it is made room for if it is new.
+    fn partition(&mut self, (topic, number): Place) -> Option<&mut Partition> {
+        let partitions = self.partitions.get_mut(topic)?;
+        let number = usize::try_from(number).ok()?;
+        if number >= partitions.len() {
+            partitions.resize(number + 1, Partition::default());
+        }
+        partitions.get_mut(number)
+    }
+
+    fn assigned(&self) -> impl Iterator<Item = (Place, &Partition)> {
+        self.partitions
+            .iter()
+            .enumerate()
+            .flat_map(|(topic, partitions)| {
+                (0..)
+                    .zip(partitions)
+                    .map(move |(number, partition)| ((topic, number), partition))
+            })
+            .filter(|(_, partition)| partition.assigned)
+    }
+
+    fn place(&self, partition: &TopicPartition) -> Option<Place> {
         let index = self
             .topics
             .iter()
@@ -353,7 +387,7 @@ impl Source {
         Some((index, partition.partition))
     }
 
-    fn places(&self, partitions: &[TopicPartition]) -> std::vec::IntoIter<(usize, i32)> {
+    fn places(&self, partitions: &[TopicPartition]) -> std::vec::IntoIter<Place> {
         let places: Vec<_> = partitions
             .iter()
             .filter_map(|partition| self.place(partition))

@@ -4,6 +4,7 @@ mod page;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -18,13 +19,13 @@ use floodmark_contracts::{
     status::DetectorStatus,
     subject::SubjectFacts,
 };
-use floodmark_detector::{Progress, Watch};
+use floodmark_detector::{DetectError, Progress, Watch};
 use floodmark_generator::serve::HttpServer;
 use floodmark_harness::broker::BrokerChoice;
 use floodmark_kafka::{Admin, ClientSettings};
 
 use crate::{
-    args::{DetectArgs, Global, PageAddress},
+    args::{DetectArgs, Global, PageAddress, ProfileArgs},
     commands::{read_job, tell},
     exit::{Exit, Failure},
     jobs::{self, Ended, Job, Jobs},
@@ -43,7 +44,13 @@ pub fn run(args: &DetectArgs, global: &Global) -> Result<Exit, Failure> {
     let stop = signals::stop_flag()?;
     let job = match (&args.job, &args.profile) {
         (Some(file), _) => read_job(file)?,
-        (None, Some(_)) => job_of(args)?,
+        (None, Some(profile)) => {
+            let mut job = job_of(profile, &args.group, args.slot, args.enrichment.as_deref())?;
+            if let Some(url) = &args.scorer {
+                job.section.fraud.scorer = ScorerSection::Service(ServiceSection::at(url));
+            }
+            job
+        }
         (None, None) => return Err(Failure::usage("name a profile, or a job with `--job`")),
     };
     let watch = Arc::new(Watch::new());
@@ -89,14 +96,7 @@ fn detect(
     } else {
         floodmark_detector::run_watched
     };
-    let facts = run(job, watch, &clock, stop, &mut stdout, &mut progress).map_err(|error| {
-        let exit = if error.is_unreachable() {
-            Exit::Unreachable
-        } else {
-            Exit::Internal
-        };
-        Failure::new(exit, error)
-    })?;
+    let facts = run(job, watch, &clock, stop, &mut stdout, &mut progress).map_err(failure)?;
     if let Some(watcher) = watcher {
         let ended = watcher.join();
         ended.map_err(|_| anyhow::anyhow!("the watcher panicked"))??;
@@ -211,35 +211,44 @@ impl Listed {
     }
 }
 
-fn job_of(args: &DetectArgs) -> Result<DetectorJob, Failure> {
-    let Some(profile_args) = &args.profile else {
-        return Err(Failure::usage("name a profile"));
+/// What the end of a detector means to whoever started it.
+pub(super) fn failure(error: DetectError) -> Failure {
+    let exit = if error.is_unreachable() {
+        Exit::Unreachable
+    } else {
+        Exit::Internal
     };
-    let loaded = load::load(profile_args)?;
+    Failure::new(exit, error)
+}
+
+/// The job of a detector over a profile's topics.
+pub(super) fn job_of(
+    profile: &ProfileArgs,
+    group: &str,
+    slot: u32,
+    enrichment: Option<&Path>,
+) -> Result<DetectorJob, Failure> {
+    let loaded = load::load(profile)?;
     let BrokerChoice::External(servers) = &loaded.sound.broker else {
         let message = "the detector needs a broker that is running: pass `--broker HOST:PORT`";
         return Err(Failure::usage(message));
     };
     let client = loaded.client.at(servers.as_str());
     let outputs = &loaded.sound.outputs;
-    let mut section = loaded.profile.detector.clone();
-    if let Some(url) = &args.scorer {
-        section.fraud.scorer = ScorerSection::Service(ServiceSection::at(url));
-    }
     Ok(DetectorJob {
-        section,
+        section: loaded.profile.detector.clone(),
         connection: Connection {
             bootstrap: client.bootstrap,
             properties: client.properties,
             registry: loaded.profile.registry.clone(),
         },
-        group: format!("{}{}", loaded.profile.topic_prefix, args.group),
-        slot: args.slot,
+        group: format!("{}{}", loaded.profile.topic_prefix, group),
+        slot,
         inputs: loaded.sound.inputs.clone(),
         anomalies: outputs.anomalies.clone(),
         fraud_flags: outputs.fraud_flags.clone(),
         dead_letters: outputs.dead_letters.clone(),
-        enrichment: args.enrichment.clone(),
+        enrichment: enrichment.map(Path::to_owned),
         facts: None,
         page: None,
     })

@@ -13,6 +13,7 @@ use std::{
 use floodmark_contracts::{
     alert::{Alert, CollectedAlert},
     clock::{Clock, SystemClock},
+    drain::DrainFigures,
     record::{RunRecord, SeriesRow},
     result::{Outcome, RunResult},
     stream::Stream,
@@ -393,6 +394,7 @@ fn generate_detect_and_read_run_apart_give_the_alerts_of_a_bench() {
         std::fs::read_to_string(truth.join("labels.ndjson")).unwrap(),
         bench.text("labels.ndjson")
     );
+    drain_reads_everything_each_time(&cluster);
     let scored = floodmark()
         .args(["score", "--json", "--alerts"])
         .arg(&alerts_file)
@@ -404,4 +406,25 @@ fn generate_detect_and_read_run_apart_give_the_alerts_of_a_bench() {
     let whole = serde_json::to_value(bench.result().detection).unwrap();
     assert!(detection["overall"]["labels"].as_u64().unwrap() > 0);
     assert_eq!(detection["per_kind"], whole["per_kind"]);
+}
+
+/// Whatever other groups have read before.
+fn drain_reads_everything_each_time(cluster: &[&str]) {
+    let drain = || -> DrainFigures {
+        let output = floodmark()
+            .args(["drain", "--json"])
+            .arg(profile("smoke"))
+            .args(cluster)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let (first, second) = (drain(), drain());
+    assert!(first.events > 0 && first.alerts > 0, "{first:?}");
+    assert_eq!(first.events, second.events);
+    assert_eq!(first.alerts, second.alerts);
+    assert!(first.cpu_seconds_per_million.unwrap() > 0.0);
+    assert!(first.first_alert_seconds.unwrap() <= first.seconds.unwrap());
+    assert!(first.peak_rss_bytes > 1 << 20);
 }

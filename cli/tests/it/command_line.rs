@@ -19,6 +19,7 @@ fn every_command_has_help_with_an_exit_code_of_zero() {
         "calibrate",
         "merge",
         "detect",
+        "drain",
         "jobs",
         "score",
         "serve-model",

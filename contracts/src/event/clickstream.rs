@@ -7,7 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     DecodeError,
-    json::{integer_field, text_field},
+    json::{
+        integer_field,
+        plain::{Plain, once},
+        text_field,
+    },
 };
 use crate::clock::EventTime;
 
@@ -88,11 +92,10 @@ impl ClickEvent<'_> {
     /// # Errors
     /// [`DecodeError`] if the bytes are not such a record or its ids are empty.
     pub fn decode(bytes: &[u8]) -> Result<ClickEvent<'_>, DecodeError> {
-        let event: ClickEvent<'_> =
-            serde_json::from_slice(bytes).map_err(|error| DecodeError::Json {
-                record: "ClickEvent",
-                reason: error.to_string(),
-            })?;
+        let event = match Self::plain(bytes) {
+            Some(event) => event,
+            None => Self::parsed(bytes)?,
+        };
         for (field, value) in [("event_id", &event.event_id), ("user_id", &event.user_id)] {
             if value.is_empty() {
                 let expected = "a non-empty id";
@@ -105,7 +108,81 @@ impl ClickEvent<'_> {
         }
         Ok(event)
     }
+
+    /// Reads a plain record; `None` if it is none, whether or not it can be read.
+    fn plain(bytes: &[u8]) -> Option<ClickEvent<'_>> {
+        let mut fields = Plain::open(bytes)?;
+        let mut texts = [None; TEXTS.len()];
+        let mut timestamp = None;
+        // Most producers write the fields in this order and without spaces.
+        for (place, start) in STARTS.iter().enumerate() {
+            if place == TEXTS_BEFORE_TIMESTAMP && fields.guess(",\"timestamp\":") {
+                timestamp = Some(fields.integer()?);
+            }
+            if fields.guess(start) {
+                texts[place] = Some(fields.text()?);
+            }
+        }
+        while let Some(name) = fields.name()? {
+            if name == "timestamp" {
+                once(&mut timestamp, fields.integer()?)?;
+            } else if let Some(place) = TEXTS.iter().position(|text| *text == name) {
+                once(&mut texts[place], fields.text()?)?;
+            } else {
+                fields.skip()?;
+            }
+        }
+        let text = |i: usize| texts[i].map(Cow::from);
+        Some(ClickEvent {
+            event_id: text(0)?,
+            user_id: text(1)?,
+            session_id: text(2)?,
+            event_type: text(3)?,
+            page_url: text(4)?,
+            timestamp: EventTime(timestamp?),
+            ip_address: text(5)?,
+            country: text(6)?,
+            device_type: text(7)?,
+            referrer: text(8),
+        })
+    }
+
+    fn parsed(bytes: &[u8]) -> Result<ClickEvent<'_>, DecodeError> {
+        serde_json::from_slice(bytes).map_err(|error| DecodeError::Json {
+            record: "ClickEvent",
+            reason: error.to_string(),
+        })
+    }
 }
+
+/// Texts that stand before the timestamp.
+const TEXTS_BEFORE_TIMESTAMP: usize = 5;
+
+/// How the fields that are texts start, in the order of the schema.
+const STARTS: [&str; 9] = [
+    "\"event_id\":",
+    ",\"user_id\":",
+    ",\"session_id\":",
+    ",\"event_type\":",
+    ",\"page_url\":",
+    ",\"ip_address\":",
+    ",\"country\":",
+    ",\"device_type\":",
+    ",\"referrer\":",
+];
+
+/// The fields that are texts, in the order of the schema.
+const TEXTS: [&str; 9] = [
+    "event_id",
+    "user_id",
+    "session_id",
+    "event_type",
+    "page_url",
+    "ip_address",
+    "country",
+    "device_type",
+    "referrer",
+];
 
 #[cfg(test)]
 mod tests {
@@ -123,6 +200,41 @@ mod tests {
             country: "DE".into(),
             device_type: "mobile".into(),
             referrer: None,
+        }
+    }
+
+    #[test]
+    fn plain_records_are_read_as_the_parser_reads_them_in_any_order() {
+        let mut json = Vec::new();
+        let event = ClickEvent {
+            session_id: "s1".into(),
+            referrer: Some("".into()),
+            ..event()
+        };
+        event.encode(&mut json);
+        assert_eq!(ClickEvent::plain(&json), Some(event.clone()));
+        // Each field first, then the others; a foreign one among them.
+        let value: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(&json).unwrap();
+        let mut fields: Vec<_> = value.into_iter().collect();
+        fields.push(("foreign".to_owned(), 1.into()));
+        for _ in 0..fields.len() {
+            fields.rotate_left(1);
+            let turned: serde_json::Map<_, _> = fields.iter().cloned().collect();
+            let json = serde_json::to_vec(&turned).unwrap();
+            assert_eq!(ClickEvent::plain(&json), Some(event.clone()));
+            assert_eq!(ClickEvent::parsed(&json).unwrap(), event);
+        }
+        // A text where a number belongs, a missing field, a doubled one: the parser says what is wrong.
+        for (from, to, expected) in [
+            ("1749531840000", "\"soon\"", "invalid type"),
+            ("\"country\"", "\"land\"", "missing field `country`"),
+            ("\"country\"", "\"user_id\"", "duplicate field `user_id`"),
+        ] {
+            let json = String::from_utf8(json.clone()).unwrap().replace(from, to);
+            assert_eq!(ClickEvent::plain(json.as_bytes()), None);
+            let error = ClickEvent::decode(json.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
         }
     }
 

@@ -1,4 +1,7 @@
-//! Writing JSON fields without a serializer: the generator's hot path.
+//! Writing JSON fields without a serializer: the generator's hot path. [`plain`] reads them.
+
+/// Reading what is plain.
+pub mod plain;
 
 /// Appends `text` as a JSON string body, escaping what must be escaped.
 pub fn escaped(out: &mut Vec<u8>, text: &str) {

@@ -7,7 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     DecodeError,
-    json::{integer_field, number_field, text_field},
+    json::{
+        integer_field, number_field,
+        plain::{Plain, once},
+        text_field,
+    },
 };
 use crate::clock::EventTime;
 
@@ -53,11 +57,10 @@ impl SensorReading<'_> {
     /// # Errors
     /// [`DecodeError`] if the bytes are not such a record or its id is empty.
     pub fn decode(bytes: &[u8]) -> Result<SensorReading<'_>, DecodeError> {
-        let reading: SensorReading<'_> =
-            serde_json::from_slice(bytes).map_err(|error| DecodeError::Json {
-                record: "SensorReading",
-                reason: error.to_string(),
-            })?;
+        let reading = match Self::plain(bytes) {
+            Some(reading) => reading,
+            None => Self::parsed(bytes)?,
+        };
         if reading.sensor_id.is_empty() {
             return Err(DecodeError::Value {
                 field: "sensor_id",
@@ -66,6 +69,47 @@ impl SensorReading<'_> {
             });
         }
         Ok(reading)
+    }
+
+    /// Reads a plain record; `None` if it is none, whether or not it can be read.
+    fn plain(bytes: &[u8]) -> Option<SensorReading<'_>> {
+        let mut fields = Plain::open(bytes)?;
+        let (mut sensor_id, mut value, mut timestamp, mut sensor_type) = (None, None, None, None);
+        // Most producers write the fields in this order and without spaces.
+        if fields.guess("\"sensor_id\":") {
+            sensor_id = Some(fields.text()?);
+        }
+        if fields.guess(",\"value\":") {
+            value = Some(fields.number()?);
+        }
+        if fields.guess(",\"timestamp\":") {
+            timestamp = Some(fields.integer()?);
+        }
+        if fields.guess(",\"sensor_type\":") {
+            sensor_type = Some(fields.text()?);
+        }
+        while let Some(name) = fields.name()? {
+            match name {
+                "sensor_id" => once(&mut sensor_id, fields.text()?)?,
+                "value" => once(&mut value, fields.number()?)?,
+                "timestamp" => once(&mut timestamp, fields.integer()?)?,
+                "sensor_type" => once(&mut sensor_type, fields.text()?)?,
+                _ => fields.skip()?,
+            }
+        }
+        Some(SensorReading {
+            sensor_id: sensor_id?.into(),
+            value: value?,
+            timestamp: EventTime(timestamp?),
+            sensor_type: sensor_type.map(Cow::from),
+        })
+    }
+
+    fn parsed(bytes: &[u8]) -> Result<SensorReading<'_>, DecodeError> {
+        serde_json::from_slice(bytes).map_err(|error| DecodeError::Json {
+            record: "SensorReading",
+            reason: error.to_string(),
+        })
     }
 
     /// Id of this reading.
@@ -77,6 +121,8 @@ impl SensorReading<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -111,5 +157,37 @@ mod tests {
             let json = format!(r#"{{"sensor_id":"s","value":{value},"timestamp":5}}"#);
             assert!(SensorReading::decode(json.as_bytes()).is_err(), "{value}");
         }
+    }
+
+    proptest! {
+        /// forall readings: their encoding is plain, and read as `serde_json` reads it.
+        #[test]
+        fn plain_readings_are_read_without_the_parser(id in "[ -~]{1,20}", cents: i32, at in -1_000_000_000_000i64..9_000_000_000_000, kind in prop::option::of("[a-z]{0,8}")) {
+            let reading = SensorReading {
+                sensor_id: id.into(),
+                value: f64::from(cents) / 100.0,
+                timestamp: EventTime(at),
+                sensor_type: kind.map(Cow::from),
+            };
+            let mut json = Vec::new();
+            reading.encode(&mut json);
+            let plain = SensorReading::plain(&json);
+            prop_assert_eq!(plain.is_some(), !reading.sensor_id.contains(['"', '\\']));
+            prop_assert_eq!(SensorReading::decode(&json).unwrap(), SensorReading::parsed(&json).unwrap());
+        }
+    }
+
+    #[test]
+    fn fields_in_any_order_and_foreign_ones_are_read_and_doubled_ones_refused() {
+        let json =
+            br#"{ "unit" : "C", "timestamp":7, "seq": 12, "value": -0.5, "sensor_id": "s" }"#;
+        let reading = SensorReading::plain(json).unwrap();
+        assert_eq!(reading, SensorReading::parsed(json).unwrap());
+        let nested = br#"{"sensor_id":"s","value":1,"timestamp":7,"meta":{"a":[1,true]}}"#;
+        assert_eq!(SensorReading::plain(nested), None);
+        assert_eq!(SensorReading::decode(nested).unwrap().value, 1.0);
+        let twice = br#"{"sensor_id":"s","value":1,"value":2,"timestamp":7}"#;
+        let error = SensorReading::decode(twice).unwrap_err().to_string();
+        assert!(error.contains("duplicate field `value`"), "{error}");
     }
 }

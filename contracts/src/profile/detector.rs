@@ -42,6 +42,8 @@ pub struct DetectorSection {
     pub sensor_window: SensorWindowSection,
     /// The rule for series of which nothing is known.
     pub adaptive: AdaptiveSection,
+    /// Which rules look at sensors.
+    pub sensor_rules: SensorRules,
     /// Scores and flags of banking sessions.
     pub fraud: FraudSection,
     /// Counts over the clickstream, as rows on the topic `<group>.rows`.
@@ -66,6 +68,7 @@ impl Default for DetectorSection {
             print_anomalies: false,
             sensor_window: SensorWindowSection::default(),
             adaptive: AdaptiveSection::default(),
+            sensor_rules: SensorRules::default(),
             fraud: FraudSection::default(),
             rows: RowsSection::default(),
             sinks: BTreeMap::new(),
@@ -133,6 +136,28 @@ impl RowsSection {
     }
 }
 
+/// Which rules look at sensors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SensorRules {
+    /// All of them.
+    #[default]
+    All,
+    /// That of `sensor_window` alone, as the demos have it.
+    Window,
+}
+
+/// What the sensor rule reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WindowReport {
+    /// Each reading that deviates, once.
+    #[default]
+    Readings,
+    /// Each window that holds one, once; windows overlap, so that a reading can be in several.
+    Windows,
+}
+
 /// What becomes of output and state when a detector ends without warning.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -170,6 +195,8 @@ pub struct SensorWindowSection {
     pub slide: String,
     /// The distance from the average above which a reading is an anomaly, in the sensor's unit.
     pub deviation: f64,
+    /// Whether each deviating reading is reported, or each window with one.
+    pub report: WindowReport,
 }
 
 impl Default for SensorWindowSection {
@@ -178,6 +205,7 @@ impl Default for SensorWindowSection {
             size: "10s".to_owned(),
             slide: "5s".to_owned(),
             deviation: 50.0,
+            report: WindowReport::default(),
         }
     }
 }

@@ -12,6 +12,7 @@ use floodmark_contracts::{
     event::sensor::{SensorReading, reading_id},
     key::{KeyType, TypedKey},
     kind::Kind,
+    profile::detector::{SensorRules, WindowReport},
     status::StateSize,
 };
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,7 @@ use crate::{
         sensor_level::SensorLevel,
         sensor_season::SensorSeason,
         sensor_spike,
-        sensor_window::{self, Readings},
+        sensor_window::{self, Deviation, Readings},
         stuck_value::StuckValue,
     },
     runtime::{
@@ -69,6 +70,8 @@ pub struct Sensors {
     keep_ms: i64,
     deviation: f64,
     adaptive: Option<AdaptiveSettings>,
+    report: WindowReport,
+    rules: SensorRules,
     print: bool,
 }
 
@@ -150,41 +153,22 @@ impl Sensors {
             keep_ms,
             deviation: settings.sensor_deviation,
             adaptive: settings.adaptive,
+            report: settings.sensor_report,
+            rules: settings.sensor_rules,
             print: settings.print_anomalies,
         }
     }
 
-    /// Reports what deviates in a window of one sensor.
     /// The windows, and beside them what is needed to report from them.
     fn windows_and_report(&mut self) -> (&mut Windows<Slot, Readings>, Report<'_>) {
         let report = Report {
             sensors: &self.sensors,
             reported: &mut self.reported,
             deviation: self.deviation,
+            report: self.report,
             print: self.print,
         };
         (&mut self.windows, report)
-    }
-
-    fn report(
-        report: &mut Report<'_>,
-        window: Window,
-        slot: Slot,
-        parts: &Parts<'_, Slot, Readings>,
-        out: &mut Vec<Output>,
-    ) {
-        for found in sensor_window::deviations(parts.iter(), report.deviation) {
-            if !report.reported.first(found.at, slot) {
-                continue;
-            }
-            let name = report.sensors.key(slot);
-            let id = reading_id(name, found.at);
-            let finding = sensor_window::finding(window, found, report.deviation, id);
-            out.push(alert(finding, KeyType::Sensor, name));
-            if report.print {
-                out.push(Output::Line(sensor_window::line(name, found)));
-            }
-        }
     }
 
     fn look(&mut self, before: EventTime, out: &mut Vec<Output>) {
@@ -206,7 +190,47 @@ struct Report<'a> {
     sensors: &'a KeyedState<Arc<str>, Sensor>,
     reported: &'a mut Once<Slot>,
     deviation: f64,
+    report: WindowReport,
     print: bool,
+}
+
+impl Report<'_> {
+    /// Reports what deviates in a window of one sensor.
+    fn window(
+        &mut self,
+        window: Window,
+        slot: Slot,
+        parts: &Parts<'_, Slot, Readings>,
+        out: &mut Vec<Output>,
+    ) {
+        let found = sensor_window::deviations(parts.iter(), self.deviation);
+        match self.report {
+            WindowReport::Readings => {
+                for found in found {
+                    if self.reported.first(found.at, slot) {
+                        self.reading(window, slot, found, out);
+                    }
+                }
+            }
+            WindowReport::Windows => {
+                if !found.is_empty() && self.reported.first(window.end, slot) {
+                    let name = self.sensors.key(slot);
+                    let finding = sensor_window::window_finding(window, &found, self.deviation);
+                    out.push(alert(finding, KeyType::Sensor, name));
+                }
+            }
+        }
+    }
+
+    fn reading(&self, window: Window, slot: Slot, found: Deviation, out: &mut Vec<Output>) {
+        let name = self.sensors.key(slot);
+        let id = reading_id(name, found.at);
+        let finding = sensor_window::finding(window, found, self.deviation, id);
+        out.push(alert(finding, KeyType::Sensor, name));
+        if self.print {
+            out.push(Output::Line(sensor_window::line(name, found)));
+        }
+    }
 }
 
 impl Logic for Sensors {
@@ -238,6 +262,9 @@ impl Logic for Sensors {
             return;
         }
         self.windows.pane(at, &slot).add(at, value);
+        if self.rules == SensorRules::Window {
+            return;
+        }
         if let Some(deadline) = sensor.drop_out.reading(at) {
             self.deadlines.set(deadline, slot);
         }
@@ -277,7 +304,7 @@ impl Logic for Sensors {
         pane.add(at, reading.value);
         let (windows, mut report) = self.windows_and_report();
         windows.correct(at, &slot, |window, slot, parts| {
-            Self::report(&mut report, window, *slot, &parts, &mut emit.outputs);
+            report.window(window, *slot, &parts, &mut emit.outputs);
         });
     }
 
@@ -285,7 +312,7 @@ impl Logic for Sensors {
         self.look(to, &mut emit.outputs);
         let (windows, mut report) = self.windows_and_report();
         windows.close(to, |window, slot, parts| {
-            Self::report(&mut report, window, *slot, &parts, &mut emit.outputs);
+            report.window(window, *slot, &parts, &mut emit.outputs);
         });
         let partials = &mut emit.partials;
         self.groups.close(to, |window, group, parts| {

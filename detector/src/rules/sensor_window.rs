@@ -101,6 +101,19 @@ pub fn finding(window: Window, found: Deviation, limit: f64, reading_id: String)
     finding
 }
 
+/// The finding about a window with readings that deviate, as an alert for each window has it.
+#[must_use]
+pub fn window_finding(window: Window, found: &[Deviation], limit: f64) -> Finding {
+    let distance = |found: &Deviation| (found.value - found.avg).abs();
+    let farthest = found.iter().map(distance).fold(limit, f64::max);
+    let avg = found.first().map_or(0.0, |found| found.avg);
+    Finding::between("sensor-window", Kind::SensorSpike, window.start, window.end)
+        .score(1.0 - limit / (2.0 * farthest))
+        .evidence("avg", two_decimals(avg))
+        .evidence("readings", found.len())
+        .evidence("farthest", two_decimals(farthest))
+}
+
 /// The line that the demos print.
 #[must_use]
 pub fn line(sensor_id: &str, found: Deviation) -> String {
@@ -165,6 +178,24 @@ mod tests {
             line("sensor_1", found),
             "ANOMALY → sensor_1: value=150.25, avg=59.0"
         );
+    }
+
+    #[test]
+    fn a_window_is_reported_with_the_farthest_of_its_readings() {
+        let window = Window {
+            start: EventTime(0),
+            end: EventTime(10_000),
+        };
+        let found = [(7, -60.0), (9, 130.0)].map(|(at, value)| Deviation {
+            at: EventTime(at),
+            value,
+            avg: 30.0,
+        });
+        let finding = window_finding(window, &found, 50.0);
+        assert_eq!(finding.mark, window.end, "one alert a window");
+        assert_eq!(finding.score, 0.75);
+        assert_eq!(finding.evidence[1], ("readings", 2.into()));
+        assert_eq!(finding.evidence[2], ("farthest", 100.0.into()));
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl Exact<'_> {
         let mut batch = Batch::with_capacity(BATCH);
         let wait = Duration::from_micros(self.commit_every_us.unsigned_abs()).min(LONGEST_WAIT);
         let (mut next_commit, mut next_progress) = (i64::MIN, i64::MIN);
-        let mut caught_up = false;
+        let (mut caught_up, mut alerted) = (false, false);
         self.next_snapshot_us = self.clock.monotonic_us() + self.snapshot_every_us;
         while !stop.load(Ordering::Relaxed) {
             self.meter.turn(Turn::Idle, self.clock);
@@ -94,6 +94,9 @@ impl Exact<'_> {
             if now_us >= next_commit {
                 self.commit()?;
                 next_commit = now_us.saturating_add(self.commit_every_us);
+                if !std::mem::replace(&mut alerted, self.sink.alerts() > 0) && alerted {
+                    (self.progress)(Progress::FirstAlert);
+                }
             }
             if now_us >= next_progress {
                 self.report();

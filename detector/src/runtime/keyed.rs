@@ -9,7 +9,7 @@ use std::{
 use floodmark_contracts::{clock::EventTime, status::StateSize};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::watermark::BEGINNING;
+use super::{hashing::Names, watermark::BEGINNING};
 
 /// State per key. A key that was not seen for longer than the time to live starts afresh, whether or
 /// not its old state has been swept out yet: when the sweep runs changes memory, never results.
@@ -18,7 +18,7 @@ use super::watermark::BEGINNING;
 #[derive(Debug)]
 pub struct KeyedState<K, S> {
     ttl_ms: i64,
-    slots: HashMap<K, Slot>,
+    slots: HashMap<K, Slot, Names>,
     entries: Vec<Entry<K, S>>,
     free: Vec<Slot>,
     next_sweep: EventTime,
@@ -61,7 +61,7 @@ where
         type Parts<S> = (i64, Vec<SavedEntry<String, S>>, Vec<Slot>, EventTime);
         let (ttl_ms, saved, free, next_sweep) = Parts::<S>::deserialize(deserializer)?;
         let unused: HashSet<Slot> = free.iter().copied().collect();
-        let mut slots = HashMap::with_capacity(saved.len());
+        let mut slots = HashMap::with_capacity_and_hasher(saved.len(), Names::default());
         let mut entries = Vec::with_capacity(saved.len());
         for (slot, SavedEntry(key, reserved, used, state)) in (0..).zip(saved) {
             let key = K::from(&key);
@@ -94,7 +94,7 @@ impl<K: Eq + Hash + Clone, S: Default> KeyedState<K, S> {
     pub fn new(ttl_ms: i64) -> Self {
         Self {
             ttl_ms,
-            slots: HashMap::new(),
+            slots: HashMap::default(),
             entries: Vec::new(),
             free: Vec::new(),
             next_sweep: BEGINNING,

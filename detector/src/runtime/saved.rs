@@ -39,7 +39,8 @@ pub enum SavedError {
     },
     /// The watermark's bound, the lateness, a window or the adaptive rule was another one.
     #[error(
-        "the snapshot was made with another `watermark_bound`, `allowed_lateness`, `sensor_window` or `adaptive`; \
+        "the snapshot was made with another `watermark_bound`, `allowed_lateness`, `sensor_window`, \
+         `sensor_rules` or `adaptive`; \
          resume with the same ones, or start with a new group"
     )]
     Settings,

@@ -49,6 +49,40 @@ fn steady(n: u32) -> Vec<(f64, &'static str, f64)> {
         .collect()
 }
 
+#[test]
+fn windows_are_reported_each_once_where_that_is_asked_for() {
+    // The spike lies in two windows, of which one is corrected by a late reading.
+    let mut readings = steady(30);
+    readings.push((61.0, "sensor_1", 250.0));
+    readings.extend((31..60).map(|i| (f64::from(i) * 2.0, "sensor_1", 50.0)));
+    let report = |report| {
+        let outputs = run(
+            |section| {
+                section.sensor_window.report = report;
+                section.sensor_rules = SensorRules::Window;
+                section.allowed_lateness = "60s".into();
+            },
+            &[&readings[..], &[(63.0, "sensor_1", 50.0)]].concat(),
+        );
+        let found = testing::alerts(&outputs, "sensor-spike");
+        assert_eq!(found.len(), outputs.len(), "no other rule has a say");
+        let spans = found.iter().map(|alert| alert.start.0 % 100_000);
+        spans.collect::<Vec<_>>()
+    };
+    assert_eq!(report(WindowReport::Readings).len(), 1);
+    let windows = report(WindowReport::Windows);
+    assert_eq!(windows.len(), 2, "{windows:?}");
+    assert_eq!(windows[1] - windows[0], 5_000);
+}
+
+#[test]
+fn without_the_other_rules_a_sensor_that_is_stuck_is_nobodys_business() {
+    let stuck: Vec<_> = (0..20).map(|i| (f64::from(i), "sensor_1", 5.0)).collect();
+    assert!(!run(|_| (), &stuck).is_empty());
+    let outputs = run(|s| s.sensor_rules = SensorRules::Window, &stuck);
+    assert_eq!(outputs, []);
+}
+
 fn rules(outputs: &[Output], kind: &str) -> Vec<String> {
     testing::alerts(outputs, kind)
         .iter()
