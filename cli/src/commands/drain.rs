@@ -1,15 +1,17 @@
 //! `floodmark drain`: the bundled detector over topics that are full already, and what that cost.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use floodmark_contracts::{
     clock::{Clock, SystemClock},
     drain::DrainFigures,
+    job::DetectorJob,
     record::ProcessFacts,
     subject::SubjectFacts,
 };
 use floodmark_detector::Progress;
 use floodmark_harness::child::resources_of;
+use floodmark_kafka::{Admin, ClientSettings};
 
 use crate::{
     args::{DrainArgs, Global},
@@ -20,6 +22,9 @@ use crate::{
     exit::{Exit, Failure},
     signals,
 };
+
+/// How long the broker may take to delete a topic.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Reads everything, then prints the figures.
 pub fn run(args: &DrainArgs, global: &Global) -> Result<Exit, Failure> {
@@ -53,6 +58,9 @@ pub fn run(args: &DrainArgs, global: &Global) -> Result<Exit, Failure> {
     let facts = floodmark_detector::run(&job, &clock, &stop, &mut std::io::sink(), &mut progress)
         .map_err(failure)?;
     let figures = figures(&facts, times, &resources_of("drain", std::process::id()));
+    if args.job.is_none() && args.group.is_none() {
+        clean_up(&job)?;
+    }
     if args.json {
         say(&serde_json::to_string_pretty(&figures)?);
     } else {
@@ -65,6 +73,20 @@ pub fn run(args: &DrainArgs, global: &Global) -> Result<Exit, Failure> {
         return Ok(Exit::Interrupted);
     }
     Ok(Exit::Pass)
+}
+
+/// Deletes the topic that a new group has made for itself: no other process will come to use it.
+fn clean_up(job: &DetectorJob) -> Result<(), Failure> {
+    let client = ClientSettings {
+        bootstrap: job.connection.bootstrap.clone(),
+        properties: job.connection.properties.clone(),
+    };
+    let exchange = job.exchange();
+    let deleted = Admin::new(&client, PATIENCE).and_then(|admin| match admin.topic(&exchange)? {
+        Some(_) => admin.delete_topics(&[exchange.as_str()]),
+        None => Ok(()),
+    });
+    deleted.map_err(|error| failure(error.into()))
 }
 
 /// When what happened, in microseconds of the same clock.

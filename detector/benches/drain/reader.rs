@@ -198,7 +198,19 @@ fn detect(
     let events = facts.consumed.values().sum();
     let cost = Cost::now(events, clock.monotonic_us(), first_alert_s, facts.alerts);
     delete(bootstrap, &outputs.map(String::as_str))?;
+    delete_exchange(bootstrap, &job.exchange())?;
     cost
+}
+
+/// Deletes the detector's own topic, where its settings want one.
+fn delete_exchange(bootstrap: &str, topic: &str) -> Result<(), Box<dyn Error>> {
+    if Admin::new(&ClientSettings::plain(bootstrap), PATIENCE)?
+        .topic(topic)?
+        .is_some()
+    {
+        delete(bootstrap, &[topic])?;
+    }
+    Ok(())
 }
 
 /// Deletes topics.
