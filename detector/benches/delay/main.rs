@@ -186,6 +186,7 @@ impl Trial<'_> {
             dead_letters: self.topic("letters"),
             enrichment: None,
             facts: None,
+            page: None,
         };
         let mut progress = |progress| {
             if let Progress::Assigned { partitions } = progress {
