@@ -285,6 +285,7 @@ impl DetectorStatus {
         self.written.alerts += before.written.alerts;
         self.written.flags += before.written.flags;
         self.written.dead_letters += before.written.dead_letters;
+        self.written.rows += before.written.rows;
         let (mine, more) = (&mut self.checkpoints, &before.checkpoints);
         mine.commits += more.commits;
         mine.aborts += more.aborts;
@@ -374,6 +375,7 @@ mod tests {
         let spans = before.latency.entry("sensors".to_owned()).or_default();
         spans.record(7);
         before.written.alerts = 3;
+        before.written.rows = 6;
         before.checkpoints.commits = 4;
         before.checkpoints.last_commit_at = Some(WallTime(9));
         let mut after = status(Phase::Running, 2);
@@ -385,6 +387,7 @@ mod tests {
             (after.latency["sensors"].total(), after.written.alerts),
             (1, 3)
         );
+        assert_eq!(after.written.rows, 6);
         assert_eq!(after.checkpoints.last_commit_at, Some(WallTime(9)));
     }
 

@@ -327,6 +327,26 @@ fn is_caught_up(source: &Source, sink: &Sink) -> bool {
     source.is_caught_up() && sink.is_settled() && !sink.frames().any(is_ahead)
 }
 
+/// Takes note of what the consumer reports beside partitions that come, go or end.
+fn note(source: &mut Source, event: &Event) -> Result<(), DetectError> {
+    match event {
+        Event::DataLost { partition, detail } => {
+            tracing::warn!(%partition, detail, "records are gone; going on at the oldest one");
+            let start = [(partition.clone(), StartOffset::Beginning)];
+            source.consumer.seek(&start, PATIENCE)?;
+        }
+        Event::Error {
+            partition,
+            code,
+            detail,
+        } => {
+            tracing::warn!(?partition, ?code, detail, "the consumer reports an error");
+        }
+        other => tracing::debug!(?other, "the consumer reports something else"),
+    }
+    Ok(())
+}
+
 fn is_banking(lane: Lane) -> bool {
     matches!(lane, Lane::Input(Stream::Banking, _))
 }
@@ -511,20 +531,8 @@ impl Detector<'_> {
                     self.engine.reached_end(stream, lane);
                 }
             }
-            Event::DataLost { partition, detail } => {
-                tracing::warn!(%partition, detail, "records are gone; going on at the oldest one");
-                let start = [(partition.clone(), StartOffset::Beginning)];
-                self.source.consumer.seek(&start, PATIENCE)?;
-            }
             Event::Committed { offsets, failure } => self.source.committed(offsets, *failure)?,
-            Event::Error {
-                partition,
-                code,
-                detail,
-            } => {
-                tracing::warn!(?partition, ?code, detail, "the consumer reports an error");
-            }
-            other => tracing::debug!(?other, "the consumer reports something else"),
+            other => note(&mut self.source, other)?,
         }
         Ok(())
     }

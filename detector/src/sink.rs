@@ -221,6 +221,7 @@ impl Sink {
             let line = flag.to_string();
             let record = Record::new(&topic, line.as_bytes()).key(flag.session_id.as_bytes());
             self.send(&record, clock)?;
+            self.count.flags += 1;
         }
         Ok(())
     }

@@ -136,6 +136,7 @@ impl Watch {
         }
         facts.alerts += before.written.alerts;
         facts.dead_letters += before.written.dead_letters;
+        facts.rows += before.written.rows;
     }
 
     fn update(&self, change: impl FnOnce(&mut DetectorStatus)) {

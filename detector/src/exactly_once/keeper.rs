@@ -241,6 +241,12 @@ impl Keeper {
         Ok(n_bytes)
     }
 
+    /// True if a lane has been replayed: otherwise there is nothing to commit.
+    #[must_use]
+    pub fn is_any_live(&self) -> bool {
+        self.protocol.live().next().is_some()
+    }
+
     /// What to commit together with the outputs and these frames; nothing if nothing happened.
     #[must_use]
     pub fn commits(&self, frames: &[(i32, Vec<u8>)]) -> Vec<LaneCommit> {

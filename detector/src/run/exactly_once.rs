@@ -19,7 +19,7 @@ use floodmark_kafka::{
 
 use super::{
     BATCH, DetectError, LONGEST_WAIT, PATIENCE, PROGRESS_EVERY_US, Progress, facts_of, is_banking,
-    is_caught_up, poll,
+    is_caught_up, note, poll,
 };
 use crate::{
     engine::Lane,
@@ -225,19 +225,7 @@ impl Exact<'_> {
                     self.keeper.reached(lane, *offset);
                 }
             }
-            Event::DataLost { partition, detail } => {
-                tracing::warn!(%partition, detail, "records are gone; going on at the oldest one");
-                let start = [(partition.clone(), StartOffset::Beginning)];
-                self.source.consumer.seek(&start, PATIENCE)?;
-            }
-            Event::Error {
-                partition,
-                code,
-                detail,
-            } => {
-                tracing::warn!(?partition, ?code, detail, "the consumer reports an error");
-            }
-            other => tracing::debug!(?other, "the consumer reports something else"),
+            other => note(&mut self.source, other)?,
         }
         Ok(())
     }
@@ -342,6 +330,10 @@ impl Exact<'_> {
 
     /// Commits output and offsets together, or starts over from what is committed.
     fn commit(&mut self) -> Result<(), DetectError> {
+        if !self.keeper.is_any_live() {
+            // Frames that are taken now could not be sent, and count as told.
+            return Ok(());
+        }
         self.meter.turn(Turn::Blocked, self.clock);
         let now_us = self.clock.monotonic_us();
         let due = now_us >= self.next_snapshot_us && self.keeper.is_live();

@@ -33,7 +33,7 @@ use floodmark_contracts::{
     stream::Stream,
     subject::SubjectFacts,
 };
-use floodmark_detector::{DetectError, Progress, always, run};
+use floodmark_detector::{DetectError, Progress, Watch, always, run, run_watched};
 use floodmark_kafka::{
     Admin, Batch, BatchConsumer, ClientSettings, ConsumerSettings, Producer, ProducerSettings,
     Record, Registry, TopicPartition, admin::NewTopic, consumer::StartOffset,
@@ -48,6 +48,7 @@ struct World {
     broker: Broker,
     folder: tempfile::TempDir,
     job: DetectorJob,
+    watch: Watch,
 }
 
 impl World {
@@ -90,6 +91,7 @@ impl World {
             broker,
             folder,
             job,
+            watch: Watch::new(),
         };
         let inputs = world
             .job
@@ -187,7 +189,9 @@ impl World {
                 stop.store(true, Ordering::Relaxed);
             }
         };
-        let facts = run(&self.job, &clock, &stop, &mut printed, &mut progress).unwrap();
+        let watch = &self.watch;
+        let facts =
+            run_watched(&self.job, watch, &clock, &stop, &mut printed, &mut progress).unwrap();
         (facts, String::from_utf8(printed).unwrap())
     }
 }
@@ -350,6 +354,7 @@ fn banking_is_read_by_its_registered_schema_and_fraud_is_flagged() {
         .collect();
     let is_sure = |flag: &FraudFlag| flag.session_id == "session-1" && flag.score >= 0.8;
     assert!(!flags.is_empty() && flags.iter().all(is_sure), "{flags:?}");
+    assert_eq!(world.watch.status().written.flags, flags.len() as u64);
     assert_eq!(
         world.alerts()[0].kind.as_deref(),
         Some("machine-speed-input")

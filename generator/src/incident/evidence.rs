@@ -2,6 +2,15 @@
 
 use floodmark_contracts::{kind::Kind, stream::Stream};
 
+/// What a takeover shows in, alone or after a bot.
+const TAKEOVER: &[&str] = &[
+    "user_id",
+    "device_fingerprint",
+    "ip_address",
+    "event_type",
+    "timestamp",
+];
+
 /// Fields by our names, in each stream that a kind touches.
 pub(crate) fn evidence(kind: Kind) -> &'static [(Stream, &'static [&'static str])] {
     match kind {
@@ -13,17 +22,13 @@ pub(crate) fn evidence(kind: Kind) -> &'static [(Stream, &'static [&'static str]
             Stream::Clickstream,
             &["user_id", "event_type", "page_url", "timestamp"],
         )],
-        Kind::ImpossibleNavigation => &[(
+        Kind::ImpossibleNavigation | Kind::FunnelDropOff => &[(
             Stream::Clickstream,
             &["session_id", "page_url", "timestamp"],
         )],
         Kind::GeoHop => &[(
             Stream::Clickstream,
             &["session_id", "ip_address", "country", "timestamp"],
-        )],
-        Kind::FunnelDropOff => &[(
-            Stream::Clickstream,
-            &["session_id", "page_url", "timestamp"],
         )],
         Kind::ErrorBurst | Kind::CartAbandonment => &[(
             Stream::Clickstream,
@@ -34,16 +39,7 @@ pub(crate) fn evidence(kind: Kind) -> &'static [(Stream, &'static [&'static str]
             Stream::Banking,
             &["ip_address", "event_type", "user_id", "timestamp"],
         )],
-        Kind::AccountTakeover | Kind::Traveller => &[(
-            Stream::Banking,
-            &[
-                "user_id",
-                "device_fingerprint",
-                "ip_address",
-                "event_type",
-                "timestamp",
-            ],
-        )],
+        Kind::AccountTakeover | Kind::Traveller => &[(Stream::Banking, TAKEOVER)],
         Kind::ImpossibleTravel => &[(Stream::Banking, &["user_id", "ip_address", "timestamp"])],
         Kind::MachineSpeedInput => {
             &[(Stream::Banking, &["session_id", "event_type", "latency_ms"])]
@@ -71,16 +67,7 @@ pub(crate) fn evidence(kind: Kind) -> &'static [(Stream, &'static [&'static str]
                 Stream::Clickstream,
                 &["ip_address", "session_id", "timestamp"],
             ),
-            (
-                Stream::Banking,
-                &[
-                    "user_id",
-                    "device_fingerprint",
-                    "ip_address",
-                    "event_type",
-                    "timestamp",
-                ],
-            ),
+            (Stream::Banking, TAKEOVER),
         ],
         Kind::DropOut => &[(Stream::Sensors, &["sensor_id", "timestamp"])],
         Kind::SensorSpike

@@ -74,8 +74,8 @@ const TOTALS: [Described<DetectorStatus, u64>; 8] = [
     ),
     (
         "result_records_total",
-        "Alerts, flags and dead letters written.",
-        |of| of.written.alerts + of.written.flags + of.written.dead_letters,
+        "Alerts, flags, rows and dead letters written.",
+        |of| of.written.alerts + of.written.flags + of.written.rows + of.written.dead_letters,
     ),
 ];
 
