@@ -226,14 +226,18 @@ impl Engine {
         }
     }
 
-    /// Looks for idle partitions. To be called now and then, records or not.
+    /// Looks for idle partitions, and takes them along with the active ones, whoever reads those. To be called
+    /// now and then, records or not.
     pub fn tick(&mut self, wall_us: i64) {
         let streams: Vec<Stream> = self.jobs.keys().copied().collect();
         for stream in streams {
-            if let Some(job) = self.jobs.get_mut(&stream) {
-                job.tick(wall_us, &mut self.found);
+            if let Some(job) = self.jobs.get_mut(&stream)
+                && job.judge_idle(wall_us)
+            {
+                let elsewhere = self.exchange.standings(pipelines::input_of(stream));
+                job.take_along(&elsewhere, &mut self.found);
+                self.pass_on(stream);
             }
-            self.pass_on(stream);
         }
     }
 

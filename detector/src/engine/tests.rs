@@ -674,3 +674,57 @@ fn what_comes_last_before_all_fall_silent_still_moves_the_mergers() {
     }
     assert_eq!(alerts(&mut engine), golden(1));
 }
+
+#[test]
+fn a_silence_is_noticed_in_a_process_that_reads_nothing_else() {
+    let mut engines = [engine("0s"), engine("0s")];
+    let sources: Vec<_> = Stream::ALL
+        .iter()
+        .flat_map(|stream| [(*stream, 0), (*stream, 1)])
+        .collect();
+    for (number, engine) in (0..).zip(&mut engines) {
+        engine.exchange_over_topic(2, &sources);
+        engine.take_on(Lane::Exchange(number), 0);
+        for stream in Stream::ALL {
+            engine.assign(stream, number, 0);
+            engine.reached_end(stream, number);
+        }
+    }
+    let reading = |at: i64, sensor: &str| {
+        format!(
+            r#"{{"sensor_id":"{sensor}","value":50.0,"timestamp":{}}}"#,
+            at * 1000
+        )
+    };
+    for at in 0..100 {
+        let feed = |engine: &mut Engine, number, sensor: &str| {
+            let value = reading(1_000_000 + at, sensor);
+            engine
+                .feed(Stream::Sensors, number, value.as_bytes(), at * 100_000)
+                .unwrap();
+            engine.reached_end(Stream::Sensors, number);
+        };
+        let [first, second] = &mut engines;
+        feed(first, 0, "s0");
+        if at < 40 {
+            feed(second, 1, "s1");
+        }
+        for engine in &mut engines {
+            engine.tick(at * 100_000);
+        }
+        let frames: Vec<_> = engines
+            .iter_mut()
+            .flat_map(|engine| engine.take_frames(false))
+            .collect();
+        for (number, frame) in frames {
+            for engine in &mut engines {
+                engine.feed_lane(Lane::Exchange(number), &frame, 0).unwrap();
+            }
+        }
+    }
+    let found = alerts(&mut engines[1]);
+    assert!(
+        found.iter().any(|alert| alert.contains("drop-out")),
+        "{found:?}"
+    );
+}

@@ -124,6 +124,23 @@ impl Wiring {
         }
     }
 
+    /// How far the partitions of an input are, as far as the partitions of the exchange that are ours were told. If
+    /// they were told different things, the least of them.
+    pub(super) fn standings(&self, input: u8) -> Vec<(i32, Standing)> {
+        let Way::OverTopic(topic) = &self.way else {
+            return Vec::new();
+        };
+        let mut all: BTreeMap<i32, Standing> = BTreeMap::new();
+        for exchange in topic.owned.values() {
+            for ((_, partition), standing) in exchange.standings(input) {
+                let known = all.entry(partition).or_insert(standing);
+                known.watermark = known.watermark.min(standing.watermark);
+                known.idle &= standing.idle;
+            }
+        }
+        all.into_iter().collect()
+    }
+
     /// Takes a frame of a partition of the exchange; of one that is not ours, nothing.
     pub(super) fn feed(
         &mut self,

@@ -81,7 +81,7 @@ impl Part for std::convert::Infallible {
 pub struct Standing {
     /// Its watermark.
     pub watermark: EventTime,
-    /// It has been read to its end and nothing has come for a while: nobody waits for it.
+    /// It has been read to its end and nothing has come for a while: the active ones take it along.
     pub idle: bool,
 }
 
@@ -321,7 +321,7 @@ impl<O> Exchange<O> {
         Ok(())
     }
 
-    /// Parts that came after their windows were gone, because their sources had been taken for idle.
+    /// Parts that came after their windows were gone, because all sources of their input had been taken for idle.
     #[must_use]
     pub fn late(&self) -> u64 {
         self.late
@@ -355,19 +355,33 @@ impl<O> Exchange<O> {
         Ok(())
     }
 
-    /// Moves the mergers that wait for `input` to the least watermark of their sources. With all of them idle
-    /// nothing tells how far event time has gone.
+    /// How far the sources of an input were said to be.
+    pub fn standings(&self, input: u8) -> impl Iterator<Item = (Source, Standing)> + '_ {
+        let of_input = self.sources.range((input, i32::MIN)..=(input, i32::MAX));
+        of_input.map(|(source, standing)| (*source, *standing))
+    }
+
+    /// Moves the mergers that wait for `input` to the least watermark of their sources.
+    ///
+    /// An idle source is waited for as well, as long as one of its input is active: whoever reads it takes it along,
+    /// and what it still held of open windows comes before it says so. If all sources of an input are idle
+    /// nothing takes them along, and the input is not waited for; if that is so of all inputs nothing moves.
     fn merge(&mut self, input: u8, out: &mut Vec<O>) {
         for waiting in self.mergers.values_mut() {
             if !waiting.inputs.contains(&input) {
                 continue;
             }
-            let awaited = self
-                .sources
-                .iter()
-                .filter(|(source, standing)| waiting.inputs.contains(&source.0) && !standing.idle);
-            let least = awaited.map(|(_, standing)| standing.watermark).min();
-            if let Some(least) = least
+            let leasts = waiting.inputs.iter().filter_map(|input| {
+                let of_input = self.sources.range((*input, i32::MIN)..=(*input, i32::MAX));
+                let (mut least, mut is_active) = (None, false);
+                for (_, standing) in of_input {
+                    is_active |= !standing.idle;
+                    let watermark = standing.watermark;
+                    least = Some(least.map_or(watermark, |least: EventTime| least.min(watermark)));
+                }
+                least.filter(|_| is_active)
+            });
+            if let Some(least) = leasts.min()
                 && least > waiting.merged
             {
                 waiting.merged = least;

@@ -69,7 +69,7 @@ pub trait StreamJob<O>: Send {
     /// Takes a record again whose output is out already: changes state, and nothing else.
     fn replay(&mut self, partition: i32, value: &[u8], wall_us: i64);
 
-    /// Moves a partition's watermark as a [`tick`](Self::tick) did before.
+    /// Moves a partition's watermark as it was [taken along](Self::take_along) before.
     fn advance(&mut self, partition: i32, to: EventTime, found: &mut Found<O>);
 
     /// Hands over the advances of watermarks since the last call, each with its partition.
@@ -95,8 +95,13 @@ pub trait StreamJob<O>: Send {
     /// Drops all partitions; what was counted stays.
     fn reset(&mut self);
 
-    /// Looks for idle partitions: those read to their ends, without a record for the time set.
-    fn tick(&mut self, wall_us: i64, found: &mut Found<O>);
+    /// Looks for idle partitions: those read to their ends, without a record for the time set. True if there
+    /// is one.
+    fn judge_idle(&mut self, wall_us: i64) -> bool;
+
+    /// Moves the idle partitions to where the slowest of those is that are active, or fell silent after them. `elsewhere` are the stream's partitions that others
+    /// read, as far as is known; those that are read here are passed over in it.
+    fn take_along(&mut self, elsewhere: &[(i32, Standing)], found: &mut Found<O>);
 
     /// How far each partition is; those that are idle last, in the order in which they fell silent.
     fn standings(&self) -> Vec<(i32, Standing)>;
@@ -132,6 +137,11 @@ impl<L: Logic> Job<L> {
             advances: Vec::new(),
             emit: Emit::default(),
         }
+    }
+
+    fn is_behind(&self, partition: i32, to: EventTime) -> bool {
+        let task = self.partitions.get(&partition);
+        task.is_some_and(|task| task.standing().watermark < to)
     }
 
     /// Hands on what a partition found.
@@ -247,29 +257,43 @@ where
         self.advances.clear();
     }
 
-    fn tick(&mut self, wall_us: i64, found: &mut Found<L::Output>) {
+    fn judge_idle(&mut self, wall_us: i64) -> bool {
         let idle_since = wall_us.saturating_sub(self.settings.idleness_us);
-        let (mut idle, mut least) = (Vec::new(), None);
-        for (partition, task) in &mut self.partitions {
-            if task.judge_idle(idle_since) {
-                idle.push(*partition);
-            } else {
-                let watermark = task.standing().watermark;
-                least = Some(least.map_or(watermark, |least: EventTime| least.min(watermark)));
-            }
+        let mut is_any = false;
+        for task in self.partitions.values_mut() {
+            is_any |= task.judge_idle(idle_since);
         }
-        // With nobody active nothing tells how far event time has gone.
-        let Some(to) = least else {
-            return;
+        is_any
+    }
+
+    fn take_along(&mut self, elsewhere: &[(i32, Standing)], found: &mut Found<L::Output>) {
+        let here = self.partitions.values().map(Partition::standing);
+        let others = elsewhere
+            .iter()
+            .filter(|(partition, _)| !self.partitions.contains_key(partition))
+            .map(|(_, standing)| *standing);
+        let active = here.chain(others).filter(|standing| !standing.idle);
+        let mut least = active.map(|standing| standing.watermark).min();
+        // Those that fell silent last first: they were active while the others were idle already, so that how often
+        // anybody looks does not matter.
+        let silent = |(partition, task): (&i32, &Partition<L>)| {
+            Some((std::cmp::Reverse(task.silent_since_us()?), *partition))
         };
-        for partition in idle {
-            let behind = |task: &&mut Partition<L>| task.standing().watermark < to;
-            if let Some(task) = self.partitions.get_mut(&partition).filter(behind) {
-                task.advance(to, &mut self.emit);
-                self.advances.push((partition, to));
-                found.moved.push(partition);
-                self.settle(partition, found);
+        let mut idle: Vec<_> = self.partitions.iter().filter_map(silent).collect();
+        idle.sort_unstable();
+        for together in idle.chunk_by(|a, b| a.0 == b.0) {
+            let partitions = together.iter().map(|(_, partition)| *partition);
+            for partition in partitions.clone() {
+                // With nobody active, then or now, nothing tells how far event time has gone.
+                let to = least.filter(|to| self.is_behind(partition, *to));
+                if let Some(to) = to {
+                    self.advances.push((partition, to));
+                    self.advance(partition, to, found);
+                }
             }
+            let standings = partitions.filter_map(|partition| self.standing(partition));
+            let of_these = standings.map(|standing| standing.watermark).min();
+            least = least.into_iter().chain(of_these).min();
         }
     }
 

@@ -13,7 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 const MAGIC: [u8; 4] = *b"fmdk";
 
 /// Goes up with every change of what any rule or window keeps.
-const VERSION: u16 = 6;
+const VERSION: u16 = 7;
 
 /// Bytes before the body.
 const HEADER: usize = 4 + 2 + 8 + 8 + 4;

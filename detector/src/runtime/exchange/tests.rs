@@ -107,19 +107,39 @@ fn a_part_that_is_sent_again_counts_once() {
 }
 
 #[test]
-fn nobody_waits_for_an_idle_source_and_all_wait_again_when_it_is_back() {
+fn an_idle_source_tells_what_it_held_before_anybody_goes_on_without_it() {
     let mut exchange = exchange(&[A, B]);
+    let idle = |watermark| Standing {
+        idle: true,
+        ..at(watermark)
+    };
+    let found = feed(&mut exchange, &[(A, 0, 2)], &[(A, at(15)), (B, idle(3))]);
+    assert_eq!(found, [""; 0]);
+    // Its owner takes it along, and with that comes what it held of the open window.
+    let found = feed(&mut exchange, &[(B, 0, 5)], &[(B, idle(15))]);
+    assert_eq!(found, ["0: 7"]);
+    assert_eq!(exchange.late(), 0);
+}
+
+#[test]
+fn an_input_whose_sources_are_all_idle_holds_no_other_back() {
+    let mut exchange = exchange(&[A, OTHER_INPUT]);
     let idle = Standing {
         idle: true,
         ..at(0)
     };
-    let found = feed(&mut exchange, &[(A, 0, 2)], &[(A, at(15)), (B, idle)]);
+    let found = feed(
+        &mut exchange,
+        &[(A, 0, 2)],
+        &[(A, at(15)), (OTHER_INPUT, idle)],
+    );
     assert_eq!(found, ["0: 2"]);
-    let found = feed(&mut exchange, &[(A, 10, 1)], &[(B, at(11)), (A, at(30))]);
-    assert_eq!(found, [""; 0]);
-    assert_eq!(feed(&mut exchange, &[], &[(B, at(20))]), ["10: 1"]);
-    // What it had from before is too late, and counted.
-    feed(&mut exchange, &[(B, 0, 9)], &[]);
+    // What it had from before is too late when it comes back, and counted.
+    feed(
+        &mut exchange,
+        &[(OTHER_INPUT, 0, 9)],
+        &[(OTHER_INPUT, at(1))],
+    );
     assert_eq!(exchange.late(), 1);
 }
 

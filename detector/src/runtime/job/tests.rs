@@ -163,8 +163,14 @@ impl Line {
     }
 
     fn tick(&mut self, wall_us: i64) -> Vec<String> {
+        self.tick_beside(&[], wall_us)
+    }
+
+    fn tick_beside(&mut self, elsewhere: &[(i32, Standing)], wall_us: i64) -> Vec<String> {
         let mut found = Found::default();
-        self.job.tick(wall_us, &mut found);
+        if self.job.judge_idle(wall_us) {
+            self.job.take_along(elsewhere, &mut found);
+        }
         self.pass_on(found);
         std::mem::take(&mut self.out)
     }
@@ -263,6 +269,38 @@ fn a_partition_with_records_left_is_slow_and_not_idle() {
     line.job.reached_end(1);
     line.tick(5_000);
     assert_eq!(line.watermark(1), EventTime(25));
+}
+
+#[test]
+fn an_idle_partition_is_taken_along_by_those_that_others_read() {
+    let mut line = Line::new(0, 0);
+    line.feed_at(1, "4 a", 0).unwrap();
+    line.job.reached_end(1);
+    let standing = |watermark, idle| Standing {
+        watermark: EventTime(watermark),
+        idle,
+    };
+    let unknown = [(0, standing(25, false)), (2, standing(i64::MIN, false))];
+    assert_eq!(line.tick_beside(&unknown, 5_000), [""; 0]);
+    // One that is idle itself holds nothing back, and what is said of a partition that is read here is passed over.
+    let known = [
+        (0, standing(25, false)),
+        (1, standing(4, false)),
+        (2, standing(7, true)),
+    ];
+    assert_eq!(line.tick_beside(&known, 5_000), ["0 a 1"]);
+    assert_eq!(line.watermark(1), EventTime(25));
+}
+
+#[test]
+fn one_that_fell_silent_first_is_taken_along_by_those_that_went_on() {
+    let mut line = Line::new(0, 0);
+    for (partition, event, wall_us) in [(0, "3 a", 0), (1, "25 a", 700), (2, "30 b", 800)] {
+        line.feed_at(partition, event, wall_us).unwrap();
+        line.job.reached_end(partition);
+    }
+    line.tick(1_000_000);
+    assert_eq!([0, 1, 2].map(|n| line.watermark(n).0), [30, 30, 30]);
 }
 
 #[test]
