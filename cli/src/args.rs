@@ -225,6 +225,9 @@ pub struct GenerateArgs {
     /// Write into a folder that is not empty
     #[arg(long, conflicts_with = "job")]
     pub force: bool,
+    /// Add to topics that hold records already, in place of refusing them
+    #[arg(long)]
+    pub append: bool,
 }
 
 /// How much is generated, how fast, and by how many.
@@ -769,6 +772,9 @@ pub enum RecordFormat {
     Value,
     /// Key, a tab and the value, both in hexadecimal: for values that are not text.
     Hex,
+    /// One JSON object: `partition`, `offset`, `timestamp` (milliseconds), `key` and `value` as texts; a value that is no
+    /// text is in hexadecimal, as `value_hex`.
+    Json,
 }
 
 /// Arguments of `schema`.

@@ -144,16 +144,16 @@ pub struct Topics {
 }
 
 impl Topics {
-    /// Creates what is missing. A topic that is there already is used if it is empty and has the
-    /// shape that the run needs; on a broker of the run's own (`own`) it may hold records, since
-    /// nobody else's can be there.
+    /// Creates what is missing. A topic that is there already is used if it has the shape that the run
+    /// needs and is empty, or may hold records (`append`): on a broker of the run's own nobody else's
+    /// can be there.
     ///
     /// # Errors
     /// [`TopicsError`], before anything has been created, unless the cluster failed in between.
     pub fn create(
         client: &ClientSettings,
         specs: &[TopicSpec],
-        own: bool,
+        append: bool,
     ) -> Result<Self, TopicsError> {
         let admin = Admin::new(client, TIMEOUT).map_err(TopicsError::Cluster)?;
         admin
@@ -162,7 +162,7 @@ impl Topics {
         let mut missing = Vec::new();
         for spec in specs {
             match admin.topic(&spec.name).map_err(TopicsError::Cluster)? {
-                Some(found) => check_shape(&admin, spec, &found, own)?,
+                Some(found) => check_shape(&admin, spec, &found, append)?,
                 None => missing.push(spec),
             }
         }
@@ -239,7 +239,7 @@ fn check_shape(
     admin: &Admin,
     spec: &TopicSpec,
     found: &TopicDescription,
-    own: bool,
+    append: bool,
 ) -> Result<(), TopicsError> {
     let differs = |what, found: String, wanted: String| TopicsError::Shape {
         topic: spec.name.clone(),
@@ -262,7 +262,7 @@ fn check_shape(
             spec.timestamps.to_owned(),
         ));
     }
-    if own {
+    if append {
         return Ok(());
     }
     let bounds = admin

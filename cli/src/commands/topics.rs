@@ -1,6 +1,7 @@
 //! `floodmark topics`: the topics of a profile on a cluster.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     io::{BufWriter, Write},
     time::Duration,
@@ -13,8 +14,9 @@ use floodmark_harness::{
 };
 use floodmark_kafka::{
     Admin, Batch, BatchConsumer, ClientSettings, ConsumerSettings,
-    consumer::{Event, StartOffset},
+    consumer::{Event, Message, StartOffset},
 };
+use serde::Serialize;
 
 use crate::{
     args::{ProfileArgs, RecordFormat, TopicsCommand},
@@ -91,7 +93,7 @@ impl Cluster {
     }
 
     fn create(&self) -> Result<(), Failure> {
-        let topics = Topics::create(&self.client, &self.wanted, false).map_err(failure)?;
+        let topics = Topics::create(&self.client, &self.wanted, true).map_err(failure)?;
         say(&format!("created {} topics", topics.created().len()));
         Ok(())
     }
@@ -152,7 +154,7 @@ impl Cluster {
         while !left.is_empty() {
             consumer.poll(&mut batch, POLL)?;
             for message in batch.messages() {
-                show(format, message.key(), message.payload(), out)?;
+                show(format, &message, out)?;
             }
             for event in batch.events() {
                 if let Event::EndOfPartition { partition, offset } = event
@@ -180,23 +182,56 @@ impl Cluster {
     }
 }
 
-fn show(
-    format: RecordFormat,
-    key: Option<&[u8]>,
-    value: Option<&[u8]>,
-    out: &mut dyn Write,
-) -> std::io::Result<()> {
+fn show(format: RecordFormat, message: &Message<'_>, out: &mut dyn Write) -> std::io::Result<()> {
+    let value = message.payload();
     match format {
         RecordFormat::Value => out.write_all(value.unwrap_or_default())?,
         RecordFormat::Hex => {
-            for byte in key.unwrap_or_default() {
-                write!(out, "{byte:02x}")?;
-            }
+            hex(message.key().unwrap_or_default(), out)?;
             out.write_all(b"\t")?;
-            for byte in value.unwrap_or_default() {
-                write!(out, "{byte:02x}")?;
-            }
+            hex(value.unwrap_or_default(), out)?;
         }
+        RecordFormat::Json => serde_json::to_writer(&mut *out, &Shown::of(message))?,
     }
     out.write_all(b"\n")
+}
+
+fn hex(bytes: &[u8], out: &mut dyn Write) -> std::io::Result<()> {
+    bytes.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+}
+
+/// A record as one JSON object.
+#[derive(Serialize)]
+struct Shown<'a> {
+    partition: i32,
+    offset: i64,
+    timestamp: Option<i64>,
+    key: Option<Cow<'a, str>>,
+    /// `null` for a tombstone; not there if it is no text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_hex: Option<String>,
+}
+
+impl<'a> Shown<'a> {
+    fn of(message: &Message<'a>) -> Self {
+        let (value, value_hex) = match message.payload().map(str::from_utf8) {
+            None => (Some(None), None),
+            Some(Ok(text)) => (Some(Some(text)), None),
+            Some(Err(_)) => {
+                let bytes = message.payload().unwrap_or_default();
+                let digits = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                (None, Some(digits))
+            }
+        };
+        Self {
+            partition: message.partition(),
+            offset: message.offset(),
+            timestamp: message.timestamp().map(|time| time.millis),
+            key: message.key().map(String::from_utf8_lossy),
+            value,
+            value_hex,
+        }
+    }
 }

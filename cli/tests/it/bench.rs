@@ -382,6 +382,28 @@ fn generate_detect_and_read_run_apart_give_the_alerts_of_a_bench() {
         .args(cluster)
         .output()
         .unwrap();
+    let placed = floodmark()
+        .args(["topics", "read", "--topic", "anomalies", "--format", "json"])
+        .arg(profile("smoke"))
+        .args(cluster)
+        .output()
+        .unwrap();
+    let values: Vec<String> = String::from_utf8(placed.stdout)
+        .unwrap()
+        .lines()
+        .enumerate()
+        .map(|(offset, line)| {
+            let record: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(
+                (&record["partition"], &record["offset"]),
+                (&0.into(), &offset.into()),
+                "{line}"
+            );
+            record["value"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let lines: Vec<&str> = str::from_utf8(&read.stdout).unwrap().lines().collect();
+    assert_eq!(values, lines, "another format, but the same records");
     let alerts_file = temporary.path().join("alerts.ndjson");
     std::fs::write(&alerts_file, &read.stdout).unwrap();
     let apart: BTreeSet<String> = String::from_utf8(read.stdout)

@@ -51,8 +51,12 @@ pub(super) fn of(
             return Err(Failure::usage(message));
         };
         client = client.at(servers.as_str());
-        Topics::create(&client, &inputs(&loaded.profile, &loaded.sound), false)
-            .map_err(topics::failure)?;
+        Topics::create(
+            &client,
+            &inputs(&loaded.profile, &loaded.sound),
+            args.append,
+        )
+        .map_err(topics::failure)?;
     }
     let job = GeneratorJob {
         section: (&loaded.profile).into(),
