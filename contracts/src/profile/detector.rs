@@ -54,6 +54,22 @@ pub struct DetectorSection {
     pub sinks: BTreeMap<String, SinkSection>,
 }
 
+impl DetectorSection {
+    /// Places at which it leaves something behind: folders, or addresses that begin with a scheme.
+    pub fn places_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        let snapshots = match &mut self.delivery {
+            DeliverySection::ExactlyOnce(section) => Some(&mut section.snapshots),
+            DeliverySection::AtLeastOnce => None,
+        };
+        let sinks = self.sinks.values_mut().filter_map(|sink| match sink {
+            SinkSection::ClickFiles(section) => Some(&mut section.folder),
+            SinkSection::RowFiles(section) => Some(&mut section.folder),
+            SinkSection::Redis(_) | SinkSection::Postgres(_) => None,
+        });
+        snapshots.into_iter().chain(sinks)
+    }
+}
+
 impl Default for DetectorSection {
     fn default() -> Self {
         Self {
