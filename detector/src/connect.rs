@@ -4,6 +4,7 @@
 //! A destination that is slow or away slows nothing else: its connector tries again, with growing pauses, and
 //! goes on where it was. What was read and is not yet written stays in the topic.
 
+mod batched;
 mod clicks;
 mod files;
 mod held;
@@ -24,6 +25,7 @@ use floodmark_contracts::{
 use floodmark_kafka::{ClientSettings, PartitionOffset, TopicPartition};
 
 use crate::settings::SinkKind;
+use batched::Batched;
 use reader::Reader;
 
 /// What a connector could not do. It tries again.
@@ -235,7 +237,7 @@ fn destination(kind: &SinkKind) -> Result<Box<dyn Destination>, SinkError> {
             let content = rows::Rows::new(&section.kinds);
             Box::new(files::Files::open(&section.place, section.roll, content)?)
         }
-        SinkKind::Redis(settings) => Box::new(redis::PageCounts::new(settings)),
-        SinkKind::Postgres(settings) => Box::new(postgres::Table::new(settings)),
+        SinkKind::Redis(settings) => Box::new(Batched::new(redis::PageCounts(settings.clone()))),
+        SinkKind::Postgres(settings) => Box::new(Batched::new(postgres::Table(settings.clone()))),
     })
 }

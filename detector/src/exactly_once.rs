@@ -14,4 +14,4 @@ pub(crate) mod snapshots;
 
 pub(crate) use keeper::{Assigned, KeepError, Keeper};
 pub(crate) use protocol::Verdict;
-pub(crate) use snapshots::Snapshots;
+pub(crate) use snapshots::{Snapshots, StoreError};

@@ -26,10 +26,9 @@ mod vector;
 
 pub use case::{Case, Standing, Stop};
 pub use model::{Model, ModelError};
-pub use redis::RedisSetupError;
 pub use serve::{ModelServer, ServeError};
 pub use service::{ScoreAnswer, ScoreRequest, ScoreSession};
-pub use settings::{FraudSettings, RedisSettings, Secret, SecretError, ServiceSettings};
+pub use settings::{FraudSettings, RedisSettings, ServiceSettings};
 pub use stage::FraudError;
 pub(crate) use stage::Stage;
 pub use vector::{Feature, Vector};

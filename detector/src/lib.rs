@@ -6,6 +6,7 @@
 //! - [`fraud`]: features of banking sessions, and the model that scores them
 //! - [`Engine`]: all pipelines together, without a broker; what tests and offline tools drive
 //! - `exactly_once`: the engine with its state kept exactly, for transactions
+//! - `reach`: addresses, secrets, certificates and stores of objects, shared by whatever speaks to other parts
 //! - `connect`: connectors from topics to files and stores, each on a thread of its own
 //! - [`run()`]: the engine between a consumer and a producer
 //!
@@ -23,6 +24,7 @@ mod hash;
 mod pack;
 mod pipelines;
 mod places;
+mod reach;
 mod restarts;
 mod rules;
 mod run;
@@ -36,6 +38,7 @@ mod watch;
 pub use engine::{Engine, EngineError, Subject};
 pub use finding::Output;
 pub use places::Places;
+pub use reach::{Place, RedisAddress, RedisSetupError, S3, Secret, SecretError};
 pub use run::{DetectError, Progress, run, run_watched};
 pub use settings::Settings;
 pub use watch::Watch;

@@ -128,9 +128,9 @@ fn is_for_good(code: ErrorCode) -> bool {
 }
 
 /// An error with everything behind it.
-fn chain(error: &DetectError) -> String {
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
-    let mut next = std::error::Error::source(error);
+    let mut next = error.source();
     while let Some(cause) = next {
         text.push_str(": ");
         text.push_str(&cause.to_string());

@@ -234,11 +234,12 @@ fn detect(
         .map_err(|source| DetectError::Fraud { source })?;
     let schemas = Schemas::new(registry.map_err(|source| DetectError::Registry { source })?);
     let commit_every_us = micros(settings.commit_interval);
+    let kept = open_snapshots(&settings.delivery, watch)?;
     let source = Source::join(client, job, exchange, settings.read_ahead_kib)?;
     watch.joined(exchange, clock.now());
     let meter = Meter::new(watch, clock);
-    match &settings.delivery {
-        Delivery::AtLeastOnce => Detector {
+    match kept {
+        None => Detector {
             engine,
             schemas,
             sink: Sink::open(client, job, exchange)?.scoring(stage),
@@ -253,11 +254,7 @@ fn detect(
             progress,
         }
         .run(stop),
-        Delivery::ExactlyOnce {
-            snapshots,
-            snapshot_interval,
-        } => {
-            let snapshots = Snapshots::in_folder(snapshots).map_err(KeepError::from)?;
+        Some((snapshots, snapshot_every_us)) => {
             // Wall time and process tell this run of the slot from every earlier one.
             let instance = format!("s{}-{:x}-{:x}", job.slot, clock.now().0, std::process::id());
             exactly_once::Exact {
@@ -272,7 +269,7 @@ fn detect(
                 lanes: BTreeMap::new(),
                 lines: Vec::new(),
                 commit_every_us,
-                snapshot_every_us: micros(*snapshot_interval),
+                snapshot_every_us,
                 next_snapshot_us: i64::MAX,
                 unreadable: 0,
                 clock,
@@ -282,6 +279,28 @@ fn detect(
             .run(stop)
         }
     }
+}
+
+/// The store of snapshots, and how often one is taken, if the detector keeps its state. At the very start a store that does not
+/// answer is a wrong address; later it may be away for a while.
+fn open_snapshots(
+    delivery: &Delivery,
+    watch: &Watch,
+) -> Result<Option<(Snapshots, i64)>, DetectError> {
+    let Delivery::ExactlyOnce {
+        snapshots,
+        snapshot_interval,
+    } = delivery
+    else {
+        return Ok(None);
+    };
+    let opened = if watch.has_joined() {
+        Snapshots::open_again(snapshots)
+    } else {
+        Snapshots::open(snapshots)
+    };
+    let snapshots = opened.map_err(KeepError::from)?;
+    Ok(Some((snapshots, micros(*snapshot_interval))))
 }
 
 /// Makes the topic if it is not there.

@@ -1,8 +1,9 @@
 //! The detector's section of a profile, made valid.
 
+mod place;
 mod sinks;
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use floodmark_contracts::{
     problem::{Problem, Problems},
@@ -19,11 +20,12 @@ use floodmark_contracts::{
 use crate::{
     fraud::FraudSettings,
     hash::Fnv,
+    reach::{Place, S3},
     rules::adaptive::{AdaptiveSettings, Variant},
     runtime::{TimeSettings, WindowSpec},
 };
 
-pub use sinks::{Place, Postgres, Redis, Roll, SinkKind};
+pub use sinks::{Postgres, Redis, Roll, SinkKind};
 
 /// Panes of a sliding window at most: each reading is looked at once per window that holds it.
 const MAX_PANES: i64 = 1000;
@@ -41,8 +43,8 @@ pub enum Delivery {
     AtLeastOnce,
     /// Neither is.
     ExactlyOnce {
-        /// Folder of the snapshots.
-        snapshots: PathBuf,
+        /// Where snapshots are.
+        snapshots: Place,
         /// Wall time between snapshots.
         snapshot_interval: Duration,
     },
@@ -133,14 +135,16 @@ impl Settings {
             &section.commit_interval,
             1,
         );
-        let delivery = delivery(&mut problems, &section.delivery);
+        let s3 = place::service(&mut problems, &section.s3);
+        let delivery = delivery(&mut problems, &section.delivery, s3.as_ref());
         let max_ahead_ms = millis(&mut problems, "max_ahead", &section.max_ahead, 1);
         let read_ahead_kib = read_ahead(&mut problems, section.read_ahead_kib);
         let sensor_window = sensor_window(&mut problems, &section.sensor_window);
         let adaptive = adaptive(&mut problems, &section.adaptive);
         let fraud = FraudSettings::validate(&mut problems, &section.fraud);
         let rows = rows(&mut problems, &section.rows);
-        let sinks = sinks::validate(&mut problems, &section.sinks, section.rows.enabled);
+        let rows_enabled = section.rows.enabled;
+        let sinks = sinks::validate(&mut problems, &section.sinks, rows_enabled, s3.as_ref());
         match (
             bound_ms,
             idleness_ms,
@@ -244,18 +248,21 @@ fn rows(problems: &mut Problems, section: &RowsSection) -> Option<Rows> {
     section.enabled.then_some(Rows { gap_ms })
 }
 
-fn delivery(problems: &mut Problems, section: &DeliverySection) -> Option<Delivery> {
+fn delivery(
+    problems: &mut Problems,
+    section: &DeliverySection,
+    service: Option<&S3>,
+) -> Option<Delivery> {
     let DeliverySection::ExactlyOnce(section) = section else {
         return Some(Delivery::AtLeastOnce);
     };
-    if section.snapshots.is_empty() {
-        let message = "there is no folder without a name; use one that outlives the process";
-        problems.add("detector.delivery.exactly-once.snapshots", message);
-    }
+    let path = "detector.delivery.exactly-once.snapshots";
+    let example = "one that outlives the process";
+    let snapshots = place::place(problems, path, &section.snapshots, example, service);
     let field = "delivery.exactly-once.snapshot_interval";
     let interval = millis(problems, field, &section.snapshot_interval, 1)?;
     Some(Delivery::ExactlyOnce {
-        snapshots: PathBuf::from(&section.snapshots),
+        snapshots: snapshots?,
         snapshot_interval: Duration::from_millis(interval.unsigned_abs()),
     })
 }

@@ -1,6 +1,7 @@
 //! Settings of the bundled detector.
 
 mod fraud;
+mod reach;
 pub mod sinks;
 
 use std::collections::BTreeMap;
@@ -8,9 +9,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::fraud::{
-    FraudSection, LookUpSection, RedisSection, ScorerSection, SecretSection, ServiceSection,
-};
+pub use self::fraud::{FraudSection, LookUpSection, RedisSection, ScorerSection, ServiceSection};
+pub use reach::{S3Section, SecretSection, TlsSection};
 pub use sinks::SinkSection;
 
 /// Settings of the bundled detector. Defaults are those of the pipelines that people run.
@@ -49,6 +49,9 @@ pub struct DetectorSection {
     /// Counts over the clickstream, as rows on the topic `<group>.rows`.
     #[serde(skip_serializing_if = "RowsSection::is_default")]
     pub rows: RowsSection,
+    /// The service behind places that begin with `s3://`.
+    #[serde(skip_serializing_if = "S3Section::is_default")]
+    pub s3: S3Section,
     /// Where events and rows go besides, by a name that the consumer group `<group>-<name>` carries.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub sinks: BTreeMap<String, SinkSection>,
@@ -87,6 +90,7 @@ impl Default for DetectorSection {
             sensor_rules: SensorRules::default(),
             fraud: FraudSection::default(),
             rows: RowsSection::default(),
+            s3: S3Section::default(),
             sinks: BTreeMap::new(),
         }
     }
@@ -190,7 +194,7 @@ pub enum DeliverySection {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExactlyOnceSection {
-    /// Folder of the snapshots; all processes of a group share it.
+    /// Folder of the snapshots, or `s3://BUCKET/PREFIX`; all processes of a group share it.
     pub snapshots: String,
     /// Wall time between snapshots: after a crash that much input is read again, at most.
     #[serde(default = "thirty_seconds")]

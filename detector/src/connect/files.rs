@@ -11,16 +11,17 @@
 mod name;
 mod parquet;
 
-use std::{collections::BTreeMap, path::Path as FilePath, sync::Arc};
+use std::collections::BTreeMap;
 
 use floodmark_contracts::{clock::EventTime, profile::detector::sinks::FileFormat};
 use floodmark_kafka::{PartitionOffset, TopicPartition};
-use object_store::{ObjectStore, PutMode, PutOptions, PutPayload, local::LocalFileSystem};
+use object_store::path::Path;
 
 use super::{Destination, Record, SinkError, Taken, Which, Written};
 use crate::{
+    reach::{Place, objects::Objects},
     runtime::watermark::BEGINNING,
-    settings::{Place, Roll},
+    settings::Roll,
 };
 use name::Stretch;
 
@@ -37,7 +38,7 @@ pub(super) trait Content: Send {
 
 /// Files of some content.
 pub(super) struct Files<C> {
-    store: Arc<dyn ObjectStore>,
+    objects: Objects,
     roll: Roll,
     content: C,
     open: BTreeMap<TopicPartition, OpenFile>,
@@ -46,6 +47,8 @@ pub(super) struct Files<C> {
 /// A file that does not exist yet.
 #[derive(Debug)]
 struct OpenFile {
+    /// The newest file of the partition that is known.
+    last: Option<Path>,
     first: i64,
     next: i64,
     newest: EventTime,
@@ -56,8 +59,9 @@ struct OpenFile {
 }
 
 impl OpenFile {
-    fn new(first: i64, newest: EventTime) -> Self {
+    fn new(last: Option<Path>, first: i64, newest: EventTime) -> Self {
         Self {
+            last,
             first,
             next: first,
             newest,
@@ -82,35 +86,40 @@ impl OpenFile {
 impl<C: Content> Files<C> {
     /// Opens a place for files.
     pub(super) fn open(place: &Place, roll: Roll, content: C) -> Result<Self, SinkError> {
-        let Place::Folder(folder) = place;
-        let store = folder_store(folder).map_err(|error| {
-            SinkError::new(format!("open the folder `{}`", folder.display()), error)
-        })?;
+        let objects = Objects::open(place)
+            .map_err(|error| SinkError::new(format!("open `{place}` for files"), error))?;
         Ok(Self {
-            store: Arc::new(store),
+            objects,
             roll,
             content,
             open: BTreeMap::new(),
         })
     }
 
-    /// The last stretch of a partition that stands in the store.
-    fn last(&self, partition: &TopicPartition) -> Result<Option<Stretch>, SinkError> {
+    /// The last stretch of a partition that stands in the store, with its file; only names behind `after` are
+    /// looked at.
+    fn last(
+        &self,
+        partition: &TopicPartition,
+        after: Option<&Path>,
+    ) -> Result<Option<(Stretch, Path)>, SinkError> {
         let folder = Stretch::folder(partition);
-        let listed = pollster::block_on(self.store.list_with_delimiter(Some(&folder)))
+        let listed = self
+            .objects
+            .list(&folder, after)
             .map_err(|error| SinkError::new(format!("list the files in `{folder}`"), error))?;
-        let stretches = listed.objects.iter().filter_map(|object| {
-            let name = object.location.filename()?;
-            Stretch::parse(partition, name)
+        let stretches = listed.into_iter().filter_map(|object| {
+            let stretch = Stretch::parse(partition, object.location.filename()?)?;
+            Some((stretch, object.location))
         });
-        Ok(stretches.max_by_key(|stretch| stretch.end))
+        Ok(stretches.max_by_key(|(stretch, _)| stretch.end))
     }
 
-    /// Writes one file; gives the offset after it.
-    fn publish(&self, partition: &TopicPartition, file: &OpenFile) -> Result<i64, SinkError> {
+    /// Writes one file; gives its path.
+    fn publish(&self, partition: &TopicPartition, file: &OpenFile) -> Result<Path, SinkError> {
         // Another member may have gone on with this partition, if we were thought dead: what it has written
-        // must not be there twice.
-        if let Some(last) = self.last(partition)?
+        // must not be there twice. Its files come after the last one that we know.
+        if let Some((last, _)) = self.last(partition, file.last.as_ref())?
             && last.end > file.first
         {
             let reason = format!("somebody else has written records up to {}", last.end);
@@ -128,19 +137,11 @@ impl<C: Content> Files<C> {
             FileFormat::Parquet => parquet::encode(&file.content, self.content.columns())
                 .map_err(|error| SinkError::new(format!("encode the file `{path}`"), error))?,
         };
-        let payload = PutPayload::from(content);
-        let options = PutOptions::from(PutMode::Create);
-        pollster::block_on(self.store.put_opts(&path, payload, options))
+        self.objects
+            .create(&path, content)
             .map_err(|error| SinkError::new(format!("write the file `{path}`"), error))?;
-        Ok(file.next)
+        Ok(path)
     }
-}
-
-fn folder_store(
-    folder: &FilePath,
-) -> Result<LocalFileSystem, Box<dyn std::error::Error + Send + Sync>> {
-    std::fs::create_dir_all(folder)?;
-    Ok(LocalFileSystem::new_with_prefix(folder)?)
 }
 
 fn extension(format: FileFormat) -> &'static str {
@@ -156,11 +157,11 @@ impl<C: Content> Destination for Files<C> {
         partition: &TopicPartition,
         committed: Option<i64>,
     ) -> Result<Option<i64>, SinkError> {
-        let last = self.last(partition)?;
+        let (last, path) = self.last(partition, None)?.unzip();
         // The group commits after a file is there, so that it is ahead only where files were taken away.
         let start = last.map(|stretch| stretch.end).max(committed);
         let newest = last.map_or(BEGINNING, |stretch| stretch.newest);
-        let file = OpenFile::new(start.unwrap_or(0), newest);
+        let file = OpenFile::new(path, start.unwrap_or(0), newest);
         self.open.insert(partition.clone(), file);
         Ok(start)
     }
@@ -205,11 +206,11 @@ impl<C: Content> Destination for Files<C> {
             let Some(file) = self.open.get(&partition) else {
                 continue;
             };
-            let end = self.publish(&partition, file)?;
-            let at = PartitionOffset::new(&partition.topic, partition.partition, end);
+            let path = self.publish(&partition, file)?;
+            let at = PartitionOffset::new(&partition.topic, partition.partition, file.next);
             written.offsets.push(at);
             written.records += file.records;
-            let next = OpenFile::new(end, file.newest);
+            let next = OpenFile::new(Some(path), file.next, file.newest);
             self.open.insert(partition, next);
         }
         Ok(written)

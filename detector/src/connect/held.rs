@@ -54,16 +54,13 @@ impl<T> Held<T> {
     }
 
     /// What is to be written now; nothing if it can wait.
-    pub(super) fn due(
-        &self,
-        which: Which,
-    ) -> Option<impl ExactSizeIterator<Item = (&TopicPartition, &T)>> {
+    pub(super) fn due(&self, which: Which) -> Option<&[(TopicPartition, T)]> {
         let wait_us = i64::try_from(LONGEST_WAIT.as_micros()).unwrap_or(i64::MAX);
         let due = match which {
             Which::All => true,
             Which::Due(now_us) => self.items.len() >= ENOUGH || now_us - self.since_us >= wait_us,
         };
-        (due && !self.ends.is_empty()).then(|| self.items.iter().map(|(at, item)| (at, item)))
+        (due && !self.ends.is_empty()).then_some(self.items.as_slice())
     }
 
     /// Takes note that all of it is written.

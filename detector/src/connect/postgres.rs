@@ -3,20 +3,22 @@
 //! Records are copied in binary into a temporary table and go from there into the real one, in one transaction.
 //! Topic, partition and offset are the key, and what is there already is passed over: a repetition changes nothing.
 
-use std::{
-    error::Error,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use floodmark_kafka::TopicPartition;
 use postgres::{
     Client, Config, NoTls,
     binary_copy::BinaryCopyInWriter,
+    config::SslMode,
     types::{ToSql, Type},
 };
+use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{Destination, Record, SinkError, Taken, Which, Written, held::Held};
-use crate::settings;
+use super::{
+    Record, Taken,
+    batched::{Cause, Store},
+};
+use crate::{reach::tls, settings};
 
 /// How long PostgreSQL may take to take a connection, and to say that it is alive.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -34,7 +36,7 @@ const TYPES: [Type; 7] = [
 
 /// A record as it will stand in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Stored {
+pub(super) struct Stored {
     offset: i64,
     written_at: Option<SystemTime>,
     key: Option<Vec<u8>>,
@@ -73,31 +75,46 @@ impl Value {
 }
 
 /// A table of PostgreSQL.
-pub(super) struct Table {
-    settings: settings::Postgres,
-    client: Option<Client>,
-    held: Held<Stored>,
-}
+pub(super) struct Table(pub(super) settings::Postgres);
 
 impl Table {
-    /// Nothing is connected yet.
-    pub(super) fn new(settings: &settings::Postgres) -> Self {
-        Self {
-            settings: settings.clone(),
-            client: None,
-            held: Held::default(),
-        }
-    }
-
-    /// Connects, and makes the table if it is not there.
-    fn connect(&self) -> Result<Client, Box<dyn Error + Send + Sync>> {
-        let mut config: Config = self.settings.url.parse()?;
+    /// A connection, under TLS if that is asked for: then it speaks to nobody whom it cannot trust.
+    fn open(&self) -> Result<Client, Cause> {
+        let mut config: Config = self.0.url.parse()?;
         config.connect_timeout(PATIENCE).tcp_user_timeout(PATIENCE);
-        if let Some(secret) = &self.settings.password {
+        if let Some(secret) = &self.0.password {
             config.password(secret.read()?);
         }
-        let mut client = config.connect(NoTls)?;
-        let table = &self.settings.table;
+        Ok(match &self.0.tls {
+            None => config.ssl_mode(SslMode::Disable).connect(NoTls)?,
+            Some(trust) => {
+                let client = tls::client(trust.ca.as_deref())?;
+                let config = config.ssl_mode(SslMode::Require);
+                config.connect(MakeRustlsConnect::new(client))?
+            }
+        })
+    }
+}
+
+impl Store for Table {
+    type Item = Stored;
+    type Connection = Client;
+
+    fn item(&self, record: &Record<'_>) -> (Taken, Option<Stored>) {
+        let since_epoch = |ms: i64| u64::try_from(ms).ok().map(Duration::from_millis);
+        let written_at = record.written_ms.and_then(since_epoch);
+        let stored = Stored {
+            offset: record.offset,
+            written_at: written_at.map(|since| UNIX_EPOCH + since),
+            key: record.key.map(<[u8]>::to_vec),
+            value: Value::of(record.value),
+        };
+        (Taken::Kept, Some(stored))
+    }
+
+    fn connect(&self) -> Result<Client, Cause> {
+        let mut client = self.open()?;
+        let table = &self.0.table;
         client.batch_execute(&format!(
             "SET client_min_messages TO warning;
              CREATE TABLE IF NOT EXISTS {table} (
@@ -116,14 +133,15 @@ impl Table {
         Ok(client)
     }
 
-    fn store(&self, client: &mut Client, which: Which) -> Result<(), postgres::Error> {
-        let Some(due) = self.held.due(which) else {
-            return Ok(());
-        };
+    fn write(
+        &self,
+        client: &mut Client,
+        records: &[(TopicPartition, Stored)],
+    ) -> Result<(), Cause> {
         let mut transaction = client.transaction()?;
         let sink = transaction.copy_in("COPY floodmark_copy FROM STDIN BINARY")?;
         let mut copy = BinaryCopyInWriter::new(sink, &TYPES);
-        for (at, record) in due {
+        for (at, record) in records {
             let (json, bytes) = (record.value.json(), record.value.bytes());
             let row: [&(dyn ToSql + Sync); 7] = [
                 &at.topic,
@@ -137,58 +155,17 @@ impl Table {
             copy.write(&row)?;
         }
         copy.finish()?;
-        let table = &self.settings.table;
+        let table = &self.0.table;
         transaction.batch_execute(&format!(
             "INSERT INTO {table} (topic, partition, \"offset\", written_at, key, event, raw)
              SELECT topic, partition, \"offset\", written_at, key, event::json, raw FROM floodmark_copy
              ON CONFLICT DO NOTHING"
         ))?;
-        transaction.commit()
-    }
-}
-
-impl Destination for Table {
-    fn take_on(
-        &mut self,
-        _: &TopicPartition,
-        committed: Option<i64>,
-    ) -> Result<Option<i64>, SinkError> {
-        Ok(committed)
+        Ok(transaction.commit()?)
     }
 
-    fn give_up(&mut self, partition: &TopicPartition) {
-        self.held.give_up(partition);
-    }
-
-    fn take(&mut self, record: &Record<'_>, now_us: i64) -> Taken {
-        let since_epoch = |ms: i64| u64::try_from(ms).ok().map(Duration::from_millis);
-        let written_at = record.written_ms.and_then(since_epoch);
-        let stored = Stored {
-            offset: record.offset,
-            written_at: written_at.map(|since| UNIX_EPOCH + since),
-            key: record.key.map(<[u8]>::to_vec),
-            value: Value::of(record.value),
-        };
-        self.held.take(record, Some(stored), now_us);
-        Taken::Kept
-    }
-
-    fn write(&mut self, which: Which) -> Result<Written, SinkError> {
-        if self.held.due(which).is_none() {
-            return Ok(Written::default());
-        }
-        let attempt = || format!("write records into the table `{}`", self.settings.table);
-        let mut client = match self.client.take() {
-            Some(client) => client,
-            None => self
-                .connect()
-                .map_err(|error| SinkError::new(attempt(), error))?,
-        };
-        // A connection that failed is left: the next try begins with a new one.
-        self.store(&mut client, which)
-            .map_err(|error| SinkError::new(attempt(), error))?;
-        self.client = Some(client);
-        Ok(self.held.written())
+    fn attempt(&self) -> String {
+        format!("write records into the table `{}`", self.0.table)
     }
 }
 

@@ -13,6 +13,7 @@ use floodmark_kafka::{
 };
 
 use super::{Destination, Ending, Record, SinkError, Taken, Tally, Which, Written};
+use crate::restarts::chain;
 
 /// Records taken at once.
 const BATCH: usize = 1024;
@@ -99,12 +100,7 @@ impl Reader<'_> {
 
     fn failed(&self, error: &SinkError) {
         count(&self.tally.failures, 1);
-        let mut reason = error.to_string();
-        let mut source = std::error::Error::source(error);
-        while let Some(cause) = source {
-            reason = format!("{reason}: {cause}");
-            source = cause.source();
-        }
+        let reason = chain(error);
         tracing::warn!(sink = self.name, reason, "a sink failed; trying again");
     }
 
@@ -194,11 +190,15 @@ impl Session<'_> {
     fn take(&mut self, batch: &Batch) {
         let now_us = self.reader.clock.monotonic_us();
         let tally = &self.reader.tally;
+        let mut at = TopicPartition::new("", 0);
         for message in batch.messages() {
             let Some(topic) = self.reader.topics.get(message.topic_index()) else {
                 continue;
             };
-            let at = TopicPartition::new(topic, message.partition());
+            // Records of a partition come one after the other: its name is written once for all of them.
+            if at.partition != message.partition() || at.topic != *topic {
+                at = TopicPartition::new(topic, message.partition());
+            }
             let Some(place) = self.places.get_mut(&at) else {
                 continue;
             };

@@ -11,10 +11,13 @@ use std::time::Duration;
 use floodmark_contracts::row::{Row, RowKind};
 use floodmark_kafka::TopicPartition;
 use jiff::Timestamp;
-use redis::{Client, Connection, IntoConnectionInfo};
+use redis::Connection;
 
-use super::{Destination, Record, SinkError, Taken, Which, Written, held::Held};
-use crate::settings;
+use super::{
+    Record, Taken,
+    batched::{Cause, Store},
+};
+use crate::{reach, settings};
 
 /// Writes a field, unless a higher number stands there.
 const RAISE: &str = "local old = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '-1') \
@@ -26,88 +29,54 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A page's count in a minute.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Count {
+pub(super) struct Count {
     key: String,
     minute: String,
     events: u64,
 }
 
 /// The counts of a Redis.
-pub(super) struct PageCounts {
-    settings: settings::Redis,
-    connection: Option<Connection>,
-    held: Held<Count>,
-}
+pub(super) struct PageCounts(pub(super) settings::Redis);
 
 impl PageCounts {
-    /// Nothing is connected yet.
-    pub(super) fn new(settings: &settings::Redis) -> Self {
-        Self {
-            settings: settings.clone(),
-            connection: None,
-            held: Held::default(),
-        }
-    }
-
-    fn connect(&self) -> Result<Connection, Box<dyn std::error::Error + Send + Sync>> {
-        let mut info = self.settings.url.as_str().into_connection_info()?;
-        if let Some(secret) = &self.settings.password {
-            let login = info.redis_settings().clone().set_password(secret.read()?);
-            info = info.set_redis_settings(login);
-        }
-        let connection = Client::open(info)?.get_connection_with_timeout(PATIENCE)?;
-        connection.set_read_timeout(Some(PATIENCE))?;
-        connection.set_write_timeout(Some(PATIENCE))?;
-        Ok(connection)
-    }
-
     fn count(&self, row: &Row) -> Option<Count> {
         let events = row.fields.as_ref()?.get("events")?.as_u64()?;
         let start = Timestamp::from_millisecond(row.start.0).ok()?;
         Some(Count {
-            key: format!("{}{}", self.settings.prefix, row.key),
+            key: format!("{}{}", self.0.prefix, row.key),
             minute: start.strftime("%Y-%m-%dT%H:%M:%S").to_string(),
             events,
         })
     }
 }
 
-impl Destination for PageCounts {
-    fn take_on(
-        &mut self,
-        _: &TopicPartition,
-        committed: Option<i64>,
-    ) -> Result<Option<i64>, SinkError> {
-        Ok(committed)
-    }
+impl Store for PageCounts {
+    type Item = Count;
+    type Connection = Connection;
 
-    fn give_up(&mut self, partition: &TopicPartition) {
-        self.held.give_up(partition);
-    }
-
-    fn take(&mut self, record: &Record<'_>, now_us: i64) -> Taken {
-        let (taken, count) = match serde_json::from_slice::<Row>(record.value) {
+    fn item(&self, record: &Record<'_>) -> (Taken, Option<Count>) {
+        match serde_json::from_slice::<Row>(record.value) {
             Err(_) => (Taken::Invalid, None),
             Ok(row) if row.kind != RowKind::PageMinute => (Taken::Passed, None),
             Ok(row) => match self.count(&row) {
                 Some(count) => (Taken::Kept, Some(count)),
                 None => (Taken::Invalid, None),
             },
-        };
-        self.held.take(record, count, now_us);
-        taken
+        }
     }
 
-    fn write(&mut self, which: Which) -> Result<Written, SinkError> {
-        let Some(due) = self.held.due(which) else {
-            return Ok(Written::default());
-        };
-        if due.len() == 0 {
-            drop(due);
-            return Ok(self.held.written());
-        }
+    fn connect(&self) -> Result<Connection, Cause> {
+        let client = self.0.address.client()?;
+        Ok(reach::redis::connect(&client, PATIENCE, PATIENCE)?)
+    }
+
+    fn write(
+        &self,
+        connection: &mut Connection,
+        counts: &[(TopicPartition, Count)],
+    ) -> Result<(), Cause> {
         let mut pipeline = redis::pipe();
-        for (_, count) in due {
+        for (_, count) in counts {
             let raise = pipeline.cmd("EVAL").arg(RAISE).arg(1);
             raise
                 .arg(&count.key)
@@ -115,82 +84,68 @@ impl Destination for PageCounts {
                 .arg(count.events)
                 .ignore();
         }
-        let attempt = || format!("write page counts into Redis at `{}`", self.settings.url);
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self
-                .connect()
-                .map_err(|error| SinkError::new(attempt(), error))?,
-        };
-        // A connection that failed is not used again: answers of this batch might still come in it.
-        pipeline
-            .query::<()>(&mut connection)
-            .map_err(|error| SinkError::new(attempt(), error))?;
-        self.connection = Some(connection);
-        Ok(self.held.written())
+        Ok(pipeline.query::<()>(connection)?)
+    }
+
+    fn attempt(&self) -> String {
+        format!("write page counts into Redis at `{}`", self.0.address.url)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        connect::{Destination as _, Which, batched::Batched},
+        reach::RedisAddress,
+    };
 
     fn counts() -> PageCounts {
-        PageCounts::new(&settings::Redis {
-            url: "redis://127.0.0.1:1/0".into(),
-            password: None,
+        PageCounts(settings::Redis {
+            address: RedisAddress {
+                url: "redis://127.0.0.1:1/0".into(),
+                password: None,
+                ca: None,
+            },
             prefix: "click_count:".into(),
         })
     }
 
-    fn take(counts: &mut PageCounts, value: &str) -> Taken {
-        let at = TopicPartition::new("g.rows", 0);
-        let record = Record {
-            at: &at,
+    fn item(value: &str) -> (Taken, Option<Count>) {
+        counts().item(&record(&TopicPartition::new("g.rows", 0), value))
+    }
+
+    fn record<'a>(at: &'a TopicPartition, value: &'a str) -> Record<'a> {
+        Record {
+            at,
             offset: 0,
             written_ms: None,
             key: None,
             value: value.as_bytes(),
-        };
-        counts.take(&record, 0)
+        }
     }
 
     const ROW: &str = r#"{"kind":"page-minute","key":"/home","start":1749531840000,"end":1749531900000,"revision":35,"fields":{"events":35}}"#;
 
     #[test]
     fn a_row_is_the_field_that_dashboards_read() {
-        let mut counts = counts();
-        assert_eq!(take(&mut counts, ROW), Taken::Kept);
-        let found: Vec<Count> = counts
-            .held
-            .due(Which::All)
-            .unwrap()
-            .map(|(_, c)| c.clone())
-            .collect();
-        assert_eq!(
-            found,
-            [Count {
-                key: "click_count:/home".into(),
-                minute: "2025-06-10T05:04:00".into(),
-                events: 35
-            }]
-        );
-        assert_eq!(
-            take(&mut counts, &ROW.replace("page-", "country-")),
-            Taken::Passed
-        );
-        assert_eq!(
-            take(&mut counts, &ROW.replace("events", "visits")),
-            Taken::Invalid
-        );
+        let count = Count {
+            key: "click_count:/home".into(),
+            minute: "2025-06-10T05:04:00".into(),
+            events: 35,
+        };
+        assert_eq!(item(ROW), (Taken::Kept, Some(count)));
+        let other = ROW.replace("page-", "country-");
+        assert_eq!(item(&other), (Taken::Passed, None));
+        let odd = ROW.replace("events", "visits");
+        assert_eq!(item(&odd), (Taken::Invalid, None));
     }
 
     #[test]
-    fn what_cannot_be_written_is_kept_for_the_next_try() {
-        let mut counts = counts();
-        take(&mut counts, ROW);
+    fn a_failure_says_which_redis_it_was() {
+        let mut counts = Batched::new(counts());
+        counts.take(&record(&TopicPartition::new("g.rows", 0), ROW), 0);
         let error = counts.write(Which::All).unwrap_err().to_string();
         assert!(error.contains("redis://127.0.0.1:1/0"), "{error}");
-        assert_eq!(counts.held.due(Which::All).unwrap().len(), 1);
     }
 }

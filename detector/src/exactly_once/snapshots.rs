@@ -1,22 +1,34 @@
 //! Where snapshots are: objects that are written once, whole, and never changed.
 
-use std::{path::Path as FilePath, sync::Arc};
+use std::time::Duration;
 
-use object_store::{
-    GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
-    local::LocalFileSystem, path::Path,
+use floodmark_contracts::clock::{Clock, SystemClock};
+use object_store::path::Path;
+
+use crate::{
+    reach::{
+        Place,
+        objects::{Objects, may_pass},
+    },
+    restarts::chain,
 };
+
+/// How long a store that does not answer is asked again for what nothing can go on without.
+const PATIENCE_US: i64 = 30_000_000;
+
+/// Pause before it is asked again.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Digits of the offset that a name begins with: names sort as their offsets do.
 const DIGITS: usize = 20;
 
 /// Why a snapshot cannot be reached.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {attempt} the snapshot `{name}`")]
+#[error("cannot {attempt} `{name}`")]
 pub struct StoreError {
     /// What was attempted.
     pub attempt: &'static str,
-    /// The snapshot, or the folder of a partition's snapshots.
+    /// The snapshot, the folder of a partition's snapshots, or the place of all.
     pub name: String,
     /// The store's reason.
     #[source]
@@ -26,34 +38,37 @@ pub struct StoreError {
 /// A store of snapshots, with a folder per partition.
 #[derive(Debug, Clone)]
 pub struct Snapshots {
-    store: Arc<dyn ObjectStore>,
+    objects: Objects,
 }
 
 impl Snapshots {
-    /// Snapshots in a folder of this machine, which is made if it is not there.
+    /// Snapshots in a place. A folder is made if it is not there; a service has to answer.
     ///
     /// # Errors
-    /// If the folder cannot be made.
-    pub fn in_folder(folder: &FilePath) -> Result<Self, StoreError> {
-        let failed = |source| StoreError {
-            attempt: "make the folder of",
-            name: folder.display().to_string(),
-            source,
-        };
-        std::fs::create_dir_all(folder).map_err(|error| {
-            failed(object_store::Error::Generic {
-                store: "folder",
-                source: Box::new(error),
+    /// If the place cannot be used.
+    pub fn open(place: &Place) -> Result<Self, StoreError> {
+        let objects = Objects::open(place);
+        objects
+            .and_then(|objects| objects.probe().map(|()| Self::new(objects)))
+            .map_err(|source| StoreError {
+                attempt: "keep snapshots in",
+                name: place.to_string(),
+                source,
             })
-        })?;
-        let store = LocalFileSystem::new_with_prefix(folder).map_err(failed)?;
-        Ok(Self::new(Arc::new(store)))
+    }
+
+    /// The same for a place that could be used before: a service that does not answer is asked again for a while.
+    ///
+    /// # Errors
+    /// If the place cannot be used.
+    pub fn open_again(place: &Place) -> Result<Self, StoreError> {
+        insist(|| Self::open(place))
     }
 
     /// Snapshots in any store.
     #[must_use]
-    pub fn new(store: Arc<dyn ObjectStore>) -> Self {
-        Self { store }
+    pub fn new(objects: Objects) -> Self {
+        Self { objects }
     }
 
     /// A name for a snapshot at `offset`; `unique` tells it from all others at that offset.
@@ -67,26 +82,22 @@ impl Snapshots {
     /// # Errors
     /// If the store refuses, or has an object of that name.
     pub fn put(&self, folder: &str, name: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
-        let options = PutOptions::from(PutMode::Create);
         let path = path(folder, name);
-        pollster::block_on(self.store.put_opts(&path, PutPayload::from(bytes), options))
-            .map(drop)
-            .map_err(|source| failed("write", &path, source))
+        self.objects
+            .create(&path, bytes)
+            .map_err(|source| failed("write the snapshot", &path, source))
     }
 
-    /// Reads a snapshot.
+    /// Reads a snapshot. A store that does not answer is asked again for a while.
     ///
     /// # Errors
     /// If it is not there, or the store refuses.
     pub fn get(&self, folder: &str, name: &str) -> Result<Vec<u8>, StoreError> {
         let path = path(folder, name);
-        let read = async {
-            let found = self.store.get_opts(&path, GetOptions::default()).await?;
-            found.bytes().await
-        };
-        pollster::block_on(read)
-            .map(|bytes| bytes.to_vec())
-            .map_err(|source| failed("read", &path, source))
+        insist(|| {
+            let read = self.objects.read(&path);
+            read.map_err(|source| failed("read the snapshot", &path, source))
+        })
     }
 
     /// Deletes the snapshots of a partition that were taken at a lower offset than `named`, but for
@@ -99,21 +110,38 @@ impl Snapshots {
     /// If the store refuses.
     pub fn clean(&self, folder: &str, named: &str, predecessor: &str) -> Result<usize, StoreError> {
         let prefix = Path::from_iter(folder.split('/'));
-        let listed = pollster::block_on(self.store.list_with_delimiter(Some(&prefix)))
-            .map_err(|source| failed("list", &prefix, source))?;
+        let listed = self
+            .objects
+            .list(&prefix, None)
+            .map_err(|source| failed("list the snapshots of", &prefix, source))?;
         let mut deleted = 0;
-        for object in listed.objects {
+        for object in listed {
             let Some(name) = object.location.filename().map(str::to_owned) else {
                 continue;
             };
             if name.get(..DIGITS) >= named.get(..DIGITS) || name == predecessor {
                 continue;
             }
-            pollster::block_on(self.store.delete(&object.location))
-                .map_err(|source| failed("delete", &object.location, source))?;
+            self.objects
+                .delete(&object.location)
+                .map_err(|source| failed("delete the snapshot", &object.location, source))?;
             deleted += 1;
         }
         Ok(deleted)
+    }
+}
+
+/// Asks again while nobody answers.
+fn insist<T>(ask: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let clock = SystemClock::new();
+    loop {
+        match ask() {
+            Err(error) if may_pass(&error.source) && clock.monotonic_us() < PATIENCE_US => {
+                tracing::warn!(reason = chain(&error), "asking again");
+                clock.sleep(PAUSE);
+            }
+            done => return done,
+        }
     }
 }
 
@@ -136,12 +164,12 @@ mod tests {
     #[test]
     fn a_snapshot_is_written_once_and_comes_back() {
         let folder = tempfile::tempdir().unwrap();
-        let snapshots = Snapshots::in_folder(&folder.path().join("new/one")).unwrap();
+        let snapshots = Snapshots::open(&Place::Folder(folder.path().join("new/one"))).unwrap();
         let name = Snapshots::name(12, "a-1");
         snapshots
             .put("group/topic/0", &name, b"state".to_vec())
             .unwrap();
-        let again = Snapshots::in_folder(&folder.path().join("new/one")).unwrap();
+        let again = Snapshots::open(&Place::Folder(folder.path().join("new/one"))).unwrap();
         assert_eq!(again.get("group/topic/0", &name).unwrap(), b"state");
         let error = again
             .put("group/topic/0", &name, b"other".to_vec())
@@ -157,7 +185,7 @@ mod tests {
     #[test]
     fn only_older_ones_than_the_named_one_and_its_predecessor_go() {
         let folder = tempfile::tempdir().unwrap();
-        let snapshots = Snapshots::in_folder(folder.path()).unwrap();
+        let snapshots = Snapshots::open(&Place::Folder(folder.path().to_owned())).unwrap();
         let names: Vec<String> = [(3, "a"), (5, "b"), (7, "c"), (7, "other"), (100, "d")]
             .map(|(offset, unique)| Snapshots::name(offset, unique))
             .to_vec();

@@ -12,40 +12,20 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use floodmark_contracts::enrichment::AccountStatus;
-use redis::{Client, Connection, IntoConnectionInfo, RedisError, TlsCertificates};
+use redis::Connection;
 
 use super::{
     case::{Case, Standing},
     link::Link,
-    settings::{RedisSettings, SecretError},
+    settings::RedisSettings,
 };
+use crate::reach::{RedisSetupError, redis::connect};
 
 /// Keys in one command.
 const KEYS: usize = 512;
 
 /// Devices and accounts that are remembered, of each; then the memory starts afresh.
 const REMEMBERED: usize = 100_000;
-
-/// Why a Redis cannot be used at all: not that it is down, which is borne.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RedisSetupError {
-    /// Its password is not there.
-    #[error("the password of the Redis for look-ups cannot be had")]
-    Password(#[from] SecretError),
-    /// The file of certificates cannot be read.
-    #[error("the certificates in `{path}` cannot be read")]
-    Certificates {
-        /// The file.
-        path: std::path::PathBuf,
-        /// The system's reason.
-        #[source]
-        source: std::io::Error,
-    },
-    /// URL or certificates make no client.
-    #[error("the Redis for look-ups cannot be set up")]
-    Client(#[source] RedisError),
-}
 
 /// Look-ups in a Redis.
 pub(crate) struct RedisLookUps {
@@ -61,11 +41,15 @@ impl RedisLookUps {
     /// # Errors
     /// If the settings can lead to no Redis, whether or not it is up.
     pub(crate) fn open(settings: &RedisSettings) -> Result<Self, RedisSetupError> {
-        let client = client(settings)?;
+        let client = settings.address.client()?;
         let timeout = settings.timeout;
-        let connect = Arc::new(move || connect(&client, timeout).map_err(|e| e.to_string()));
+        // To connect takes several round trips with TLS and a password, and is nobody's wait.
+        let to_connect = timeout.max(Duration::from_secs(1));
+        let connect = Arc::new(move || {
+            connect(&client, to_connect, timeout).map_err(|error| error.to_string())
+        });
         Ok(Self {
-            link: Link::open(format!("Redis at `{}`", settings.url), connect),
+            link: Link::open(format!("Redis at `{}`", settings.address.url), connect),
             remember_us: i64::try_from(settings.remember.as_micros()).unwrap_or(i64::MAX),
             devices: Remembered::default(),
             accounts: Remembered::default(),
@@ -159,42 +143,6 @@ fn status(answer: &Answer) -> Option<AccountStatus> {
         "locked" => Some(AccountStatus::Locked),
         _ => None,
     }
-}
-
-fn client(settings: &RedisSettings) -> Result<Client, RedisSetupError> {
-    // `rustls` wants one provider for the whole process; whoever comes second finds it there.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let setup = RedisSetupError::Client;
-    let mut info = settings
-        .url
-        .as_str()
-        .into_connection_info()
-        .map_err(setup)?;
-    if let Some(secret) = &settings.password {
-        let login = info.redis_settings().clone().set_password(secret.read()?);
-        info = info.set_redis_settings(login);
-    }
-    let Some(path) = &settings.ca else {
-        return Client::open(info).map_err(setup);
-    };
-    let certificates = std::fs::read(path).map_err(|source| RedisSetupError::Certificates {
-        path: path.clone(),
-        source,
-    })?;
-    let certificates = TlsCertificates {
-        client_tls: None,
-        root_cert: Some(certificates),
-    };
-    Client::build_with_tls(info, certificates).map_err(setup)
-}
-
-fn connect(client: &Client, timeout: Duration) -> Result<Connection, RedisError> {
-    // To connect takes several round trips with TLS and a password, and is nobody's wait.
-    let mut connection = client.get_connection_with_timeout(timeout.max(Duration::from_secs(1)))?;
-    connection.set_read_timeout(Some(timeout))?;
-    connection.set_write_timeout(Some(timeout))?;
-    redis::cmd("PING").query::<()>(&mut connection)?;
-    Ok(connection)
 }
 
 /// Answers that are remembered until an instant.

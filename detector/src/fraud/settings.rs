@@ -4,11 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use floodmark_contracts::{
     problem::Problems,
-    profile::detector::{
-        FraudSection, LookUpSection, RedisSection, ScorerSection, SecretSection, ServiceSection,
-    },
+    profile::detector::{FraudSection, LookUpSection, RedisSection, ScorerSection, ServiceSection},
     units::parse_duration,
 };
+
+use crate::reach::RedisAddress;
 
 /// How sessions are scored and flagged.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,12 +28,8 @@ pub struct FraudSettings {
 /// How a Redis is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisSettings {
-    /// Where it is, without a password.
-    pub url: String,
-    /// Where its password is found.
-    pub password: Option<Secret>,
-    /// Certificates to trust.
-    pub ca: Option<PathBuf>,
+    /// Where it is.
+    pub address: RedisAddress,
     /// How long an answer is waited for.
     pub timeout: Duration,
     /// How long it is remembered.
@@ -47,56 +43,6 @@ pub struct ServiceSettings {
     pub url: String,
     /// How long an answer is waited for.
     pub timeout: Duration,
-}
-
-/// Where a secret is found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Secret {
-    /// A variable of the environment.
-    Env(String),
-    /// A file.
-    File(PathBuf),
-}
-
-/// Why a secret is not there.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SecretError {
-    /// The variable is not set.
-    #[error("the environment has no text in `{variable}`; set it to the secret")]
-    NoVariable {
-        /// Its name.
-        variable: String,
-    },
-    /// The file cannot be read.
-    #[error("the secret in `{path}` cannot be read")]
-    NoFile {
-        /// Where it was looked for.
-        path: PathBuf,
-        /// The system's reason.
-        #[source]
-        source: std::io::Error,
-    },
-}
-
-impl Secret {
-    /// The secret itself.
-    ///
-    /// # Errors
-    /// If it is not there.
-    pub fn read(&self) -> Result<String, SecretError> {
-        match self {
-            Self::Env(variable) => std::env::var(variable).map_err(|_| SecretError::NoVariable {
-                variable: variable.clone(),
-            }),
-            Self::File(path) => std::fs::read_to_string(path)
-                .map(|text| text.trim().to_owned())
-                .map_err(|source| SecretError::NoFile {
-                    path: path.clone(),
-                    source,
-                }),
-        }
-    }
 }
 
 impl FraudSettings {
@@ -130,34 +76,10 @@ fn redis(problems: &mut Problems, section: &RedisSection) -> Option<RedisSetting
     const PATH: &str = "detector.fraud.look_up.redis";
     let timeout = span(problems, &format!("{PATH}.timeout"), &section.timeout);
     let remember = span(problems, &format!("{PATH}.remember"), &section.remember);
-    let url = section.url.as_str();
-    let place = url
-        .strip_prefix("redis://")
-        .or_else(|| url.strip_prefix("rediss://"));
-    let wrong = match place {
-        // The URL itself is not quoted: it may hold a password.
-        None | Some("") => Some("this is no URL of a Redis; use `redis://HOST:PORT`"),
-        Some(place)
-            if place
-                .split('@')
-                .next()
-                .is_some_and(|user| place.contains('@') && user.contains(':')) =>
-        {
-            Some("a password does not belong into a profile; use `password: { env: NAME }`")
-        }
-        Some(_) => None,
-    };
-    if let Some(message) = wrong {
-        problems.add(format!("{PATH}.url"), message);
-        return None;
-    }
+    let (url, password, ca) = (&section.url, section.password.as_ref(), section.ca.as_ref());
+    let address = RedisAddress::validate(problems, PATH, url, password, ca);
     Some(RedisSettings {
-        url: section.url.clone(),
-        password: section.password.as_ref().map(|secret| match secret {
-            SecretSection::Env(name) => Secret::Env(name.clone()),
-            SecretSection::File(path) => Secret::File(PathBuf::from(path)),
-        }),
-        ca: section.ca.as_ref().map(PathBuf::from),
+        address: address?,
         timeout: timeout?,
         remember: remember?,
     })
@@ -247,18 +169,5 @@ mod tests {
         let text = format!("{:?}", problems.into_vec());
         assert!(text.contains("password: { env: NAME }"), "{text}");
         assert!(!text.contains("hunter2"), "{text}");
-    }
-
-    #[test]
-    fn a_secret_comes_from_a_file_or_is_missed_by_name() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("password");
-        let secret = Secret::File(path.clone());
-        assert!(secret.read().unwrap_err().to_string().contains("password"));
-        std::fs::write(&path, "hunter2\n").unwrap();
-        assert_eq!(secret.read().unwrap(), "hunter2");
-        let missing = Secret::Env("FLOODMARK_NO_SUCH_SECRET".into());
-        let error = missing.read().unwrap_err().to_string();
-        assert!(error.contains("FLOODMARK_NO_SUCH_SECRET"), "{error}");
     }
 }

@@ -17,13 +17,13 @@ use floodmark_contracts::alert::FraudFlag;
 use super::{
     case::{Case, Standing},
     model::{Model, ModelError, score},
-    redis::{RedisLookUps, RedisSetupError},
+    redis::RedisLookUps,
     service::Service,
     settings::FraudSettings,
     threshold::Threshold,
     vector::Vector,
 };
-use crate::pipelines::banking::Lookups;
+use crate::{pipelines::banking::Lookups, reach::RedisSetupError};
 
 /// Batches on their way to the thread; the next one is scored without look-ups.
 const UNDER_WAY: usize = 16;

@@ -23,13 +23,17 @@ use super::{
 };
 use crate::{
     engine::Lane,
-    exactly_once::{Assigned, Keeper, Verdict},
+    exactly_once::{Assigned, KeepError, Keeper, StoreError, Verdict},
     finding::Output,
+    restarts::chain,
     schemas::Schemas,
     sink::{DeadLetter, Sink, TRANSACTION_TIMEOUT},
     source::Source,
     watch::{Meter, Seen, Turn},
 };
+
+/// When a snapshot that could not be written is tried again.
+const PUT_OFF_US: i64 = 2_000_000;
 
 /// The detector with its state kept.
 pub(super) struct Exact<'a> {
@@ -340,9 +344,16 @@ impl Exact<'_> {
         let snapshot = due || self.keeper.needs_snapshot();
         let mut written = None;
         if snapshot {
-            let bytes = self.keeper.snapshot()?;
-            written = Some((self.clock.monotonic_us() - now_us, bytes));
-            self.next_snapshot_us = now_us.saturating_add(self.snapshot_every_us);
+            match self.keeper.snapshot() {
+                Ok(bytes) => {
+                    written = Some((self.clock.monotonic_us() - now_us, bytes));
+                    self.next_snapshot_us = now_us.saturating_add(self.snapshot_every_us);
+                }
+                Err(KeepError::Store(error)) if !self.keeper.needs_snapshot() => {
+                    self.put_off(&error)
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         let frames = self.keeper.engine.take_frames(false);
         let commits = self.keeper.commits(&frames);
@@ -375,11 +386,20 @@ impl Exact<'_> {
         }
         let lines = std::mem::take(&mut self.lines);
         self.sink.write(lines, self.clock, self.stdout)?;
-        if snapshot {
+        if written.is_some() {
             self.clean()?;
         }
         self.meter.turn(Turn::Busy, self.clock);
         Ok(())
+    }
+
+    /// Goes on with the snapshot that there is: more would be read again after a crash, and nothing is lost.
+    fn put_off(&mut self, error: &StoreError) {
+        tracing::warn!(
+            reason = chain(error),
+            "a snapshot cannot be written; trying again soon"
+        );
+        self.next_snapshot_us = self.clock.monotonic_us().saturating_add(PUT_OFF_US);
     }
 
     /// After an abort: everything since the last commit is done again.

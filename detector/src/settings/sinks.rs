@@ -8,13 +8,14 @@ use floodmark_contracts::{
         SinkSection,
         sinks::{
             ClickFilesSection, FileFormat, PostgresSection, RedisSinkSection, RollSection,
-            RowFilesSection, SinkSecretSection,
+            RowFilesSection,
         },
     },
     row::RowKind,
 };
 
-use super::millis;
+use super::{millis, place};
+use crate::reach::{Place, RedisAddress, S3, Secret, without_password};
 
 /// The smallest and the largest files that are written. What is larger does not fit into memory, once for each
 /// partition.
@@ -33,38 +34,11 @@ pub enum SinkKind {
     Postgres(Postgres),
 }
 
-/// Where a password is found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Secret {
-    /// In a variable of the environment.
-    Env(String),
-    /// In a file.
-    File(PathBuf),
-}
-
-impl Secret {
-    /// The password itself.
-    ///
-    /// # Errors
-    /// If it is not there; what was looked for, and why it was not found.
-    pub fn read(&self) -> Result<String, String> {
-        match self {
-            Self::Env(name) => std::env::var(name)
-                .map_err(|error| format!("environment variable `{name}`: {error}")),
-            Self::File(path) => std::fs::read_to_string(path)
-                .map(|text| text.trim().to_owned())
-                .map_err(|error| format!("file `{}`: {error}", path.display())),
-        }
-    }
-}
-
 /// Page counts in Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redis {
-    /// Where it is, without a password.
-    pub url: String,
-    /// Its password.
-    pub password: Option<Secret>,
+    /// Where it is.
+    pub address: RedisAddress,
     /// What the names of the hashes begin with.
     pub prefix: String,
 }
@@ -76,15 +50,17 @@ pub struct Postgres {
     pub url: String,
     /// Its password.
     pub password: Option<Secret>,
+    /// Whether it speaks under TLS, and with which certificates to trust.
+    pub tls: Option<Trust>,
     /// The table, perhaps with its schema: a name that needs no quotes.
     pub table: String,
 }
 
-/// Where files are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// In a folder of this machine.
-    Folder(PathBuf),
+/// Whom to trust under TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Trust {
+    /// A file with certificates, in place of the system's.
+    pub ca: Option<PathBuf>,
 }
 
 /// How files are written and when they end.
@@ -122,11 +98,12 @@ pub struct RowFiles {
     pub roll: Roll,
 }
 
-/// Validates all sinks; `rows` says whether there are rows to be read.
+/// Validates all sinks; `rows` says whether there are rows to be read, `service` what is behind `s3://`.
 pub(super) fn validate(
     problems: &mut Problems,
     sections: &BTreeMap<String, SinkSection>,
     rows: bool,
+    service: Option<&S3>,
 ) -> BTreeMap<String, SinkKind> {
     let mut valid = BTreeMap::new();
     for (name, section) in sections {
@@ -141,12 +118,12 @@ pub(super) fn validate(
         }
         let kind = match section {
             SinkSection::ClickFiles(section) => {
-                click_files(problems, &format!("{path}.click-files"), section)
+                click_files(problems, &format!("{path}.click-files"), section, service)
             }
             SinkSection::RowFiles(section) => {
                 let path = format!("{path}.row-files");
                 need_rows(problems, &path, rows);
-                row_files(problems, &path, section)
+                row_files(problems, &path, section, service)
             }
             SinkSection::Redis(section) => {
                 let path = format!("{path}.redis");
@@ -180,8 +157,9 @@ fn click_files(
     problems: &mut Problems,
     path: &str,
     section: &ClickFilesSection,
+    service: Option<&S3>,
 ) -> Option<SinkKind> {
-    let place = place(problems, path, &section.folder);
+    let place = folder(problems, path, &section.folder, service);
     let window_ms = millis(problems, &format!("{path}.window"), &section.window, 1);
     let bound = format!("{path}.watermark_bound");
     let bound_ms = millis(problems, &bound, &section.watermark_bound, 0);
@@ -194,8 +172,13 @@ fn click_files(
     }))
 }
 
-fn row_files(problems: &mut Problems, path: &str, section: &RowFilesSection) -> Option<SinkKind> {
-    let place = place(problems, path, &section.folder);
+fn row_files(
+    problems: &mut Problems,
+    path: &str,
+    section: &RowFilesSection,
+    service: Option<&S3>,
+) -> Option<SinkKind> {
+    let place = folder(problems, path, &section.folder, service);
     let roll = roll(problems, path, &section.roll);
     let kinds = match section.kinds.as_slice() {
         [] => RowKind::ALL.to_vec(),
@@ -209,25 +192,31 @@ fn row_files(problems: &mut Problems, path: &str, section: &RowFilesSection) -> 
 }
 
 fn redis(problems: &mut Problems, path: &str, section: &RedisSinkSection) -> Option<SinkKind> {
-    let schemes = ["redis://", "rediss://"];
-    url(
+    let address = RedisAddress::validate(
         problems,
-        path,
+        &format!("detector.{path}"),
         &section.url,
-        &schemes,
-        "redis://HOST:PORT/0",
+        section.password.as_ref(),
+        section.ca.as_ref(),
     )?;
     Some(SinkKind::Redis(Redis {
-        url: section.url.clone(),
-        password: section.password.as_ref().map(secret),
+        address,
         prefix: section.prefix.clone(),
     }))
 }
 
 fn postgres(problems: &mut Problems, path: &str, section: &PostgresSection) -> Option<SinkKind> {
-    let schemes = ["postgresql://", "postgres://"];
+    let (at, schemes) = (
+        format!("detector.{path}.url"),
+        ["postgresql://", "postgres://"],
+    );
     let example = "postgresql://USER@HOST:PORT/DATABASE";
-    let sound = url(problems, path, &section.url, &schemes, example);
+    let mut sound = without_password(problems, &at, &section.url, &schemes, example);
+    if sound.is_some() && section.url.contains("sslmode=") {
+        let message = "whether it speaks under TLS is a setting of its own; use `tls: {}` or `tls: { ca: FILE }`";
+        problems.add(at, message);
+        sound = None;
+    }
     let part = |part: &str| {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         (1..=63).contains(&part.len())
@@ -248,49 +237,20 @@ fn postgres(problems: &mut Problems, path: &str, section: &PostgresSection) -> O
     sound?;
     Some(SinkKind::Postgres(Postgres {
         url: section.url.clone(),
-        password: section.password.as_ref().map(secret),
+        password: section.password.as_ref().map(Secret::from),
+        tls: section.tls.as_ref().map(|tls| Trust {
+            ca: tls.ca.as_ref().map(PathBuf::from),
+        }),
         table: table.clone(),
     }))
 }
 
-/// A URL of one of these schemes, without a password. It is never quoted: it may hold one.
-fn url(
-    problems: &mut Problems,
-    path: &str,
-    url: &str,
-    schemes: &[&str],
-    example: &str,
-) -> Option<()> {
-    let path = format!("detector.{path}.url");
-    let Some(rest) = schemes.iter().find_map(|scheme| url.strip_prefix(scheme)) else {
-        problems.add(path, format!("this is no such URL; use `{example}`"));
-        return None;
-    };
-    let has_password = rest
-        .rsplit_once('@')
-        .is_some_and(|(user, _)| user.contains(':'));
-    if has_password || rest.contains("password=") {
-        let message = "a password does not belong into a profile; use `password: { env: NAME }`";
-        problems.add(path, message);
-        return None;
-    }
-    Some(())
-}
-
-fn secret(section: &SinkSecretSection) -> Secret {
-    match section {
-        SinkSecretSection::Env(name) => Secret::Env(name.clone()),
-        SinkSecretSection::File(path) => Secret::File(PathBuf::from(path)),
-    }
-}
-
-fn place(problems: &mut Problems, path: &str, folder: &str) -> Option<Place> {
-    if folder.is_empty() {
-        let message = "there is no folder without a name; use one such as `lakehouse/clicks`";
-        problems.add(format!("detector.{path}.folder"), message);
-        return None;
-    }
-    Some(Place::Folder(PathBuf::from(folder)))
+fn folder(problems: &mut Problems, path: &str, text: &str, service: Option<&S3>) -> Option<Place> {
+    let (at, example) = (
+        format!("detector.{path}.folder"),
+        "one such as `lakehouse/clicks`",
+    );
+    place::place(problems, &at, text, example, service)
 }
 
 fn roll(problems: &mut Problems, path: &str, section: &RollSection) -> Option<Roll> {
@@ -360,6 +320,8 @@ mod tests {
             "b": {"postgres": {"url": "postgresql://me:hush@host/db"}},
             "c": {"postgres": {"url": "postgresql://me@host/db?password=hush"}},
             "d": {"postgres": {"url": "mysql://hush", "table": "x; drop"}},
+            "e": {"postgres": {"url": "postgresql://me@host/db?sslmode=require"}},
+            "f": {"redis": {"url": "redis://host:1", "ca": "ca.pem"}},
         });
         let mut section = DetectorSection::default();
         section.rows.enabled = true;
@@ -379,6 +341,8 @@ mod tests {
                 ("detector.sinks.c.postgres.url", "env: NAME"),
                 ("detector.sinks.d.postgres.url", "postgresql://USER"),
                 ("detector.sinks.d.postgres.table", "raw_events"),
+                ("detector.sinks.e.postgres.url", "tls: {}"),
+                ("detector.sinks.f.redis.ca", "rediss://"),
             ],
         );
     }
@@ -387,9 +351,9 @@ mod tests {
     fn sinks_with_their_defaults_are_valid() {
         let sinks = serde_json::json!({
             "clicks": {"click-files": {"folder": "lakehouse/clickstream-events"}},
-            "rows": {"row-files": {"folder": "rows", "kinds": ["session"]}},
-            "redis": {"redis": {"url": "redis://127.0.0.1:6379", "password": {"env": "X"}}},
-            "raw": {"postgres": {"url": "postgresql://me@127.0.0.1/db", "table": "lake.raw_events"}},
+            "rows": {"row-files": {"folder": "s3://lake/rows", "kinds": ["session"]}},
+            "redis": {"redis": {"url": "rediss://127.0.0.1:6379", "password": {"env": "X"}, "ca": "ca.pem"}},
+            "raw": {"postgres": {"url": "postgresql://me@127.0.0.1/db", "tls": {}, "table": "lake.raw_events"}},
         });
         check(sinks, true, &[]);
     }

@@ -287,7 +287,7 @@ impl Redis {
     }
 }
 
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     free.local_addr().unwrap().port()
 }
@@ -332,7 +332,7 @@ fn a_real_redis_that_is_killed_for_a_while_costs_no_flag() {
 }
 
 /// Makes an authority and a certificate of it for 127.0.0.1: `ca.pem`, `cert.pem`, `key.pem`.
-fn certificates(folder: &Path) {
+pub(super) fn certificates(folder: &Path) {
     std::fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1").unwrap();
     for command in [
         "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem",

@@ -1,7 +1,8 @@
 //! Connectors to real stores. `ci/stores` starts what they need and runs them.
 
+mod s3;
+
 use std::{
-    net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -15,6 +16,7 @@ use postgres::NoTls;
 
 use super::{
     exactly_once::wait_until,
+    fraud::{certificates, free_port},
     sinks::{rows_of, write_end, write_visits},
     *,
 };
@@ -22,7 +24,10 @@ use super::{
 /// Names the URL of a PostgreSQL in which the test may do what it wants.
 const POSTGRES: &str = "FLOODMARK_TEST_POSTGRES";
 
-/// What the test's Redis asks for.
+/// Names the file with the authority of its certificate.
+const POSTGRES_CA: &str = "FLOODMARK_TEST_POSTGRES_CA";
+
+/// What the stores ask for.
 const PASSWORD: &str = "a secret of the test";
 
 fn sinks(json: serde_json::Value) -> BTreeMap<String, SinkSection> {
@@ -33,9 +38,25 @@ fn sinks(json: serde_json::Value) -> BTreeMap<String, SinkSection> {
 struct Redis(Child);
 
 impl Redis {
+    /// Under TLS alone if there is a certificate in `folder`.
     fn start(folder: &Path, port: u16) -> Self {
-        let child = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+        let tls = folder.join("cert.pem").exists();
+        let option = if tls { "--tls-port" } else { "--port" };
+        let mut command = Command::new("redis-server");
+        if tls {
+            for (option, file) in [
+                ("cert", "cert.pem"),
+                ("key", "key.pem"),
+                ("ca-cert", "ca.pem"),
+            ] {
+                command
+                    .arg(format!("--tls-{option}-file"))
+                    .arg(folder.join(file));
+            }
+            command.args(["--tls-auth-clients", "no", "--port", "0"]);
+        }
+        let child = command
+            .args([option, &port.to_string(), "--bind", "127.0.0.1"])
             .args(["--appendonly", "yes", "--appendfsync", "always"])
             .args(["--requirepass", PASSWORD, "--dir"])
             .arg(folder)
@@ -50,6 +71,30 @@ impl Drop for Redis {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Stops a detector when it goes out of scope, so that a test that fails meanwhile ends.
+struct Stops<'a>(&'a AtomicBool);
+
+impl Drop for Stops<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Runs a detector for as long as `work` takes.
+fn while_detecting(world: &World, work: impl FnOnce()) -> SubjectFacts {
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let detector = scope.spawn(|| {
+            let clock = SystemClock::new();
+            run(&world.job, &clock, &stop, &mut Vec::new(), &mut |_| ()).unwrap()
+        });
+        let stops = Stops(&stop);
+        work();
+        drop(stops);
+        detector.join().unwrap()
+    })
 }
 
 /// All fields of all hashes of page counts, or nothing if it does not answer.
@@ -79,11 +124,7 @@ fn counts(url: &str) -> BTreeMap<(String, String), u64> {
 #[ignore = "needs a redis-server: ci/stores"]
 fn page_counts_are_in_redis_though_it_was_away() {
     let mut world = World::new(&[Stream::Clickstream]);
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = free_port();
     let password = world.folder.path().join("password");
     std::fs::write(&password, format!("{PASSWORD}\n")).unwrap();
     world.job.section.rows.enabled = true;
@@ -94,12 +135,7 @@ fn page_counts_are_in_redis_though_it_was_away() {
         }},
     }));
     let url = format!("redis://:{}@127.0.0.1:{port}", PASSWORD.replace(' ', "%20"));
-    let stop = AtomicBool::new(false);
-    let facts = thread::scope(|scope| {
-        let detector = scope.spawn(|| {
-            let clock = SystemClock::new();
-            run(&world.job, &clock, &stop, &mut Vec::new(), &mut |_| ()).unwrap()
-        });
+    let facts = while_detecting(&world, || {
         // It is not there at first.
         for part in 0..6 {
             write_visits(&world, part);
@@ -122,10 +158,34 @@ fn page_counts_are_in_redis_though_it_was_away() {
         write_end(&world, part);
         let expected = expected(&world);
         wait_until("not all counts", || counts(&url) == expected(), || ());
-        stop.store(true, Ordering::Relaxed);
-        detector.join().unwrap()
     });
     assert!(facts.sinks["redis"].failures > 0, "{:?}", facts.sinks);
+}
+
+#[test]
+#[ignore = "needs a redis-server: ci/stores"]
+fn page_counts_go_to_redis_under_tls() {
+    let mut world = World::new(&[Stream::Clickstream]);
+    let folder = world.folder.path().to_owned();
+    certificates(&folder);
+    std::fs::write(folder.join("password"), PASSWORD).unwrap();
+    let port = free_port();
+    world.job.section.rows.enabled = true;
+    world.job.section.sinks = sinks(serde_json::json!({
+        "redis": {"redis": {
+            "url": format!("rediss://127.0.0.1:{port}"),
+            "password": {"file": folder.join("password")},
+            "ca": folder.join("ca.pem"),
+        }},
+    }));
+    let _redis = Redis::start(&folder, port);
+    write_visits(&world, 0);
+    write_end(&world, 1);
+    let (facts, _) = world.detect();
+    let written = facts.sinks["redis"].written;
+    assert!(written > 0, "{:?}", facts.sinks);
+    let count = expected(&world)().len() as u64;
+    assert!(written >= count && count > 0, "{written} of {count}");
 }
 
 /// The counts that the rows tell.
@@ -156,17 +216,12 @@ fn records_are_in_postgres_once_though_its_connections_break_and_all_is_read_aga
         .unwrap();
     let mut world = World::new(&[Stream::Clickstream]);
     world.job.section.sinks = sinks(serde_json::json!({"raw": {"postgres": {"url": url}}}));
-    let stop = AtomicBool::new(false);
     let mut count = || -> i64 {
         let found = admin.query_one("SELECT count(*) FROM raw_events", &[]);
         found.map_or(0, |row| row.get(0))
     };
     let mut breaker = postgres::Client::connect(&url, NoTls).unwrap();
-    let facts = thread::scope(|scope| {
-        let detector = scope.spawn(|| {
-            let clock = SystemClock::new();
-            run(&world.job, &clock, &stop, &mut Vec::new(), &mut |_| ()).unwrap()
-        });
+    let facts = while_detecting(&world, || {
         for part in 0..5 {
             write_visits(&world, part);
             let sent = (part + 1) * 60;
@@ -177,8 +232,6 @@ fn records_are_in_postgres_once_though_its_connections_break_and_all_is_read_aga
         }
         world.write("clickstream-events", &[(0, b"\0no json".to_vec())]);
         wait_until("the last record is missing", || count() == 301, || ());
-        stop.store(true, Ordering::Relaxed);
-        detector.join().unwrap()
     });
     assert!(facts.sinks["raw"].failures > 0, "{:?}", facts.sinks);
     let of = |sql: &str| -> i64 { count_of(&url, sql) };
@@ -199,6 +252,46 @@ fn records_are_in_postgres_once_though_its_connections_break_and_all_is_read_aga
     let (facts, _) = world.detect();
     assert_eq!(facts.sinks["raw"].written, 301);
     assert_eq!(of("SELECT count(*) FROM raw_events"), 301);
+}
+
+#[test]
+#[ignore = "needs a PostgreSQL: ci/stores"]
+fn records_go_to_postgres_under_tls_and_only_if_it_can_be_trusted() {
+    let url = std::env::var(POSTGRES).unwrap();
+    let mut admin = postgres::Client::connect(&url, NoTls).unwrap();
+    // This user is let in under TLS alone.
+    let make = format!(
+        "DROP TABLE IF EXISTS careful_events; DROP ROLE IF EXISTS careful;
+         CREATE ROLE careful LOGIN PASSWORD '{PASSWORD}'; GRANT ALL ON SCHEMA public TO careful"
+    );
+    admin.batch_execute(&make).unwrap();
+    let mut world = World::new(&[Stream::Clickstream]);
+    let password = world.folder.path().join("password");
+    std::fs::write(&password, PASSWORD).unwrap();
+    write_visits(&world, 0);
+    let mut written_with = |tls: Option<serde_json::Value>| {
+        let mut section = serde_json::json!({
+            "url": url.replace("//floodmark@", "//careful@"),
+            "password": {"file": password},
+            "table": "careful_events",
+        });
+        if let Some(tls) = tls {
+            section["tls"] = tls;
+        }
+        world.job.section.sinks = sinks(serde_json::json!({"raw": {"postgres": section}}));
+        let (facts, _) = world.detect();
+        let raw = facts.sinks["raw"];
+        (raw.written, raw.failures > 0)
+    };
+    assert_eq!(written_with(None), (0, true), "it came without TLS");
+    let system = serde_json::json!({});
+    assert_eq!(written_with(Some(system)), (0, true), "it trusts anybody");
+    let ca = std::env::var(POSTGRES_CA).unwrap();
+    assert_eq!(
+        written_with(Some(serde_json::json!({"ca": ca}))),
+        (60, false)
+    );
+    assert_eq!(count_of(&url, "SELECT count(*) FROM careful_events"), 60);
 }
 
 fn count_of(url: &str, sql: &str) -> i64 {

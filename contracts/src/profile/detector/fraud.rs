@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::reach::SecretSection;
+
 /// Scores and flags of banking sessions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -71,16 +73,6 @@ fn fifty_ms() -> String {
 
 fn ten_seconds() -> String {
     "10s".to_owned()
-}
-
-/// Where a secret is found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum SecretSection {
-    /// In this variable of the environment.
-    Env(String),
-    /// In this file; white space around it is no part of it.
-    File(String),
 }
 
 /// What scores sessions.

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::reach::{SecretSection, TlsSection};
 use crate::row::RowKind;
 
 /// A destination with a consumer group of its own, `<group>-<name>`.
@@ -56,7 +57,7 @@ pub enum FileFormat {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClickFilesSection {
-    /// The folder; it is made if it is not there.
+    /// The folder, which is made if it is not there; or `s3://BUCKET/PREFIX`.
     pub folder: String,
     /// Length of the tumbling windows, in event time.
     #[serde(default = "five_minutes")]
@@ -82,7 +83,7 @@ fn ten_minutes() -> String {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RowFilesSection {
-    /// The folder; it is made if it is not there.
+    /// The folder, which is made if it is not there; or `s3://BUCKET/PREFIX`.
     pub folder: String,
     /// Which rows; all if none is named.
     #[serde(default)]
@@ -100,7 +101,10 @@ pub struct RedisSinkSection {
     pub url: String,
     /// The password, if it asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<SinkSecretSection>,
+    pub password: Option<SecretSection>,
+    /// A file with the certificates to trust, in PEM; the system's, if none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
     /// What the names of the hashes begin with; the page follows.
     #[serde(default = "click_count")]
     pub prefix: String,
@@ -118,7 +122,10 @@ pub struct PostgresSection {
     pub url: String,
     /// The password, if it asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<SinkSecretSection>,
+    pub password: Option<SecretSection>,
+    /// Makes it speak under TLS, or not at all; without, nothing is encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsSection>,
     /// The table, which is made if it is not there.
     #[serde(default = "raw_events")]
     pub table: String,
@@ -126,14 +133,4 @@ pub struct PostgresSection {
 
 fn raw_events() -> String {
     "raw_events".to_owned()
-}
-
-/// Where a password is found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum SinkSecretSection {
-    /// In a variable of the environment.
-    Env(String),
-    /// In a file.
-    File(String),
 }

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{path::Path as FilePath, time::Duration};
 
 use super::*;
 

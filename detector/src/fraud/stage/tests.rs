@@ -19,6 +19,7 @@ use crate::{
         vector::Feature,
     },
     places::Places,
+    reach::{RedisAddress, Secret},
     runtime::Writer,
 };
 
@@ -163,9 +164,11 @@ fn a_redis_that_is_down_is_done_without() {
     let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let settings = FraudSettings {
         redis: Some(RedisSettings {
-            url: format!("redis://{}", silent.local_addr().unwrap()),
-            password: None,
-            ca: None,
+            address: RedisAddress {
+                url: format!("redis://{}", silent.local_addr().unwrap()),
+                password: None,
+                ca: None,
+            },
             timeout: Duration::from_millis(20),
             remember: Duration::from_secs(10),
         }),
@@ -204,9 +207,11 @@ fn more_than_the_thread_can_take_is_scored_on_the_spot() {
 fn a_password_that_is_not_there_ends_it_at_once() {
     let settings = FraudSettings {
         redis: Some(RedisSettings {
-            url: "redis://127.0.0.1:1".into(),
-            password: Some(crate::fraud::Secret::Env("FLOODMARK_NO_SUCH_SECRET".into())),
-            ca: None,
+            address: RedisAddress {
+                url: "redis://127.0.0.1:1".into(),
+                password: Some(Secret::Env("FLOODMARK_NO_SUCH_SECRET".into())),
+                ca: None,
+            },
             timeout: Duration::from_millis(20),
             remember: Duration::from_secs(10),
         }),

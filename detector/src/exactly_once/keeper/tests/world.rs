@@ -14,6 +14,7 @@ use super::{
 use crate::{
     engine::{Engine, Lane},
     finding::Output,
+    reach::objects::Objects,
 };
 
 struct Process {
@@ -55,7 +56,7 @@ impl World {
             broker,
             processes: Vec::new(),
             zombies: Vec::new(),
-            snapshots: Snapshots::new(Arc::new(InMemory::new())),
+            snapshots: Snapshots::new(Objects::of(Arc::new(InMemory::new()))),
             wall_us: 0,
             made: 0,
             ticks,
