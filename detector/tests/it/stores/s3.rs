@@ -160,7 +160,9 @@ fn keep_all_in(minio: &Minio, world: &mut World) {
 #[ignore = "needs a MinIO: ci/stores"]
 fn snapshots_and_files_in_s3_survive_kills_of_the_detector_and_of_the_store() {
     let mut world = exact(&[Stream::Clickstream]);
-    let minio = Minio::start(world.folder.path());
+    // The world is gone when the store is looked at for the last time.
+    let home = tempfile::tempdir().unwrap();
+    let minio = Minio::start(home.path());
     keep_all_in(&minio, &mut world);
     let minio = std::cell::RefCell::new(minio);
     let lines = |sink: &str| minio.borrow().lines(sink);
