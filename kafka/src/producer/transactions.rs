@@ -18,13 +18,12 @@ impl Producer {
     /// # Errors
     /// If no broker answers in time or the id may not be used; [`Remedy`] says what helps.
     pub fn init_transactions(&self, timeout: Duration) -> Result<(), Error> {
-        self.client.callbacks().without_sink(|| {
-            // SAFETY: a live client; the error object is taken over.
-            unsafe {
-                let error = sys::rd_kafka_init_transactions(self.client.ptr(), millis(timeout));
-                transaction_error(&self.client, error, timeout, "init transactions")
-            }
-        })
+        let error = self.client.callbacks().without_sink(|| {
+            // SAFETY: a live client.
+            unsafe { sys::rd_kafka_init_transactions(self.client.ptr(), millis(timeout)) }
+        });
+        // SAFETY: the error object is ours.
+        unsafe { transaction_error(&self.client, error, timeout, "init transactions") }
     }
 
     /// Begins a transaction: what is sent from here on belongs to it.
@@ -51,23 +50,20 @@ impl Producer {
         timeout: Duration,
     ) -> Result<(), Error> {
         let list = PartitionList::from_offsets(offsets)?;
-        self.client.callbacks().without_sink(|| {
-            // SAFETY: live client, list and metadata; the error object is taken over.
+        let error = self.client.callbacks().without_sink(|| {
+            // SAFETY: live client, list and metadata.
             unsafe {
-                let error = sys::rd_kafka_send_offsets_to_transaction(
+                sys::rd_kafka_send_offsets_to_transaction(
                     self.client.ptr(),
                     list.ptr(),
                     group.ptr(),
                     millis(timeout),
-                );
-                transaction_error(
-                    &self.client,
-                    error,
-                    timeout,
-                    "add offsets to the transaction",
                 )
             }
-        })
+        });
+        let attempt = "add offsets to the transaction";
+        // SAFETY: the error object is ours.
+        unsafe { transaction_error(&self.client, error, timeout, attempt) }
     }
 
     /// Flushes and commits. After [`Remedy::Retry`] it may be called again.
@@ -113,15 +109,15 @@ impl Producer {
         let deadline = Deadline::after(timeout);
         self.flush(timeout, sink)?;
         let left = deadline.left();
-        self.client.callbacks().with_sink(sink, || {
-            let error = end(self.client.ptr(), millis(left));
-            // SAFETY: the error object is ours.
-            unsafe { transaction_error(&self.client, error, timeout, attempt) }
-        })
+        let callbacks = self.client.callbacks();
+        let error = callbacks.with_sink(sink, || end(self.client.ptr(), millis(left)));
+        // SAFETY: the error object is ours.
+        unsafe { transaction_error(&self.client, error, timeout, attempt) }
     }
 }
 
-/// Sorts a transactional call's error by what helps.
+/// Sorts a transactional call's error by what helps. It may serve callbacks, so that none of their locks must be
+/// held.
 ///
 /// # Safety
 /// `error` must be null or an error object that nobody else frees.

@@ -1,8 +1,12 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use floodmark_broker::{Broker, BrokerConfig};
 use floodmark_kafka::producer::Outcome;
-use floodmark_kafka::{Admin, ClientSettings, ErrorCode, Producer, ProducerSettings, Record};
+use floodmark_kafka::{
+    Admin, BatchConsumer, ClientSettings, ConsumerSettings, ErrorCode, PartitionOffset, Producer,
+    ProducerSettings, Record,
+};
 
 use crate::support::{Cluster, PATIENCE, STEP, wait_for};
 
@@ -97,4 +101,49 @@ fn a_flush_that_cannot_end_is_unreachable() {
         .unwrap_err();
     assert!(error.is_unreachable(), "{error:?}");
     assert!(error.to_string().contains(&address), "{error}");
+}
+
+/// What `call` gives; fails if that takes longer than all patience.
+fn in_time<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || tell.send(call()));
+    told.recv_timeout(PATIENCE)
+        .expect("the call does not come back")
+}
+
+#[test]
+fn a_transaction_with_nobody_is_unreachable_in_time() {
+    let address = nobody();
+    let settings = ProducerSettings {
+        transactional_id: Some("t".into()),
+        ..ProducerSettings::default()
+    };
+    let producer = Producer::new(&ClientSettings::plain(&address), &settings).unwrap();
+    let outcome = in_time(move || producer.init_transactions(Duration::from_secs(1)));
+    let error = outcome.unwrap_err();
+    assert!(error.is_unreachable(), "{error:?}");
+}
+
+#[test]
+fn a_transaction_whose_broker_goes_away_ends_in_time() {
+    let broker = Broker::start(BrokerConfig::default()).unwrap();
+    let client = ClientSettings::plain(broker.bootstrap().to_string());
+    let settings = ProducerSettings {
+        transactional_id: Some("t".into()),
+        ..ProducerSettings::default()
+    };
+    let producer = Producer::new(&client, &settings).unwrap();
+    producer.init_transactions(PATIENCE).unwrap();
+    producer.begin_transaction().unwrap();
+    let consumer = BatchConsumer::new(&client, &ConsumerSettings::in_group("g")).unwrap();
+    let group = consumer.group_metadata().unwrap();
+    drop(broker);
+    let at = [PartitionOffset::new("in", 0, 1)];
+    let short = Duration::from_secs(1);
+    let (offsets, end) = in_time(move || {
+        let offsets = producer.send_offsets(&at, &group, short);
+        (offsets, producer.abort_transaction(short, &mut |_| ()))
+    });
+    assert!(offsets.is_err());
+    assert!(end.is_err());
 }
