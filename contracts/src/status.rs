@@ -211,6 +211,8 @@ pub struct CheckpointStatus {
     pub last_snapshot_at: Option<WallTime>,
     /// How long that one took, in microseconds.
     pub last_snapshot_us: u64,
+    /// How long no record was read for it, in microseconds.
+    pub last_snapshot_stop_us: u64,
     /// Bytes of that one.
     pub snapshot_bytes: u64,
     /// How long snapshots took.
@@ -296,6 +298,7 @@ impl DetectorStatus {
         if mine.last_snapshot_at.is_none() {
             mine.last_snapshot_at = more.last_snapshot_at;
             mine.last_snapshot_us = more.last_snapshot_us;
+            mine.last_snapshot_stop_us = more.last_snapshot_stop_us;
             mine.snapshot_bytes = more.snapshot_bytes;
         }
         self.pressure.pauses += before.pressure.pauses;

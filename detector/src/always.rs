@@ -77,7 +77,7 @@ pub(crate) struct Always {
 }
 
 /// Nothing but that the key was there.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Seen;
 
 impl Aggregate for Seen {

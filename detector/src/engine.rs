@@ -22,12 +22,14 @@ use crate::{
     },
     places::Places,
     rules::impossible_navigation::Links,
-    runtime::{Counts, Exchange, Found, Job, Reader, SavedError, Source, StreamJob, Writer},
+    runtime::{Counts, Exchange, Found, Frozen, Job, Reader, SavedError, Source, StreamJob},
     settings::Settings,
 };
 
 mod wiring;
 
+#[cfg(test)]
+use crate::runtime::Writer;
 #[cfg(test)]
 pub(crate) use wiring::Mergers;
 use wiring::Wiring;
@@ -320,18 +322,24 @@ impl Engine {
         self.found = Found::default();
     }
 
-    /// Adds the state of a lane.
+    /// The state of a lane as it is now.
     ///
     /// # Errors
     /// If a value cannot be encoded.
-    pub(crate) fn save(&self, lane: Lane, to: &mut Writer) -> Result<(), SavedError> {
+    pub(crate) fn freeze(&mut self, lane: Lane) -> Result<Frozen, SavedError> {
         match lane {
-            Lane::Exchange(number) => self.exchange.save(number, to),
-            Lane::Input(stream, partition) => match self.jobs.get(&stream) {
-                Some(job) => job.save(partition, to),
-                None => Ok(()),
+            Lane::Exchange(number) => self.exchange.freeze(number),
+            Lane::Input(stream, partition) => match self.jobs.get_mut(&stream) {
+                Some(job) => job.freeze(partition),
+                None => Ok(Box::new(|_| Ok(()))),
             },
         }
+    }
+
+    /// Adds the state of a lane.
+    #[cfg(test)]
+    pub(crate) fn save(&mut self, lane: Lane, to: &mut Writer) -> Result<(), SavedError> {
+        self.freeze(lane)?(to)
     }
 
     /// Starts a lane with the state saved.

@@ -12,6 +12,6 @@ pub(crate) mod mark;
 pub(crate) mod protocol;
 pub(crate) mod snapshots;
 
-pub(crate) use keeper::{Assigned, KeepError, Keeper};
+pub(crate) use keeper::{Assigned, KeepError, Keeper, Round, Written};
 pub(crate) use protocol::Verdict;
 pub(crate) use snapshots::{Snapshots, StoreError};

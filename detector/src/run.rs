@@ -271,6 +271,7 @@ fn detect(
                 commit_every_us,
                 snapshot_every_us,
                 next_snapshot_us: i64::MAX,
+                snapshots: exactly_once::Writer::default(),
                 unreadable: 0,
                 clock,
                 stdout,

@@ -9,6 +9,7 @@
 //! else than the record key goes through an [`exchange::Exchange`] to a [`merge::MergedWindows`], which adds
 //! up what the partitions found in an order that does not matter.
 
+pub(crate) mod chunks;
 pub(crate) mod exchange;
 pub(crate) mod hashing;
 pub(crate) mod job;
@@ -29,7 +30,7 @@ pub(crate) use keyed::KeyedState;
 pub(crate) use merge::MergedWindows;
 pub(crate) use once::Once;
 pub(crate) use partition::{Emit, Logic, Merger, plausible};
-pub(crate) use saved::{Reader, Saved, SavedError, Writer};
+pub(crate) use saved::{Frozen, Reader, Saved, SavedError, Writer};
 pub(crate) use sessions::Sessions;
 pub(crate) use timers::Deadlines;
 pub(crate) use watermark::{BEGINNING, TimeSettings};

@@ -10,19 +10,24 @@
 //! else the machine does meets all of them; CPU time is user and system time of the whole process, start-up
 //! included. Without `FLOODMARK_KAFKA` the embedded broker holds the topic, in another process.
 //! `FLOODMARK_BENCH_EVENTS`, `FLOODMARK_BENCH_SENSORS` and `FLOODMARK_BENCH_ROUNDS` change how much and how
-//! often.
+//! often; `FLOODMARK_BENCH_STREAM` takes `clickstream` or `banking` in place of `sensors`, with events of the shipped
+//! profile.
 
 mod bare;
 #[path = "../../../broker/benches/throughput/embedded.rs"]
 mod embedded;
 mod reader;
 mod records;
+mod streams;
 
 use std::{collections::BTreeMap, error::Error, process::Command};
+
+use floodmark_contracts::stream::Stream;
 
 use crate::{
     embedded::EmbeddedProcess,
     reader::{Cost, Reader},
+    streams::Inputs,
 };
 
 /// The argument that makes this program one of the readers.
@@ -34,11 +39,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     if arguments.iter().any(|argument| argument == embedded::SERVE) {
         return embedded::serve();
     }
-    if let [read, reader, bootstrap, topic, events] = arguments.as_slice()
+    if let [read, reader, inputs, events] = arguments.as_slice()
         && read == READ
     {
         let reader = Reader::named(reader).ok_or("no such reader")?;
-        let cost = reader.read(bootstrap, topic, events.parse()?)?;
+        let cost = reader.read(&serde_json::from_str(inputs)?, events.parse()?)?;
         report(&serde_json::to_string(&cost)?);
         return Ok(());
     }
@@ -55,31 +60,39 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(process) => ("embedded broker", process.bootstrap().to_owned()),
         None => ("real Kafka", std::env::var("FLOODMARK_KAFKA")?),
     };
-    let topic = format!("floodmark-drain-{}", std::process::id());
     let sensors = setting("FLOODMARK_BENCH_SENSORS", 1000)?.max(1);
-    let bytes = records::fill(&bootstrap, &topic, events, sensors)?;
+    let stream = std::env::var("FLOODMARK_BENCH_STREAM").unwrap_or("sensors".to_owned());
+    let stream: Stream = serde_json::from_value(stream.into())?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().to_owned();
+    let (inputs, bytes, _registry) = streams::fill(&bootstrap, stream, events, sensors, path)?;
+    let keys = match stream {
+        Stream::Sensors => format!("{sensors} sensors, "),
+        _ => String::new(),
+    };
     report(&format!(
-        "{name}: {events} readings of {bytes:.1} bytes, {sensors} sensors, {} partitions; medians of {rounds} rounds",
+        "{name}: {events} records of {stream}, {bytes:.1} bytes each, {keys}{} partitions; medians of {rounds} rounds",
         records::PARTITIONS
     ));
-    let costs = rounds_of(&bootstrap, &topic, events, rounds);
-    reader::delete(&bootstrap, &[&topic])?;
+    let costs = rounds_of(&inputs, stream, events, rounds);
+    reader::delete(&bootstrap, &[&inputs.topic])?;
     table(&costs?);
     Ok(())
 }
 
 /// All readers in turn, round by round.
 fn rounds_of(
-    bootstrap: &str,
-    topic: &str,
+    inputs: &Inputs,
+    stream: Stream,
     events: u64,
     rounds: u64,
 ) -> Result<BTreeMap<Reader, Vec<Cost>>, Box<dyn Error>> {
     let mut costs: BTreeMap<Reader, Vec<Cost>> = BTreeMap::new();
+    let told = serde_json::to_string(inputs)?;
     for _ in 0..rounds {
-        for reader in Reader::ALL {
+        for reader in Reader::over(stream) {
             let output = Command::new(std::env::current_exe()?)
-                .args([READ, reader.name(), bootstrap, topic, &events.to_string()])
+                .args([READ, reader.name(), &told, &events.to_string()])
                 .output()?;
             if !output.status.success() {
                 let said = String::from_utf8_lossy(&output.stderr);
@@ -89,7 +102,17 @@ fn rounds_of(
             if cost.events != events {
                 return Err(format!("{} read {} events", reader.name(), cost.events).into());
             }
-            costs.entry(reader).or_default().push(cost);
+            if let Some(of) = &cost.snapshots {
+                report(&format!(
+                    "{}: {} snapshots of up to {:.1} MiB, written in up to {:.3} s; no record was read for up to {:.1} ms",
+                    reader.name(),
+                    of.number,
+                    of.mib,
+                    of.longest_s,
+                    of.longest_stop_s * 1e3,
+                ));
+            }
+            costs.entry(*reader).or_default().push(cost);
         }
     }
     Ok(costs)

@@ -12,16 +12,18 @@ use floodmark_contracts::{
     job::{Connection, DetectorJob},
     profile::{
         DetectorSection,
-        detector::{SensorRules, SensorWindowSection, WindowReport},
+        detector::{DeliverySection, ExactlyOnceSection, SensorRules, WindowReport},
     },
+    row::Row,
+    status::CheckpointStatus,
     stream::Stream,
 };
-use floodmark_detector::Progress;
+use floodmark_detector::{Progress, Watch};
 use floodmark_kafka::{Admin, ClientSettings, admin::NewTopic};
 use nix::sys::resource::{UsageWho, getrusage};
 use serde::{Deserialize, Serialize};
 
-use crate::{bare::Bare, records::PARTITIONS};
+use crate::{bare::Bare, records::PARTITIONS, streams::Inputs};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -38,16 +40,40 @@ pub enum Reader {
     Readings,
     /// All rules over sensors.
     AllRules,
+    /// All rules over sensors, exactly once, with a snapshot a second.
+    ExactlyOnce,
+    /// All rules over the clickstream, with counts of pages, countries and sessions as rows.
+    Clickstream,
+    /// All rules over banking, with look-ups and the model.
+    Banking,
 }
 
 impl Reader {
-    /// All of them.
-    pub const ALL: [Self; 5] = [
+    /// Those that are compared over a stream, beginning with the one that all others are held against.
+    pub fn over(stream: Stream) -> &'static [Self] {
+        match stream {
+            Stream::Sensors => &[
+                Self::Batch,
+                Self::Poll,
+                Self::Windows,
+                Self::Readings,
+                Self::AllRules,
+                Self::ExactlyOnce,
+            ],
+            Stream::Clickstream => &[Self::Batch, Self::Poll, Self::Clickstream],
+            Stream::Banking => &[Self::Batch, Self::Poll, Self::Banking],
+        }
+    }
+
+    const ALL: [Self; 8] = [
         Self::Batch,
         Self::Poll,
         Self::Windows,
         Self::Readings,
         Self::AllRules,
+        Self::ExactlyOnce,
+        Self::Clickstream,
+        Self::Banking,
     ];
 
     /// What it is called.
@@ -58,6 +84,9 @@ impl Reader {
             Self::Windows => "detector-windows",
             Self::Readings => "detector-readings",
             Self::AllRules => "detector-all-rules",
+            Self::ExactlyOnce => "detector-exactly-once",
+            Self::Clickstream => "detector-clickstream",
+            Self::Banking => "detector-banking",
         }
     }
 
@@ -67,7 +96,8 @@ impl Reader {
     }
 
     /// Reads `events` records, and says what that cost.
-    pub fn read(self, bootstrap: &str, topic: &str, events: u64) -> Result<Cost, Box<dyn Error>> {
+    pub fn read(self, inputs: &Inputs, events: u64) -> Result<Cost, Box<dyn Error>> {
+        let (bootstrap, topic) = (&inputs.bootstrap, &inputs.topic);
         let clock = SystemClock::new();
         match self {
             Self::Batch | Self::Poll => {
@@ -82,15 +112,41 @@ impl Reader {
                 }
                 Cost::now(events, clock.monotonic_us(), None, 0)
             }
-            Self::Windows => detect(bootstrap, topic, SensorRules::Window, WindowReport::Windows),
-            Self::Readings => detect(
-                bootstrap,
-                topic,
-                SensorRules::Window,
-                WindowReport::Readings,
-            ),
-            Self::AllRules => detect(bootstrap, topic, SensorRules::All, WindowReport::Readings),
+            _ => detect(inputs, self.stream(), self.section(inputs)),
         }
+    }
+
+    fn stream(self) -> Stream {
+        match self {
+            Self::Clickstream => Stream::Clickstream,
+            Self::Banking => Stream::Banking,
+            _ => Stream::Sensors,
+        }
+    }
+
+    /// The detector's settings.
+    fn section(self, inputs: &Inputs) -> DetectorSection {
+        let mut section = DetectorSection {
+            watermark_bound: inputs.watermark_bound.clone(),
+            ..DetectorSection::default()
+        };
+        match self {
+            Self::Windows => {
+                section.sensor_rules = SensorRules::Window;
+                section.sensor_window.report = WindowReport::Windows;
+            }
+            Self::Readings => section.sensor_rules = SensorRules::Window,
+            Self::ExactlyOnce => {
+                section.sensor_rules = SensorRules::Window;
+                section.delivery = DeliverySection::ExactlyOnce(ExactlyOnceSection {
+                    snapshots: inputs.folder.display().to_string(),
+                    snapshot_interval: "1s".to_owned(),
+                });
+            }
+            Self::Clickstream => section.rows.enabled = true,
+            _ => {}
+        }
+        section
     }
 }
 
@@ -109,6 +165,40 @@ pub struct Cost {
     pub first_alert_s: Option<f64>,
     /// Alerts written.
     pub alerts: u64,
+    /// Snapshots of state, if there were any.
+    pub snapshots: Option<Snapshots>,
+}
+
+/// What snapshots took.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Snapshots {
+    /// How many.
+    pub number: u64,
+    /// The longest one.
+    pub longest_s: f64,
+    /// The longest time for which one let no record be read.
+    pub longest_stop_s: f64,
+    /// Bytes of the largest one.
+    pub mib: f64,
+}
+
+impl Snapshots {
+    /// What has been seen so far, and the last one that was taken while records were read.
+    fn seen(before: Option<Self>, status: &CheckpointStatus) -> Option<Self> {
+        let before = before.unwrap_or(Self {
+            number: 0,
+            longest_s: 0.0,
+            longest_stop_s: 0.0,
+            mib: 0.0,
+        });
+        let mib = status.snapshot_bytes as f64 / f64::from(1 << 20);
+        (status.snapshots > 0).then(|| Self {
+            number: status.snapshots,
+            longest_s: before.longest_s.max(status.last_snapshot_us as f64 / 1e6),
+            longest_stop_s: (before.longest_stop_s).max(status.last_snapshot_stop_us as f64 / 1e6),
+            mib: before.mib.max(mib),
+        })
+    }
 }
 
 impl Cost {
@@ -133,6 +223,7 @@ impl Cost {
             peak_mib: peak_kib()? / 1024.0,
             first_alert_s,
             alerts,
+            snapshots: None,
         })
     }
 }
@@ -147,36 +238,28 @@ fn peak_kib() -> Result<f64, Box<dyn Error>> {
 
 /// Runs the detector until it has read everything.
 fn detect(
-    bootstrap: &str,
-    topic: &str,
-    sensor_rules: SensorRules,
-    report: WindowReport,
+    inputs: &Inputs,
+    stream: Stream,
+    section: DetectorSection,
 ) -> Result<Cost, Box<dyn Error>> {
     let clock = SystemClock::new();
+    let (bootstrap, topic) = (inputs.bootstrap.as_str(), inputs.topic.as_str());
     let id = format!("{topic}-{}", std::process::id());
     let output = |what: &str| format!("{id}-{what}");
     let job = DetectorJob {
-        section: DetectorSection {
-            watermark_bound: "1s".to_owned(),
-            sensor_window: SensorWindowSection {
-                report,
-                ..SensorWindowSection::default()
-            },
-            sensor_rules,
-            ..DetectorSection::default()
-        },
+        section,
         connection: Connection {
             bootstrap: bootstrap.to_owned(),
             properties: BTreeMap::new(),
-            registry: None,
+            registry: inputs.registry.clone(),
         },
         group: id.clone(),
         slot: 0,
-        inputs: BTreeMap::from([(Stream::Sensors, vec![topic.to_owned()])]),
+        inputs: BTreeMap::from([(stream, vec![topic.to_owned()])]),
         anomalies: output("anomalies"),
         fraud_flags: output("flags"),
         dead_letters: output("letters"),
-        enrichment: None,
+        enrichment: inputs.enrichment.clone(),
         facts: None,
         page: None,
     };
@@ -184,26 +267,33 @@ fn detect(
     let topics = outputs.map(|topic| NewTopic::new(topic, 1));
     Admin::new(&ClientSettings::plain(bootstrap), PATIENCE)?.create_topics(&topics)?;
     let stop = AtomicBool::new(false);
-    let (mut assigned, mut first_alert) = (None, None);
+    let (mut assigned, mut first_alert, mut snapshots) = (None, None, None);
+    let (watch, mut nowhere) = (Watch::new(), std::io::sink());
     let mut progress = |progress| match progress {
         Progress::Assigned { .. } => assigned = Some(clock.monotonic_us()),
         Progress::FirstAlert => first_alert = Some(clock.monotonic_us()),
         Progress::CaughtUp => stop.store(true, Ordering::Relaxed),
-        _ => {}
+        // The last one, at the end, is taken when nothing is left to read, and not looked at.
+        Progress::Position { .. } => {
+            snapshots = Snapshots::seen(snapshots, &watch.status().checkpoints);
+        }
     };
-    let facts = floodmark_detector::run(&job, &clock, &stop, &mut std::io::sink(), &mut progress)?;
+    let facts =
+        floodmark_detector::run_watched(&job, &watch, &clock, &stop, &mut nowhere, &mut progress)?;
     let first_alert_s = first_alert
         .zip(assigned)
         .map(|(alert, assigned): (i64, i64)| (alert - assigned) as f64 / 1e6);
     let events = facts.consumed.values().sum();
-    let cost = Cost::now(events, clock.monotonic_us(), first_alert_s, facts.alerts);
+    let mut cost = Cost::now(events, clock.monotonic_us(), first_alert_s, facts.alerts)?;
+    cost.snapshots = snapshots;
     delete(bootstrap, &outputs.map(String::as_str))?;
-    delete_exchange(bootstrap, &job.exchange())?;
-    cost
+    delete_own(bootstrap, &job.exchange())?;
+    delete_own(bootstrap, &Row::topic_of(&job.group))?;
+    Ok(cost)
 }
 
-/// Deletes the detector's own topic, where its settings want one.
-fn delete_exchange(bootstrap: &str, topic: &str) -> Result<(), Box<dyn Error>> {
+/// Deletes one of the detector's own topics, where its settings want it.
+fn delete_own(bootstrap: &str, topic: &str) -> Result<(), Box<dyn Error>> {
     if Admin::new(&ClientSettings::plain(bootstrap), PATIENCE)?
         .topic(topic)?
         .is_some()

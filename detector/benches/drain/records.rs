@@ -21,45 +21,84 @@ const DELAYED_EVERY: u64 = 8;
 const LONGEST_DELAY_MS: u64 = 700;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Makes the topic and fills it; gives the mean size of a value.
+/// Sends records to a new topic.
+pub struct Filler {
+    producer: Producer,
+    native: floodmark_kafka::producer::Topic,
+    sent: u64,
+    bytes: usize,
+    failed: u64,
+}
+
+impl Filler {
+    /// Makes the topic.
+    pub fn new(bootstrap: &str, topic: &str) -> Result<Self, Box<dyn Error>> {
+        let client = ClientSettings::plain(bootstrap);
+        Admin::new(&client, PATIENCE)?.create_topics(&[NewTopic::new(topic, PARTITIONS)])?;
+        let producer = Producer::new(&client, &ProducerSettings::default())?;
+        Ok(Self {
+            native: producer.topic(topic)?,
+            producer,
+            sent: 0,
+            bytes: 0,
+            failed: 0,
+        })
+    }
+
+    /// Sends a record, and waits where the client's queue is full.
+    pub fn send(&mut self, key: &[u8], value: &[u8], partition: i32) -> Result<(), Box<dyn Error>> {
+        let record = Record::new(&self.native, value)
+            .key(key)
+            .partition(partition);
+        let failed = &mut self.failed;
+        let mut note = |delivery: floodmark_kafka::Delivery| {
+            *failed += u64::from(!delivery.is_delivered());
+        };
+        while let Err(error) = self.producer.send(&record, 0) {
+            if !matches!(error, SendError::QueueFull) {
+                return Err(error.into());
+            }
+            self.producer.poll(Duration::from_millis(5), &mut note);
+        }
+        self.sent += 1;
+        self.bytes += value.len();
+        if self.sent.is_multiple_of(512) {
+            self.producer.poll(Duration::ZERO, &mut note);
+        }
+        Ok(())
+    }
+
+    /// Waits for all of them; gives the mean size of a value.
+    pub fn finish(mut self) -> Result<f64, Box<dyn Error>> {
+        let failed = &mut self.failed;
+        self.producer.flush(PATIENCE, &mut |delivery| {
+            *failed += u64::from(!delivery.is_delivered());
+        })?;
+        if self.failed > 0 {
+            return Err(format!("{} of {} records were not taken", self.failed, self.sent).into());
+        }
+        Ok(self.bytes as f64 / self.sent as f64)
+    }
+}
+
+/// Makes the topic and fills it with readings; gives the mean size of a value.
 pub fn fill(
     bootstrap: &str,
     topic: &str,
     events: u64,
     sensors: u64,
 ) -> Result<f64, Box<dyn Error>> {
-    let client = ClientSettings::plain(bootstrap);
-    Admin::new(&client, PATIENCE)?.create_topics(&[NewTopic::new(topic, PARTITIONS)])?;
-    let producer = Producer::new(&client, &ProducerSettings::default())?;
-    let native = producer.topic(topic)?;
-    let (mut value, mut bytes, mut failed) = (Vec::new(), 0, 0);
-    let mut note = |delivery: floodmark_kafka::Delivery| {
-        failed += u64::from(!delivery.is_delivered());
-    };
+    let mut filler = Filler::new(bootstrap, topic)?;
+    let mut value = Vec::new();
     for number in 0..events {
         let sensor = number % sensors;
         let name = format!("sensor_{sensor:05}");
         value.clear();
         reading(&name, number, sensors).encode(&mut value);
-        bytes += value.len();
-        let record = Record::new(&native, &value)
-            .key(name.as_bytes())
-            .partition((sensor % u64::from(PARTITIONS.unsigned_abs())) as i32);
-        while let Err(error) = producer.send(&record, 0) {
-            if !matches!(error, SendError::QueueFull) {
-                return Err(error.into());
-            }
-            producer.poll(Duration::from_millis(5), &mut note);
-        }
-        if number.is_multiple_of(512) {
-            producer.poll(Duration::ZERO, &mut note);
-        }
+        let partition = (sensor % u64::from(PARTITIONS.unsigned_abs())) as i32;
+        filler.send(name.as_bytes(), &value, partition)?;
     }
-    producer.flush(PATIENCE, &mut note)?;
-    if failed > 0 {
-        return Err(format!("{failed} of {events} records were not taken").into());
-    }
-    Ok(bytes as f64 / events as f64)
+    filler.finish()
 }
 
 /// Reading `number`: noise around the sensor's level, now and then a spike. Same number, same reading.

@@ -476,7 +476,7 @@ fn partitions_interleavings_and_batches_change_no_alert() {
 }
 
 /// An engine with the state of another one, as snapshots keep it.
-fn reborn(old: &Engine, lanes: &[Lane], lateness: &str) -> Engine {
+fn reborn(old: &mut Engine, lanes: &[Lane], lateness: &str) -> Engine {
     let mut new = engine(lateness);
     for lane in lanes.iter().chain([&Lane::Exchange(0)]) {
         let mut writer = Writer::default();
@@ -513,7 +513,7 @@ fn every_rule_goes_on_from_a_snapshot_as_if_nothing_had_been() {
                 }
             }
             found.extend(alerts(&mut engine));
-            engine = reborn(&engine, &lanes, lateness);
+            engine = reborn(&mut engine, &lanes, lateness);
         }
         assert_eq!(found, expected, "{lateness}");
     }

@@ -6,7 +6,7 @@ use floodmark_contracts::clock::EventTime;
 
 use crate::{
     finding::Output,
-    runtime::{Exchange, Frame, Packet, Reader, SavedError, Source, Standing, Writer},
+    runtime::{Exchange, Frame, Frozen, Packet, Reader, SavedError, Source, Standing, Writer},
 };
 
 /// Bytes after which a frame is full: well below what a broker takes in one record.
@@ -190,14 +190,18 @@ impl Wiring {
         }
     }
 
-    pub(super) fn save(&self, number: i32, to: &mut Writer) -> Result<(), SavedError> {
+    /// The state of a partition of the exchange as it is now. That is what windows of groups hold, and groups are few.
+    pub(super) fn freeze(&self, number: i32) -> Result<Frozen, SavedError> {
+        let mut now = Writer::default();
         match &self.way {
-            Way::Within(exchange) => exchange.save(to),
-            Way::OverTopic(topic) => match topic.owned.get(&number) {
-                Some(exchange) => exchange.save(to),
-                None => Ok(()),
-            },
+            Way::Within(exchange) => exchange.save(&mut now)?,
+            Way::OverTopic(topic) => {
+                if let Some(exchange) = topic.owned.get(&number) {
+                    exchange.save(&mut now)?;
+                }
+            }
         }
+        Ok(now.frozen())
     }
 
     pub(super) fn load(&mut self, number: i32, from: &mut Reader<'_>) -> Result<(), SavedError> {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     engine::{Engine, Lane},
-    runtime::{Reader, SavedError, Writer},
+    runtime::{Frozen, Reader, SavedError, Writer},
 };
 
 /// Why state cannot be kept.
@@ -70,6 +70,10 @@ pub struct Keeper {
     settings: u64,
     instance: String,
     rounds: u64,
+    /// The round that is being written, unless the lanes have gone since.
+    pending: Option<u64>,
+    /// The round that commits name.
+    named: u64,
     folders: BTreeMap<Lane, String>,
     /// The snapshot that was named before the one named last.
     predecessors: BTreeMap<Lane, String>,
@@ -87,6 +91,8 @@ impl Keeper {
             settings,
             instance,
             rounds: 0,
+            pending: None,
+            named: 0,
             folders: BTreeMap::new(),
             predecessors: BTreeMap::new(),
         }
@@ -134,6 +140,7 @@ impl Keeper {
     pub fn drop_all(&mut self) {
         self.engine.reset();
         self.protocol.give_up();
+        self.pending = None;
         self.folders.clear();
         self.predecessors.clear();
     }
@@ -212,33 +219,61 @@ impl Keeper {
         self.protocol.needs_snapshot()
     }
 
-    /// Writes a snapshot of every lane, for the next commit to name; gives their bytes. Lanes that are still replayed are left
-    /// out: what they were restored from stands.
+    /// Writes a snapshot of every lane, for the next commit to name; gives their bytes. One that is being written
+    /// elsewhere counts no more.
     ///
     /// # Errors
     /// If one cannot be written. What was written before is named by nobody.
     pub fn snapshot(&mut self) -> Result<u64, KeepError> {
-        let mut n_bytes = 0;
+        let written = self.freeze()?.write()?;
+        self.written(&written);
+        Ok(written.n_bytes)
+    }
+
+    /// The state of every lane as it is now, to be written while records go on being taken. Lanes that are still
+    /// replayed are left out: what they were restored from stands.
+    ///
+    /// # Errors
+    /// If state cannot be encoded.
+    pub fn freeze(&mut self) -> Result<Round, KeepError> {
         self.rounds += 1;
+        self.pending = Some(self.rounds);
         let unique = format!("{}-{}", self.instance, self.rounds);
-        let mut names = Vec::new();
-        for lane in self.protocol.live() {
+        let mut drafts = Vec::new();
+        for lane in self.protocol.live().collect::<Vec<_>>() {
             let position = self.protocol.position(lane).unwrap_or_default();
             let name = Snapshots::name(position, &unique);
-            let folder = &self.folders[&lane];
-            let mut writer = Writer::default();
-            self.engine
-                .save(lane, &mut writer)
-                .map_err(|source| unusable(folder, &name, source))?;
-            let bytes = writer.seal(self.settings);
-            n_bytes += bytes.len() as u64;
-            self.snapshots.put(folder, &name, bytes)?;
-            names.push((lane, name));
+            let folder = self.folders[&lane].clone();
+            let frozen = self.engine.freeze(lane);
+            let state = frozen.map_err(|source| unusable(&folder, &name, source))?;
+            self.protocol.frozen(lane);
+            drafts.push(Draft {
+                lane,
+                folder,
+                name,
+                state,
+            });
         }
-        for (lane, name) in names {
-            self.protocol.snapshot_taken(lane, name);
+        Ok(Round {
+            number: self.rounds,
+            drafts,
+            snapshots: self.snapshots.clone(),
+            settings: self.settings,
+        })
+    }
+
+    /// Lets commits name what was written; false if lanes were given up meanwhile, or others were frozen: then
+    /// nobody names it.
+    pub fn written(&mut self, written: &Written) -> bool {
+        if self.pending != Some(written.number) {
+            return false;
         }
-        Ok(n_bytes)
+        self.pending = None;
+        self.named = written.number;
+        for (lane, name) in &written.names {
+            self.protocol.snapshot_taken(*lane, name.clone());
+        }
+        true
     }
 
     /// True if a lane has been replayed: otherwise there is nothing to commit.
@@ -272,7 +307,7 @@ impl Keeper {
         let (Some(named), Some(folder)) = (named, self.folders.get(&lane)) else {
             return Ok(0);
         };
-        if !named.ends_with(&format!("-{}-{}", self.instance, self.rounds)) {
+        if !named.ends_with(&format!("-{}-{}", self.instance, self.named)) {
             return Ok(0);
         }
         let before = self.predecessors.insert(lane, named.clone());
@@ -300,6 +335,54 @@ impl Keeper {
         while let Some(to) = self.protocol.due(lane, position) {
             self.engine.replay_advance(lane, to);
         }
+    }
+}
+
+/// The state of lanes as it was at one moment, to be written.
+pub struct Round {
+    number: u64,
+    drafts: Vec<Draft>,
+    snapshots: Snapshots,
+    settings: u64,
+}
+
+struct Draft {
+    lane: Lane,
+    folder: String,
+    name: String,
+    state: Frozen,
+}
+
+/// What has been written of a round.
+#[derive(Debug)]
+pub struct Written {
+    number: u64,
+    names: Vec<(Lane, String)>,
+    /// Their bytes.
+    pub n_bytes: u64,
+}
+
+impl Round {
+    /// Encodes and writes everything, one lane after the other, on whatever thread this is called.
+    ///
+    /// # Errors
+    /// If one cannot be written. What was written before is named by nobody.
+    pub fn write(self) -> Result<Written, KeepError> {
+        let mut written = Written {
+            number: self.number,
+            names: Vec::new(),
+            n_bytes: 0,
+        };
+        for draft in self.drafts {
+            let mut writer = Writer::default();
+            (draft.state)(&mut writer)
+                .map_err(|source| unusable(&draft.folder, &draft.name, source))?;
+            let bytes = writer.seal(self.settings);
+            written.n_bytes += bytes.len() as u64;
+            self.snapshots.put(&draft.folder, &draft.name, bytes)?;
+            written.names.push((draft.lane, draft.name));
+        }
+        Ok(written)
     }
 }
 

@@ -49,6 +49,8 @@ struct Progress {
     committed: i64,
     /// The next record.
     position: i64,
+    /// Where the state was that is being written, and what moved since: the mark, once it has a name.
+    frozen: Option<(i64, Vec<Advance>)>,
     /// Advances still to be repeated.
     due: VecDeque<Advance>,
     /// There is something to commit.
@@ -70,6 +72,7 @@ impl Protocol {
             position: mark.offset,
             due: mark.advances.iter().copied().collect(),
             mark,
+            frozen: None,
             moved: false,
         };
         self.lanes.insert(lane, progress);
@@ -141,11 +144,10 @@ impl Protocol {
         let Some(progress) = self.lanes.get_mut(&lane) else {
             return;
         };
-        let (offset, advances) = (progress.position, &mut progress.mark.advances);
-        // Of several at one place the last says it all: there was nothing in between.
-        match advances.last_mut().filter(|last| last.offset == offset) {
-            Some(last) => last.to = to,
-            None => advances.push(Advance { offset, to }),
+        let offset = progress.position;
+        note(&mut progress.mark.advances, Advance { offset, to });
+        if let Some((_, advances)) = &mut progress.frozen {
+            note(advances, Advance { offset, to });
         }
         progress.moved = true;
     }
@@ -158,13 +160,23 @@ impl Protocol {
         self.lanes.values().any(full)
     }
 
-    /// Takes note that the state of a live lane, where it is now, was written under `name`.
-    pub fn snapshot_taken(&mut self, lane: Lane, name: String) {
+    /// Takes note that the state of a live lane, as it is now, is going to be written.
+    pub fn frozen(&mut self, lane: Lane) {
         if let Some(progress) = self.lanes.get_mut(&lane) {
+            progress.frozen = Some((progress.position, Vec::new()));
+        }
+    }
+
+    /// Takes note that the state that was [`frozen`](Self::frozen) last has been written under `name`: commits
+    /// name it from now on, with what moved since then.
+    pub fn snapshot_taken(&mut self, lane: Lane, name: String) {
+        if let Some(progress) = self.lanes.get_mut(&lane)
+            && let Some((offset, advances)) = progress.frozen.take()
+        {
             progress.mark = Mark {
                 snapshot: Some(name),
-                offset: progress.position,
-                advances: Vec::new(),
+                offset,
+                advances,
             };
             progress.moved = true;
         }
@@ -197,6 +209,17 @@ impl Protocol {
                 progress.moved = progress.position != commit.offset || progress.mark != commit.mark;
             }
         }
+    }
+}
+
+/// Adds an advance. Of several at one place the last says it all: there was nothing in between.
+fn note(advances: &mut Vec<Advance>, next: Advance) {
+    match advances
+        .last_mut()
+        .filter(|last| last.offset == next.offset)
+    {
+        Some(last) => *last = next,
+        None => advances.push(next),
     }
 }
 
@@ -324,9 +347,30 @@ mod tests {
             protocol.handled(A, offset);
         }
         assert!(protocol.needs_snapshot());
+        protocol.snapshot_taken(A, "of nothing".to_owned());
+        assert!(protocol.needs_snapshot(), "nothing was frozen");
+        protocol.frozen(A);
         protocol.snapshot_taken(A, "s".to_owned());
         assert!(!protocol.needs_snapshot());
         let commits = protocol.commits();
         assert_eq!(commits[0].mark.to_string(), "v1;s;9;");
+    }
+
+    #[test]
+    fn until_a_snapshot_is_written_commits_name_the_one_before_and_then_what_moved_since() {
+        let mut protocol = protocol(&[(A, 5, mark(5, &[]))]);
+        protocol.advanced(A, EventTime(10));
+        protocol.frozen(A);
+        // At the place of the one before, which it takes in: of what was frozen it is the first.
+        protocol.advanced(A, EventTime(20));
+        protocol.handled(A, 5);
+        protocol.advanced(A, EventTime(30));
+        assert_eq!(
+            protocol.commits()[0].mark.to_string(),
+            mark(5, &[(5, 20), (6, 30)]).to_string()
+        );
+        protocol.snapshot_taken(A, "s".to_owned());
+        assert_eq!(protocol.commits()[0].mark.to_string(), "v1;s;5;5:20,6:30");
+        assert_eq!(protocol.commits()[0].offset, 6);
     }
 }

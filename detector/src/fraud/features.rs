@@ -126,7 +126,7 @@ pub struct Features {
     sessions: KeyedState<Arc<str>, Session>,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Account {
     sessions: u32,
     devices: Memory<KNOWN>,
@@ -139,7 +139,7 @@ struct Account {
     starts: VecDeque<EventTime>,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Session {
     start: Option<Start>,
     other_device: u32,

@@ -57,7 +57,7 @@ const SESSION_TTL_MS: i64 = 30 * 60_000;
 const ACCOUNT_TTL_MS: i64 = 7 * 24 * 3_600_000;
 
 /// An event that waits for its turn.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BankingEvent {
     text: Packed<5>,
     action: Action,
@@ -119,7 +119,7 @@ pub struct Banking {
     features: Features,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Account {
     history: AccountHistory,
     travel: ImpossibleTravel,
@@ -127,7 +127,7 @@ struct Account {
     replay: ReplayedInput,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Session {
     known: bool,
     takeover: AccountTakeover,

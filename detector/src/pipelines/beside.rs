@@ -4,7 +4,7 @@
 
 use floodmark_contracts::clock::EventTime;
 
-use crate::runtime::{Emit, Logic, Packet, Part, Reader, Saved, SavedError, Writer};
+use crate::runtime::{Emit, Frozen, Logic, Packet, Part, Reader, Saved, SavedError, Writer};
 
 /// The logic of two pipelines of one stream.
 #[derive(Debug)]
@@ -99,6 +99,14 @@ impl<A: Logic, B: Logic> Saved for Beside<A, B> {
     fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
         self.first.save(to)?;
         self.second.save(to)
+    }
+
+    fn freeze(&mut self) -> Result<Frozen, SavedError> {
+        let (first, second) = (self.first.freeze()?, self.second.freeze()?);
+        Ok(Box::new(move |to| {
+            first(to)?;
+            second(to)
+        }))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {

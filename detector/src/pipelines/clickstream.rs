@@ -41,7 +41,7 @@ use crate::{
 const SESSION_TTL_MS: i64 = 30 * 60_000;
 
 /// An event that waits for its turn.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Click {
     text: Packed<6>,
     address: u64,
@@ -92,7 +92,7 @@ pub struct Clickstream {
     lateness_ms: i64,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Session {
     bot: Bot,
     speed: InhumanSpeed,
@@ -103,7 +103,7 @@ struct Session {
 }
 
 /// How far a visit has got.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 enum Stage {
     /// Nothing was seen of it.
     #[default]

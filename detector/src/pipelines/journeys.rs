@@ -62,7 +62,7 @@ impl Action {
 }
 
 /// An event that waits for its turn.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Step {
     text: Packed<5>,
     action: Action,

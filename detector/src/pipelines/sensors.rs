@@ -5,8 +5,6 @@
 
 mod merger;
 
-use std::sync::Arc;
-
 use floodmark_contracts::{
     clock::EventTime,
     event::sensor::{SensorReading, reading_id},
@@ -36,8 +34,8 @@ use crate::{
         stuck_value::StuckValue,
     },
     runtime::{
-        Aggregate, Deadlines, Emit, KeyedState, Logic, Once, Reader, Saved, SavedError, Window,
-        WindowSpec, Windows, Writer, keyed::Slot, plausible, window::Parts,
+        Aggregate, Deadlines, Emit, Frozen, KeyedState, Logic, Once, Reader, Saved, SavedError,
+        Window, WindowSpec, Windows, Writer, keyed::Slot, plausible, window::Parts,
     },
     settings::Settings,
 };
@@ -62,7 +60,7 @@ pub struct Reading {
 /// Logic of one partition.
 #[derive(Debug)]
 pub struct Sensors {
-    sensors: KeyedState<Arc<str>, Sensor>,
+    sensors: KeyedState<Box<str>, Tracked>,
     deadlines: Deadlines<Slot>,
     windows: Windows<Slot, Readings>,
     reported: Once<Slot>,
@@ -75,9 +73,18 @@ pub struct Sensors {
     print: bool,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Sensor {
+/// What is kept of a sensor beside its windows.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Tracked {
     last: Option<EventTime>,
+    /// Several times the rest, and absent where the rules are not asked for. Apart, so that what each record looks at
+    /// lies close together.
+    learnt: Option<Box<Sensor>>,
+}
+
+/// What the rules over single readings have learnt of a sensor.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Sensor {
     level: SensorLevel,
     shift: LevelShift,
     lone: LoneReading,
@@ -174,7 +181,10 @@ impl Sensors {
     fn look(&mut self, before: EventTime, out: &mut Vec<Output>) {
         // A deadline has passed once no reading at it can come any more.
         while let Some((deadline, slot)) = self.deadlines.pop(before.plus_ms(-1)) {
-            match self.sensors.peek(slot).drop_out.look(deadline) {
+            let Some(sensor) = &mut self.sensors.peek(slot).learnt else {
+                continue;
+            };
+            match sensor.drop_out.look(deadline) {
                 Look::Again(next) => self.deadlines.set(next, slot),
                 Look::Found(finding) => {
                     out.push(alert(*finding, KeyType::Sensor, self.sensors.key(slot)));
@@ -187,7 +197,7 @@ impl Sensors {
 
 /// What reporting needs beside the windows.
 struct Report<'a> {
-    sensors: &'a KeyedState<Arc<str>, Sensor>,
+    sensors: &'a KeyedState<Box<str>, Tracked>,
     reported: &'a mut Once<Slot>,
     deviation: f64,
     report: WindowReport,
@@ -256,15 +266,16 @@ impl Logic for Sensors {
             sensor: slot,
             value,
         } = reading;
-        let sensor = self.sensors.state(slot, at);
+        let tracked = self.sensors.state(slot, at);
         // Readings are unique by sensor and time: a second one is a copy made in transport.
-        if sensor.last.replace(at).is_some_and(|last| last >= at) {
+        if tracked.last.replace(at).is_some_and(|last| last >= at) {
             return;
         }
         self.windows.pane(at, &slot).add(at, value);
         if self.rules == SensorRules::Window {
             return;
         }
+        let sensor = tracked.learnt.get_or_insert_default();
         if let Some(deadline) = sensor.drop_out.reading(at) {
             self.deadlines.set(deadline, slot);
         }
@@ -336,6 +347,21 @@ impl Saved for Sensors {
             &self.reported,
             &self.groups,
         ))
+    }
+
+    fn freeze(&mut self) -> Result<Frozen, SavedError> {
+        let (sensors, windows) = (self.sensors.share(), self.windows.share());
+        let (mut deadlines, mut rest) = (Writer::default(), Writer::default());
+        deadlines.put(&self.deadlines)?;
+        rest.put(&(&self.reported, &self.groups))?;
+        // In the order of `save`.
+        Ok(Box::new(move |to| {
+            to.put(&sensors)?;
+            to.append(&deadlines);
+            to.put(&windows)?;
+            to.append(&rest);
+            Ok(())
+        }))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {

@@ -15,31 +15,42 @@ use crate::{
     runtime::Window,
 };
 
-/// Readings of one sensor in one pane.
-#[derive(Debug, Default, Serialize, Deserialize)]
+/// Readings of one sensor in one pane. A single one is held in place: with many sensors most panes hold no more.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Readings {
     sum: f64,
     least: f64,
     most: f64,
-    all: Vec<(EventTime, f64)>,
+    first: Option<(EventTime, f64)>,
+    more: Vec<(EventTime, f64)>,
 }
 
 impl Readings {
     /// Adds a reading.
     pub fn add(&mut self, at: EventTime, value: f64) {
-        if self.all.is_empty() {
-            (self.least, self.most) = (value, value);
-        }
         self.sum += value;
+        if self.first.is_none() {
+            (self.least, self.most) = (value, value);
+            self.first = Some((at, value));
+            return;
+        }
         self.least = self.least.min(value);
         self.most = self.most.max(value);
-        self.all.push((at, value));
+        self.more.push((at, value));
+    }
+
+    fn all(&self) -> impl Iterator<Item = &(EventTime, f64)> {
+        self.first.iter().chain(&self.more)
+    }
+
+    fn len(&self) -> usize {
+        self.first.iter().len() + self.more.len()
     }
 
     /// Whether a reading of this time is in it: then another one is a copy made in transport.
     #[must_use]
     pub fn holds(&self, at: EventTime) -> bool {
-        self.all.iter().any(|(held, _)| *held == at)
+        self.all().any(|(held, _)| *held == at)
     }
 }
 
@@ -63,7 +74,7 @@ pub fn deviations<'a>(
     let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
     for part in parts.clone() {
         sum += part.sum;
-        n += part.all.len();
+        n += part.len();
         least = least.min(part.least);
         most = most.max(part.most);
     }
@@ -76,7 +87,7 @@ pub fn deviations<'a>(
         return Vec::new();
     }
     parts
-        .flat_map(|part| &part.all)
+        .flat_map(Readings::all)
         .filter(|(_, value)| (value - avg).abs() > limit)
         .map(|(at, value)| Deviation {
             at: *at,

@@ -4,6 +4,8 @@
 //! What an abort, an assignment and a start have in common is one path, [`Exact::restore`]: read the
 //! stable committed offsets, load the snapshots, read from there.
 
+mod background;
+
 use std::{
     collections::BTreeMap,
     io::Write,
@@ -31,6 +33,7 @@ use crate::{
     source::Source,
     watch::{Meter, Seen, Turn},
 };
+use background::{Background, Taken};
 
 /// When a snapshot that could not be written is tried again.
 const PUT_OFF_US: i64 = 2_000_000;
@@ -51,11 +54,19 @@ pub(super) struct Exact<'a> {
     pub(super) commit_every_us: i64,
     pub(super) snapshot_every_us: i64,
     pub(super) next_snapshot_us: i64,
+    pub(super) snapshots: Writer,
     /// Records whose schema we cannot read; the engine never saw them.
     pub(super) unreadable: u64,
     pub(super) clock: &'a dyn Clock,
     pub(super) stdout: &'a mut dyn Write,
     pub(super) progress: &'a mut dyn FnMut(Progress),
+}
+
+/// What becomes of snapshots until they are named.
+#[derive(Debug, Default)]
+pub(super) struct Writer {
+    background: Background,
+    unnamed: Option<Taken>,
 }
 
 impl Exact<'_> {
@@ -66,7 +77,12 @@ impl Exact<'_> {
         worked?;
         self.meter.ending(self.clock);
         self.emit()?;
-        self.next_snapshot_us = i64::MIN;
+        if self.keeper.is_live() {
+            match self.snapshot() {
+                Err(KeepError::Store(error)) => self.put_off(&error),
+                other => other?,
+            }
+        }
         self.commit()?;
         self.show();
         self.meter.ending(self.clock);
@@ -259,6 +275,8 @@ impl Exact<'_> {
 
     /// Takes all lanes on as their stable committed offsets say; gives where to read each from.
     fn restore(&mut self) -> Result<Vec<(TopicPartition, StartOffset)>, DetectError> {
+        // What no commit has named yet is none of the state that is restored.
+        self.snapshots.unnamed = None;
         let partitions: Vec<TopicPartition> = self.lanes.values().cloned().collect();
         let committed = if partitions.is_empty() {
             Vec::new()
@@ -339,22 +357,7 @@ impl Exact<'_> {
             return Ok(());
         }
         self.meter.turn(Turn::Blocked, self.clock);
-        let now_us = self.clock.monotonic_us();
-        let due = now_us >= self.next_snapshot_us && self.keeper.is_live();
-        let snapshot = due || self.keeper.needs_snapshot();
-        let mut written = None;
-        if snapshot {
-            match self.keeper.snapshot() {
-                Ok(bytes) => {
-                    written = Some((self.clock.monotonic_us() - now_us, bytes));
-                    self.next_snapshot_us = now_us.saturating_add(self.snapshot_every_us);
-                }
-                Err(KeepError::Store(error)) if !self.keeper.needs_snapshot() => {
-                    self.put_off(&error)
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
+        self.keep()?;
         let frames = self.keeper.engine.take_frames(false);
         let commits = self.keeper.commits(&frames);
         if commits.is_empty() {
@@ -381,15 +384,66 @@ impl Exact<'_> {
         self.keeper.committed(&commits);
         self.meter.committed(began_us, self.clock);
         self.meter.settled(self.clock);
-        if let Some((took_us, bytes)) = written {
-            self.meter.snapshot(took_us, bytes, self.clock);
-        }
         let lines = std::mem::take(&mut self.lines);
         self.sink.write(lines, self.clock, self.stdout)?;
-        if written.is_some() {
+        if let Some(taken) = self.snapshots.unnamed.take() {
+            let took = (taken.took_us, taken.stop_us);
+            self.meter.snapshot(took, taken.n_bytes, self.clock);
             self.clean()?;
         }
         self.meter.turn(Turn::Busy, self.clock);
+        Ok(())
+    }
+
+    /// Sees to snapshots before a commit: begins one that is due, and lets the commit name one that is written.
+    fn keep(&mut self) -> Result<(), KeepError> {
+        if self.snapshots.background.is_done() || self.keeper.needs_snapshot() {
+            self.take_written()?;
+        }
+        if self.keeper.needs_snapshot() {
+            return self.snapshot();
+        }
+        let now_us = self.clock.monotonic_us();
+        if now_us < self.next_snapshot_us
+            || !self.keeper.is_live()
+            || self.snapshots.background.is_busy()
+        {
+            return Ok(());
+        }
+        self.next_snapshot_us = now_us.saturating_add(self.snapshot_every_us);
+        let round = self.keeper.freeze()?;
+        let frozen_us = self.clock.monotonic_us();
+        self.snapshots.background.begin(round, now_us, frozen_us);
+        Ok(())
+    }
+
+    /// Takes a snapshot at once, for the next commit to name.
+    fn snapshot(&mut self) -> Result<(), KeepError> {
+        // What is being written is older: nobody will name it.
+        self.take_written()?;
+        let now_us = self.clock.monotonic_us();
+        let n_bytes = self.keeper.snapshot()?;
+        let took_us = self.clock.monotonic_us() - now_us;
+        self.snapshots.unnamed = Some(Taken {
+            took_us,
+            stop_us: took_us,
+            n_bytes,
+        });
+        self.next_snapshot_us = now_us.saturating_add(self.snapshot_every_us);
+        Ok(())
+    }
+
+    /// Lets the next commit name what was written in the background, which is waited for.
+    fn take_written(&mut self) -> Result<(), KeepError> {
+        let clock = self.clock;
+        match self.snapshots.background.finish(|| clock.monotonic_us()) {
+            Ok(Some((written, taken))) if self.keeper.written(&written) => {
+                self.snapshots.unnamed = Some(taken);
+            }
+            Ok(_) => {}
+            Err(KeepError::Store(error)) => self.put_off(&error),
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use floodmark_contracts::{clock::EventTime, status::StateSize};
 use super::{
     exchange::{Packet, Part, Standing},
     partition::{Emit, Fed, Logic, Partition},
-    saved::{Reader, SavedError, Writer},
+    saved::{Frozen, Reader, SavedError},
     watermark::TimeSettings,
 };
 
@@ -75,11 +75,11 @@ pub trait StreamJob<O>: Send {
     /// Hands over the advances of watermarks since the last call, each with its partition.
     fn take_advances(&mut self) -> Vec<(i32, EventTime)>;
 
-    /// Adds a partition's state; nothing for one that is not assigned.
+    /// A partition's state as it is now; empty for one that is not assigned.
     ///
     /// # Errors
     /// If a value cannot be encoded.
-    fn save(&self, partition: i32, to: &mut Writer) -> Result<(), SavedError>;
+    fn freeze(&mut self, partition: i32) -> Result<Frozen, SavedError>;
 
     /// Starts a partition with the state saved.
     ///
@@ -232,10 +232,10 @@ where
         std::mem::take(&mut self.advances)
     }
 
-    fn save(&self, partition: i32, to: &mut Writer) -> Result<(), SavedError> {
-        match self.partitions.get(&partition) {
-            Some(task) => task.save(to),
-            None => Ok(()),
+    fn freeze(&mut self, partition: i32) -> Result<Frozen, SavedError> {
+        match self.partitions.get_mut(&partition) {
+            Some(task) => task.freeze(),
+            None => Ok(Box::new(|_| Ok(()))),
         }
     }
 

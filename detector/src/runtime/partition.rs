@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     exchange::{Part, Source, Standing},
     order::OrderBuffer,
-    saved::{Reader, Saved, SavedError, Writer},
+    saved::{Frozen, Reader, Saved, SavedError, Writer},
     watermark::{TimeSettings, Watermark},
 };
 
@@ -227,14 +227,19 @@ impl<L: Logic> Partition<L> {
         }
     }
 
-    /// Adds the task's state. When the partition last had a record is no part of it: that is wall
-    /// time, of this process.
+    /// The task's state as it is now, to be encoded later and elsewhere. When the partition last had a record is no
+    /// part of it: that is wall time, of this process.
     ///
     /// # Errors
     /// If a value cannot be encoded.
-    pub fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&(&self.watermark, &self.buffer))?;
-        self.logic.save(to)
+    pub fn freeze(&mut self) -> Result<Frozen, SavedError> {
+        let mut head = Writer::default();
+        head.put(&(&self.watermark, &self.buffer))?;
+        let logic = self.logic.freeze()?;
+        Ok(Box::new(move |to| {
+            to.append(&head);
+            logic(to)
+        }))
     }
 
     /// Takes the state of another task over that had the same settings.

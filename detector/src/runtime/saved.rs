@@ -59,10 +59,22 @@ pub enum SavedError {
 }
 
 /// Collects state.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Writer {
-    body: Vec<u8>,
+    /// The body behind room for the header.
+    bytes: Vec<u8>,
 }
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self {
+            bytes: vec![0; HEADER],
+        }
+    }
+}
+
+/// State as it was at one moment, to be encoded later, on any thread.
+pub type Frozen = Box<dyn FnOnce(&mut Writer) -> Result<(), SavedError> + Send>;
 
 impl Writer {
     /// Adds a value.
@@ -70,24 +82,42 @@ impl Writer {
     /// # Errors
     /// If the value cannot be encoded.
     pub fn put(&mut self, value: &(impl Serialize + ?Sized)) -> Result<(), SavedError> {
-        let body = std::mem::take(&mut self.body);
-        self.body = postcard::to_extend(value, body).map_err(|error| SavedError::Write {
+        let bytes = std::mem::take(&mut self.bytes);
+        self.bytes = postcard::to_extend(value, bytes).map_err(|error| SavedError::Write {
             reason: error.to_string(),
         })?;
         Ok(())
     }
 
+    /// Adds what another one has collected.
+    pub fn append(&mut self, other: &Self) {
+        self.bytes.extend_from_slice(&other.bytes[HEADER..]);
+    }
+
+    /// What was collected, to be added elsewhere.
+    #[must_use]
+    pub fn frozen(self) -> Frozen {
+        Box::new(move |to| {
+            to.append(&self);
+            Ok(())
+        })
+    }
+
     /// The snapshot, under the hash of its settings.
     #[must_use]
-    pub fn seal(self, settings: u64) -> Vec<u8> {
-        let mut sealed = Vec::with_capacity(HEADER + self.body.len());
-        sealed.extend_from_slice(&MAGIC);
-        sealed.extend_from_slice(&VERSION.to_le_bytes());
-        sealed.extend_from_slice(&settings.to_le_bytes());
-        sealed.extend_from_slice(&(self.body.len() as u64).to_le_bytes());
-        sealed.extend_from_slice(&crc32c::crc32c(&self.body).to_le_bytes());
-        sealed.extend_from_slice(&self.body);
-        sealed
+    pub fn seal(mut self, settings: u64) -> Vec<u8> {
+        let (header, body) = self.bytes.split_at_mut(HEADER);
+        let length = (body.len() as u64).to_le_bytes();
+        let checksum = crc32c::crc32c(body).to_le_bytes();
+        let parts: [&[u8]; 5] = [
+            &MAGIC,
+            &VERSION.to_le_bytes(),
+            &settings.to_le_bytes(),
+            &length,
+            &checksum,
+        ];
+        header.copy_from_slice(&parts.concat());
+        self.bytes
     }
 }
 
@@ -167,6 +197,16 @@ pub trait Saved {
     /// # Errors
     /// If a value cannot be encoded.
     fn save(&self, to: &mut Writer) -> Result<(), SavedError>;
+
+    /// The same state, as it is now, to be added later: what is large may be shared in place of being encoded at once.
+    ///
+    /// # Errors
+    /// If a value cannot be encoded.
+    fn freeze(&mut self) -> Result<Frozen, SavedError> {
+        let mut now = Writer::default();
+        self.save(&mut now)?;
+        Ok(now.frozen())
+    }
 
     /// Takes the state over, in place of what was there.
     ///

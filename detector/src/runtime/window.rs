@@ -17,7 +17,7 @@ use std::{
 use floodmark_contracts::clock::EventTime;
 use serde::{Deserialize, Serialize};
 
-use super::{hashing::Names, watermark::BEGINNING};
+use super::{chunks::Chunks, hashing::Names, watermark::BEGINNING};
 
 /// What is summed up over a window. Merging must not depend on the order.
 pub trait Aggregate: Default {
@@ -82,17 +82,17 @@ impl WindowSpec {
 
 /// What the groups of one pane hold.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(bound(deserialize = "G: Deserialize<'de> + Eq + Hash, A: Deserialize<'de>"))]
+#[serde(bound(deserialize = "G: Deserialize<'de> + Eq + Hash, A: Clone + Deserialize<'de>"))]
 struct Pane<G, A> {
     index: HashMap<G, u32, Names>,
-    aggregates: Vec<A>,
+    aggregates: Chunks<A>,
 }
 
 impl<G, A> Default for Pane<G, A> {
     fn default() -> Self {
         Self {
             index: HashMap::default(),
-            aggregates: Vec::new(),
+            aggregates: Chunks::default(),
         }
     }
 }
@@ -134,7 +134,7 @@ impl<'a, G: Eq + Hash, A> Parts<'a, G, A> {
 
 /// Windows per group, within one partition.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(bound(deserialize = "G: Deserialize<'de> + Eq + Hash, A: Deserialize<'de>"))]
+#[serde(bound(deserialize = "G: Deserialize<'de> + Eq + Hash, A: Clone + Deserialize<'de>"))]
 pub struct Windows<G, A> {
     spec: WindowSpec,
     lateness_ms: i64,
@@ -148,7 +148,7 @@ pub struct Windows<G, A> {
     recent: i64,
 }
 
-impl<G: Eq + Hash + Ord, A: Default> Windows<G, A> {
+impl<G: Eq + Hash + Ord, A: Clone + Default> Windows<G, A> {
     /// No windows yet; closed ones take events for another `lateness_ms`.
     #[must_use]
     pub fn new(spec: WindowSpec, lateness_ms: i64) -> Self {
@@ -175,13 +175,36 @@ impl<G: Eq + Hash + Ord, A: Default> Windows<G, A> {
         let slot = if let Some(slot) = pane.index.get(group) {
             *slot as usize
         } else {
-            let slot = pane.aggregates.len();
+            let slot = pane.aggregates.push(A::default());
             pane.index
                 .insert(group.to_owned(), u32::try_from(slot).unwrap_or(u32::MAX));
-            pane.aggregates.push(A::default());
             slot
         };
         &mut pane.aggregates[slot]
+    }
+
+    /// All windows as they are now, to be saved later and elsewhere. The groups' names are copied, and what is
+    /// summed up for them is shared.
+    #[must_use]
+    pub fn share(&mut self) -> Self
+    where
+        G: Clone,
+    {
+        let panes = self.panes.iter_mut().map(|(start, pane)| {
+            let shared = Pane {
+                index: pane.index.clone(),
+                aggregates: pane.aggregates.share(),
+            };
+            (*start, shared)
+        });
+        Self {
+            spec: self.spec,
+            lateness_ms: self.lateness_ms,
+            panes: panes.collect(),
+            closed: self.closed,
+            next_boundary: self.next_boundary,
+            recent: self.recent,
+        }
     }
 
     /// Closes every window that ends at or before `to`, oldest first, and gives each group in it, in

@@ -126,12 +126,18 @@ impl<'a> Meter<'a> {
         self.caused.clear();
     }
 
-    /// Takes note that a snapshot, which took so long to write, has been committed.
-    pub(crate) fn snapshot(&mut self, took_us: i64, bytes: u64, clock: &dyn Clock) {
+    /// Takes note that a snapshot, which took so long and let records wait for so long, has been committed.
+    pub(crate) fn snapshot(
+        &mut self,
+        (took_us, stop_us): (i64, i64),
+        bytes: u64,
+        clock: &dyn Clock,
+    ) {
         let of = &mut self.checkpoints;
         of.snapshots += 1;
         of.last_snapshot_at = Some(clock.now());
         of.last_snapshot_us = took_us.max(0).unsigned_abs();
+        of.last_snapshot_stop_us = stop_us.max(0).unsigned_abs();
         of.snapshot_bytes = bytes;
         of.snapshot.record(of.last_snapshot_us);
     }

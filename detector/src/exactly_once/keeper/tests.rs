@@ -52,6 +52,7 @@ struct Tally {
     refused: usize,
     replayed: usize,
     snapshots: usize,
+    in_background: usize,
     loaded: usize,
     advances: usize,
     deleted: usize,
@@ -69,6 +70,7 @@ impl Tally {
         self.refused += other.refused;
         self.replayed += other.replayed;
         self.snapshots += other.snapshots;
+        self.in_background += other.in_background;
         self.loaded += other.loaded;
         self.advances += other.advances;
         self.deleted += other.deleted;
@@ -86,6 +88,7 @@ impl Tally {
             self.refused,
             self.replayed,
             self.snapshots,
+            self.in_background,
             self.loaded,
             self.advances,
             self.deleted,

@@ -178,7 +178,7 @@ fn state_that_was_saved_gives_the_same_rows() {
         for event in &events[..cut] {
             before.feed(0, event, 0, &mut got).unwrap();
         }
-        before.save(0, &mut saved).unwrap();
+        before.freeze(0).unwrap()(&mut saved).unwrap();
         let bytes = saved.seal(0);
         let mut from = Reader::open(&bytes, 0).unwrap();
         after.load(0, &mut from, 0).unwrap();

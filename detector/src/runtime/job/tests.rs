@@ -6,7 +6,7 @@ use super::{
     *,
 };
 use crate::runtime::{
-    Exchange, MergedWindows, Merger, MergerId, Saved, SavedError, Source, merge::Accepted,
+    Exchange, MergedWindows, Merger, MergerId, Saved, SavedError, Source, Writer, merge::Accepted,
 };
 
 /// Ten milliseconds' counts of lines `time group`, per partition and over all partitions.
@@ -331,15 +331,16 @@ fn a_revoked_partition_holds_nothing_back() {
 }
 
 /// The state of another line in a new one, as snapshots keep it.
-fn reborn(old: &Line, mut new: Line) -> Line {
+fn reborn(old: &mut Line, mut new: Line) -> Line {
     let mut writer = Writer::default();
-    for partition in old.job.partitions.keys() {
-        old.job.save(*partition, &mut writer).unwrap();
+    let partitions: Vec<i32> = old.job.partitions.keys().copied().collect();
+    for partition in &partitions {
+        old.job.freeze(*partition).unwrap()(&mut writer).unwrap();
     }
     old.exchange.save(&mut writer).unwrap();
     let bytes = writer.seal(0);
     let mut reader = Reader::open(&bytes, 0).unwrap();
-    for partition in old.job.partitions.keys() {
+    for partition in &partitions {
         new.job.load(*partition, &mut reader, 0).unwrap();
     }
     new.exchange.load(&mut reader).unwrap();
@@ -372,7 +373,7 @@ proptest! {
         let (before, after) = lines.split_at(stop.index(lines.len()));
         let mut first = start();
         let mut found = first.feed(before);
-        let mut second = reborn(&first, Line::new(bound, lateness));
+        let mut second = reborn(&mut first, Line::new(bound, lateness));
         found.extend(second.feed(after));
         prop_assert_eq!(found, expected);
         prop_assert_eq!(first.job.counts().late + second.job.counts().late, whole.job.counts().late);

@@ -11,9 +11,9 @@ use crate::{
     finding::Output,
     pipelines::input_of,
     runtime::{
-        Aggregate, Emit, Exchange, Job, KeyedState, Logic, MergedWindows, Merger, MergerId, Packet,
-        Part, Reader, Saved, SavedError, Source, TimeSettings, Window, WindowSpec, Windows, Writer,
-        merge::Accepted,
+        Aggregate, Emit, Exchange, Frozen, Job, KeyedState, Logic, MergedWindows, Merger, MergerId,
+        Packet, Part, Reader, Saved, SavedError, Source, TimeSettings, Window, WindowSpec, Windows,
+        Writer, merge::Accepted,
     },
 };
 
@@ -83,6 +83,12 @@ impl Logic for Counting {
 impl Saved for Counting {
     fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
         to.put(&(&self.numbers, &self.windows, &self.all))
+    }
+
+    fn freeze(&mut self) -> Result<Frozen, SavedError> {
+        let numbers = self.numbers.share();
+        let (windows, all) = (self.windows.share(), self.all.share());
+        Ok(Box::new(move |to| to.put(&(&numbers, &windows, &all))))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     engine::{Engine, Lane},
+    exactly_once::Round,
     finding::Output,
     reach::objects::Objects,
 };
@@ -27,6 +28,8 @@ struct Process {
     open: Transaction,
     /// A commit timed out: nothing else may be done before it is known how it ended.
     waits: bool,
+    /// A snapshot in the background, not written yet.
+    writing: Option<Round>,
 }
 
 /// A whole schedule.
@@ -162,7 +165,8 @@ impl World {
                 let fate = self.draw.below(8);
                 self.commit(index, fate);
             }
-            18 | 19 => self.snapshot(index),
+            18 => self.snapshot(index),
+            19 => self.freeze_or_write(index),
             20 => self.crash(index),
             21 => self.rebalance(),
             22 => self.cut_off(index),
@@ -196,6 +200,20 @@ impl World {
         if !process.waits {
             process.keeper.snapshot().unwrap();
             self.tally.snapshots += 1;
+        }
+    }
+
+    /// A snapshot in the background, in two steps with anything between them.
+    fn freeze_or_write(&mut self, index: usize) {
+        let process = &mut self.processes[index];
+        match process.writing.take() {
+            None if !process.waits => process.writing = Some(process.keeper.freeze().unwrap()),
+            None => {}
+            Some(round) => {
+                let written = round.write().unwrap();
+                let named = process.keeper.written(&written);
+                self.tally.in_background += usize::from(named);
+            }
         }
     }
 
@@ -310,7 +328,10 @@ impl World {
             let (_, text) = self.broker.stable(lane);
             zombie.keeper.clean(lane, &text).unwrap();
         }
-        zombie.keeper.snapshot().unwrap();
+        match zombie.writing.take() {
+            Some(round) => drop(round.write().unwrap()),
+            None => drop(zombie.keeper.snapshot().unwrap()),
+        }
         zombie.tick(self.wall_us);
         if zombie.transaction().is_some() {
             assert!(!zombie.is_current(&self.broker), "a zombie would commit");
@@ -336,6 +357,7 @@ impl World {
             cursors: BTreeMap::new(),
             open: Transaction::default(),
             waits: false,
+            writing: None,
         });
     }
 
