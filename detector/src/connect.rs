@@ -5,6 +5,7 @@
 //! goes on where it was. What was read and is not yet written stays in the topic.
 
 mod batched;
+mod bigquery;
 mod clicks;
 mod files;
 mod held;
@@ -221,7 +222,9 @@ fn topics(kind: &SinkKind, job: &DetectorJob) -> Vec<String> {
             .get(&Stream::Clickstream)
             .cloned()
             .unwrap_or_default(),
-        SinkKind::RowFiles(_) | SinkKind::Redis(_) => vec![Row::topic_of(&job.group)],
+        SinkKind::RowFiles(_) | SinkKind::Redis(_) | SinkKind::BigQuery(_) => {
+            vec![Row::topic_of(&job.group)]
+        }
         SinkKind::Postgres(_) => job.inputs.values().flatten().cloned().collect(),
     }
 }
@@ -239,5 +242,6 @@ fn destination(kind: &SinkKind) -> Result<Box<dyn Destination>, SinkError> {
         }
         SinkKind::Redis(settings) => Box::new(Batched::new(redis::PageCounts(settings.clone()))),
         SinkKind::Postgres(settings) => Box::new(Batched::new(postgres::Table(settings.clone()))),
+        SinkKind::BigQuery(settings) => Box::new(Batched::new(bigquery::Table(settings.clone()))),
     })
 }

@@ -25,7 +25,7 @@ use crate::{
     runtime::{TimeSettings, WindowSpec},
 };
 
-pub use sinks::{Postgres, Redis, Roll, SinkKind};
+pub use sinks::{BigQuery, Postgres, Redis, Roll, SinkKind};
 
 /// Panes of a sliding window at most: each reading is looked at once per window that holds it.
 const MAX_PANES: i64 = 1000;

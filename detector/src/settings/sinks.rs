@@ -7,8 +7,8 @@ use floodmark_contracts::{
     profile::detector::{
         SinkSection,
         sinks::{
-            ClickFilesSection, FileFormat, PostgresSection, RedisSinkSection, RollSection,
-            RowFilesSection,
+            BigQuerySection, ClickFilesSection, FileFormat, PostgresSection, RedisSinkSection,
+            RollSection, RowFilesSection,
         },
     },
     row::RowKind,
@@ -32,6 +32,8 @@ pub enum SinkKind {
     Redis(Redis),
     /// Records in PostgreSQL.
     Postgres(Postgres),
+    /// Rows in BigQuery.
+    BigQuery(BigQuery),
 }
 
 /// Page counts in Redis.
@@ -54,6 +56,23 @@ pub struct Postgres {
     pub tls: Option<Trust>,
     /// The table, perhaps with its schema: a name that needs no quotes.
     pub table: String,
+}
+
+/// Rows in BigQuery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BigQuery {
+    /// Its URL, without a slash at the end.
+    pub endpoint: String,
+    /// The project.
+    pub project: String,
+    /// The dataset.
+    pub dataset: String,
+    /// The table.
+    pub table: String,
+    /// Which rows.
+    pub kinds: Vec<RowKind>,
+    /// Where the token is found.
+    pub token: Option<Secret>,
 }
 
 /// Whom to trust under TLS.
@@ -133,6 +152,11 @@ pub(super) fn validate(
             SinkSection::Postgres(section) => {
                 postgres(problems, &format!("{path}.postgres"), section)
             }
+            SinkSection::BigQuery(section) => {
+                let path = format!("{path}.bigquery");
+                need_rows(problems, &path, rows);
+                bigquery(problems, &path, section)
+            }
         };
         if let Some(kind) = kind {
             valid.insert(name.clone(), kind);
@@ -180,15 +204,19 @@ fn row_files(
 ) -> Option<SinkKind> {
     let place = folder(problems, path, &section.folder, service);
     let roll = roll(problems, path, &section.roll);
-    let kinds = match section.kinds.as_slice() {
-        [] => RowKind::ALL.to_vec(),
-        kinds => kinds.to_vec(),
-    };
     Some(SinkKind::RowFiles(RowFiles {
         place: place?,
-        kinds,
+        kinds: kinds(&section.kinds),
         roll: roll?,
     }))
+}
+
+/// The kinds that are named, or all.
+fn kinds(named: &[RowKind]) -> Vec<RowKind> {
+    match named {
+        [] => RowKind::ALL.to_vec(),
+        kinds => kinds.to_vec(),
+    }
 }
 
 fn redis(problems: &mut Problems, path: &str, section: &RedisSinkSection) -> Option<SinkKind> {
@@ -243,6 +271,56 @@ fn postgres(problems: &mut Problems, path: &str, section: &PostgresSection) -> O
         }),
         table: table.clone(),
     }))
+}
+
+fn bigquery(problems: &mut Problems, path: &str, section: &BigQuerySection) -> Option<SinkKind> {
+    let mut sound = true;
+    // All three are parts of a URL and of a query.
+    for (field, name, also, example) in [
+        ("project", &section.project, '-', "my-project"),
+        ("dataset", &section.dataset, '_', "lake"),
+        ("table", &section.table, '_', "rows"),
+    ] {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == also;
+        if !(1..=200).contains(&name.len()) || !name.chars().all(allowed) {
+            let message = format!(
+                "`{name}` is no name here; use letters, digits and `{also}`, such as `{example}`"
+            );
+            problems.add(format!("detector.{path}.{field}"), message);
+            sound = false;
+        }
+    }
+    let endpoint = section.endpoint.trim_end_matches('/');
+    let wrong = if endpoint.contains('@') {
+        Some("a password does not belong into a profile; use `token: { env: NAME }`")
+    } else if endpoint.starts_with("https://") || is_here(endpoint) {
+        None
+    } else {
+        Some(
+            "rows and a token go under TLS; use `https://HOST`, or `http://127.0.0.1:PORT` for an emulator",
+        )
+    };
+    if let Some(message) = wrong {
+        problems.add(format!("detector.{path}.endpoint"), message);
+        return None;
+    }
+    sound.then(|| {
+        SinkKind::BigQuery(BigQuery {
+            endpoint: endpoint.to_owned(),
+            project: section.project.clone(),
+            dataset: section.dataset.clone(),
+            table: section.table.clone(),
+            kinds: kinds(&section.kinds),
+            token: section.token.as_ref().map(Secret::from),
+        })
+    })
+}
+
+/// Whether a URL leads to this machine.
+fn is_here(url: &str) -> bool {
+    let hosts = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
+    let mut rests = hosts.iter().filter_map(|host| url.strip_prefix(host));
+    rests.any(|rest| rest.is_empty() || rest.starts_with(':'))
 }
 
 fn folder(problems: &mut Problems, path: &str, text: &str, service: Option<&S3>) -> Option<Place> {
@@ -345,6 +423,31 @@ mod tests {
                 ("detector.sinks.f.redis.ca", "rediss://"),
             ],
         );
+    }
+
+    #[test]
+    fn what_is_no_name_in_bigquery_and_a_token_without_tls_are_refused() {
+        let with = |field: &str, value: &str| {
+            let mut section = serde_json::json!({
+                "project": "p-1", "dataset": "lake_1", "token": {"env": "TOKEN"},
+            });
+            section[field] = value.into();
+            serde_json::json!({"warehouse": {"bigquery": section}})
+        };
+        for (field, value, text) in [
+            ("project", "p`; DROP", "my-project"),
+            ("dataset", "a-b", "`_`"),
+            ("table", "", "`rows`"),
+            ("endpoint", "http://example.org", "https://HOST"),
+            ("endpoint", "http://127.0.0.1.example.org", "https://HOST"),
+            ("endpoint", "https://me:hush@host", "env: NAME"),
+        ] {
+            let path = format!("detector.sinks.warehouse.bigquery.{field}");
+            check(with(field, value), true, &[(&path, text)]);
+        }
+        check(with("endpoint", "http://127.0.0.1:9050/"), true, &[]);
+        let path = "detector.sinks.warehouse.bigquery";
+        check(with("table", "rows"), false, &[(path, "rows.enabled")]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Connectors to real stores. `ci/stores` starts what they need and runs them.
 
+mod bigquery;
 mod s3;
 
 use std::{

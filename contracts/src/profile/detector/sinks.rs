@@ -18,6 +18,9 @@ pub enum SinkSection {
     Redis(RedisSinkSection),
     /// Every record of the input topics, in a table of PostgreSQL.
     Postgres(PostgresSection),
+    /// The rows, in a table of BigQuery.
+    #[serde(rename = "bigquery")]
+    BigQuery(BigQuerySection),
 }
 
 /// How files are written and when they end.
@@ -133,4 +136,34 @@ pub struct PostgresSection {
 
 fn raw_events() -> String {
     "raw_events".to_owned()
+}
+
+/// Rows in BigQuery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BigQuerySection {
+    /// The project.
+    pub project: String,
+    /// The dataset, which has to be there.
+    pub dataset: String,
+    /// The table, which is made if it is not there, and with it the view `<table>_latest`.
+    #[serde(default = "rows")]
+    pub table: String,
+    /// Which rows; all if none is named.
+    #[serde(default)]
+    pub kinds: Vec<RowKind>,
+    /// Where BigQuery answers.
+    #[serde(default = "google")]
+    pub endpoint: String,
+    /// A token for access, which is read anew when it is refused. An emulator needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<SecretSection>,
+}
+
+fn rows() -> String {
+    "rows".to_owned()
+}
+
+fn google() -> String {
+    "https://bigquery.googleapis.com".to_owned()
 }
