@@ -282,7 +282,7 @@ pub(super) fn written_so_far(world: &World) -> i64 {
 }
 
 /// Runs a detector in another thread until `stop`.
-fn run_until<'scope>(
+pub(super) fn run_until<'scope>(
     scope: &'scope thread::Scope<'scope, '_>,
     world: &World,
     slot: u32,
@@ -297,7 +297,7 @@ fn run_until<'scope>(
 }
 
 /// Stops detectors however a test ends, which would otherwise wait for them for ever.
-struct StopAll<'a>(&'a [AtomicBool]);
+pub(super) struct StopAll<'a>(pub(super) &'a [AtomicBool]);
 
 impl Drop for StopAll<'_> {
     fn drop(&mut self) {

@@ -165,7 +165,7 @@ fn files_hold_each_record_once_though_the_detector_is_killed_again_and_again() {
 /// undisturbed run. `lines` gives the lines of all files of a sink; `meanwhile` is called once the detector
 /// that will be killed next is at work, with the number of kills and the next part to write.
 pub(super) fn hold_each_record_once_after_kills(
-    mut world: World,
+    world: World,
     lines: &dyn Fn(&str) -> Vec<String>,
     mut meanwhile: impl FnMut(&World, usize, &mut i64),
 ) {
@@ -191,7 +191,15 @@ pub(super) fn hold_each_record_once_after_kills(
     }
     write_end(&world, part);
     world.detect();
+    assert_each_record_once(world, lines, part);
+}
 
+/// Looks at what files hold of `parts` parts and the end: each click once, and the rows of an undisturbed run.
+pub(super) fn assert_each_record_once(
+    mut world: World,
+    lines: &dyn Fn(&str) -> Vec<String>,
+    parts: i64,
+) {
     let mut ids: Vec<String> = lines("clicks")
         .iter()
         .map(|line| {
@@ -200,7 +208,7 @@ pub(super) fn hold_each_record_once_after_kills(
         })
         .collect();
     ids.sort_unstable();
-    let mut expected: Vec<String> = (-2..part * 60).map(|id| format!("e{id}")).collect();
+    let mut expected: Vec<String> = (-2..parts * 60).map(|id| format!("e{id}")).collect();
     expected.sort_unstable();
     assert_eq!(ids.len(), expected.len());
     assert!(ids == expected, "as many lines, but other ones");

@@ -16,7 +16,7 @@ use floodmark_contracts::{
 use postgres::NoTls;
 
 use super::{
-    exactly_once::wait_until,
+    exactly_once::{StopAll, wait_until},
     fraud::{certificates, free_port},
     sinks::{rows_of, write_end, write_visits},
     *,
@@ -74,15 +74,6 @@ impl Drop for Redis {
     }
 }
 
-/// Stops a detector when it goes out of scope, so that a test that fails meanwhile ends.
-struct Stops<'a>(&'a AtomicBool);
-
-impl Drop for Stops<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 /// Runs a detector for as long as `work` takes.
 fn while_detecting(world: &World, work: impl FnOnce()) -> SubjectFacts {
     let stop = AtomicBool::new(false);
@@ -91,7 +82,7 @@ fn while_detecting(world: &World, work: impl FnOnce()) -> SubjectFacts {
             let clock = SystemClock::new();
             run(&world.job, &clock, &stop, &mut Vec::new(), &mut |_| ()).unwrap()
         });
-        let stops = Stops(&stop);
+        let stops = StopAll(std::slice::from_ref(&stop));
         work();
         drop(stops);
         detector.join().unwrap()

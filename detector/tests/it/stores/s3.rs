@@ -5,8 +5,8 @@ use object_store::{ObjectStore, ObjectStoreExt, aws::AmazonS3Builder};
 
 use super::*;
 use crate::{
-    exactly_once::{exact, lag, written_so_far},
-    sinks::{hold_each_record_once_after_kills, with_files_in},
+    exactly_once::{Detector, exact, lag, run_until, written_so_far},
+    sinks::{assert_each_record_once, hold_each_record_once_after_kills, with_files_in},
 };
 
 /// Names the program.
@@ -187,6 +187,54 @@ fn snapshots_and_files_in_s3_survive_kills_of_the_detector_and_of_the_store() {
     let snapshots = minio.borrow().names("state/detector").unwrap();
     // Two for each partition of the input and of the exchange, but for those that a killed process could not delete.
     assert!((2..200).contains(&snapshots.len()), "{snapshots:?}");
+}
+
+#[test]
+#[ignore = "needs a MinIO: ci/stores"]
+fn a_process_that_takes_over_waits_for_a_store_that_is_away() {
+    let mut world = exact(&[Stream::Clickstream]);
+    let home = tempfile::tempdir().unwrap();
+    let mut minio = Minio::start(home.path());
+    keep_all_in(&minio, &mut world);
+    let stop = AtomicBool::new(false);
+    let mut part = 0;
+    thread::scope(|scope| {
+        let _stops = StopAll(std::slice::from_ref(&stop));
+        let dies = Detector::start(&world);
+        run_until(scope, &world, 1, &stop);
+        let has_members = |n| {
+            let group = world.admin().group(&world.job.group).unwrap();
+            group.is_some_and(|group| group.is_stable() && group.members.len() == n)
+        };
+        wait_until("the group is not complete", || has_members(2), || ());
+        // Snapshots of something: names begin with offsets.
+        let of_both = |part: i64| {
+            (0..2).all(|partition| {
+                let folder = format!("state/detector/clickstream-events/{partition}");
+                let names = minio.names(&folder).unwrap();
+                let offsets = names
+                    .iter()
+                    .filter_map(|name| name.filename()?.split('-').next());
+                part >= 30
+                    && offsets
+                        .map(|digits| digits.parse::<i64>().unwrap())
+                        .any(|at| at > 0)
+            })
+        };
+        while !of_both(part) {
+            assert!(part < 1000, "there are no snapshots");
+            write_visits(&world, part);
+            part += 1;
+        }
+        minio.stop();
+        dies.kill();
+        wait_until("the dead one is not missed", || has_members(1), || ());
+        minio.resume();
+        write_end(&world, part);
+        wait_until("not all is read", || lag(&world) == 0, || ());
+    });
+    world.detect();
+    assert_each_record_once(world, &|sink| minio.lines(sink), part);
 }
 
 #[test]
