@@ -67,7 +67,7 @@ impl DetectorSection {
         let sinks = self.sinks.values_mut().filter_map(|sink| match sink {
             SinkSection::ClickFiles(section) => Some(&mut section.folder),
             SinkSection::RowFiles(section) => Some(&mut section.folder),
-            SinkSection::Redis(_) | SinkSection::Postgres(_) => None,
+            SinkSection::Redis(_) | SinkSection::Postgres(_) | SinkSection::BigQuery(_) => None,
         });
         snapshots.into_iter().chain(sinks)
     }

@@ -19,7 +19,10 @@ use object_store::path::Path;
 
 use super::{Destination, Record, SinkError, Taken, Which, Written};
 use crate::{
-    reach::{Place, objects::Objects},
+    reach::{
+        Place,
+        objects::{Objects, is_refusal},
+    },
     runtime::watermark::BEGINNING,
     settings::Roll,
 };
@@ -107,7 +110,7 @@ impl<C: Content> Files<C> {
         let listed = self
             .objects
             .list(&folder, after)
-            .map_err(|error| SinkError::new(format!("list the files in `{folder}`"), error))?;
+            .map_err(|error| failed(format!("list the files in `{folder}`"), error))?;
         let stretches = listed.into_iter().filter_map(|object| {
             let stretch = Stretch::parse(partition, object.location.filename()?)?;
             Some((stretch, object.location))
@@ -139,9 +142,16 @@ impl<C: Content> Files<C> {
         };
         self.objects
             .create(&path, content)
-            .map_err(|error| SinkError::new(format!("write the file `{path}`"), error))?;
+            .map_err(|error| failed(format!("write the file `{path}`"), error))?;
         Ok(path)
     }
+}
+
+/// A refusal makes the connector begin anew, with the keys that there are then.
+fn failed(attempt: String, error: object_store::Error) -> SinkError {
+    let refusal = is_refusal(&error);
+    let error = SinkError::new(attempt, error);
+    if refusal { error.start_over() } else { error }
 }
 
 fn extension(format: FileFormat) -> &'static str {

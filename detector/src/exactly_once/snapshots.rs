@@ -8,7 +8,7 @@ use object_store::path::Path;
 use crate::{
     reach::{
         Place,
-        objects::{Objects, may_pass},
+        objects::{Objects, is_refusal, may_pass},
     },
     restarts::chain,
 };
@@ -33,6 +33,14 @@ pub struct StoreError {
     /// The store's reason.
     #[source]
     pub source: object_store::Error,
+}
+
+impl StoreError {
+    /// True if we may not do it, with the keys that were there when the store was opened.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        is_refusal(&self.source)
+    }
 }
 
 /// A store of snapshots, with a folder per partition.

@@ -163,6 +163,14 @@ pub(crate) fn may_pass(error: &Error) -> bool {
     matches!(error, Error::Generic { .. })
 }
 
+/// True if we are not let in, or not allowed to. Keys are read when a place is opened: newer ones may be there.
+pub(crate) fn is_refusal(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. }
+    )
+}
+
 impl S3 {
     fn bucket(&self, bucket: &str) -> Result<impl ObjectStore> {
         tls::settle_provider();

@@ -79,7 +79,7 @@ impl Exact<'_> {
         self.emit()?;
         if self.keeper.is_live() {
             match self.snapshot() {
-                Err(KeepError::Store(error)) => self.put_off(&error),
+                Err(KeepError::Store(error)) if !error.is_refusal() => self.put_off(&error),
                 other => other?,
             }
         }
@@ -441,7 +441,7 @@ impl Exact<'_> {
                 self.snapshots.unnamed = Some(taken);
             }
             Ok(_) => {}
-            Err(KeepError::Store(error)) => self.put_off(&error),
+            Err(KeepError::Store(error)) if !error.is_refusal() => self.put_off(&error),
             Err(error) => return Err(error),
         }
         Ok(())

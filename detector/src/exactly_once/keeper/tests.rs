@@ -53,6 +53,7 @@ struct Tally {
     replayed: usize,
     snapshots: usize,
     in_background: usize,
+    unwritten: usize,
     loaded: usize,
     advances: usize,
     deleted: usize,
@@ -71,6 +72,7 @@ impl Tally {
         self.replayed += other.replayed;
         self.snapshots += other.snapshots;
         self.in_background += other.in_background;
+        self.unwritten += other.unwritten;
         self.loaded += other.loaded;
         self.advances += other.advances;
         self.deleted += other.deleted;
@@ -89,6 +91,7 @@ impl Tally {
             self.replayed,
             self.snapshots,
             self.in_background,
+            self.unwritten,
             self.loaded,
             self.advances,
             self.deleted,

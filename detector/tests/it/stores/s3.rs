@@ -294,3 +294,29 @@ fn wrong_keys_and_a_bucket_that_is_not_there_are_told_at_once() {
         "{error}"
     );
 }
+
+#[test]
+#[ignore = "needs a MinIO: ci/stores"]
+fn a_sink_that_is_refused_takes_the_key_that_is_there_later() {
+    let mut world = World::new(&[Stream::Clickstream]);
+    let home = tempfile::tempdir().unwrap();
+    let minio = Minio::start(home.path());
+    with_files_in(&mut world, "s3://lake/files");
+    world.job.section.s3 = serde_json::from_value(minio.section()).unwrap();
+    std::fs::write(home.path().join("password"), "the one of yesterday").unwrap();
+    write_visits(&world, 0);
+    let facts = while_detecting(&world, || {
+        // Who is refused leaves its group, and comes again as another member.
+        let mut first = None;
+        let came_again = || {
+            let group = world.admin().group("detector-clicks").unwrap();
+            let member = group.and_then(|group| Some(group.members.first()?.id.clone()));
+            first = first.take().or_else(|| member.clone());
+            first.is_some() && member != first
+        };
+        wait_until("it is not refused", came_again, || ());
+        std::fs::write(home.path().join("password"), PASSWORD).unwrap();
+        wait_until("no files", || minio.lines("clicks").len() == 60, || ());
+    });
+    assert!(facts.sinks["clicks"].failures > 0, "{:?}", facts.sinks);
+}

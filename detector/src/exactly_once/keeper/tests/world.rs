@@ -196,11 +196,30 @@ impl World {
     }
 
     fn snapshot(&mut self, index: usize) {
-        let process = &mut self.processes[index];
-        if !process.waits {
-            process.keeper.snapshot().unwrap();
-            self.tally.snapshots += 1;
+        if self.processes[index].waits {
+            return;
         }
+        let is_obstructed = self.draw.below(4) == 0 && self.obstruct(index);
+        let written = self.processes[index].keeper.snapshot();
+        assert_eq!(written.is_err(), is_obstructed);
+        self.tally.snapshots += usize::from(!is_obstructed);
+        self.tally.unwritten += usize::from(is_obstructed);
+    }
+
+    /// Puts something in the way of one lane's next snapshot, so that it cannot be written; false if it has no lane.
+    fn obstruct(&mut self, index: usize) -> bool {
+        let keeper = &self.processes[index].keeper;
+        let lanes: Vec<Lane> = keeper.protocol.live().collect();
+        if lanes.is_empty() {
+            return false;
+        }
+        let lane = lanes[self.draw.below(lanes.len())];
+        let position = keeper.protocol.position(lane).unwrap();
+        let unique = format!("{}-{}", keeper.instance, keeper.rounds + 1);
+        let name = Snapshots::name(position, &unique);
+        let folder = &keeper.folders[&lane];
+        self.snapshots.put(folder, &name, Vec::new()).unwrap();
+        true
     }
 
     /// A snapshot in the background, in two steps with anything between them.
