@@ -9,6 +9,7 @@ pub(crate) mod adaptive;
 pub(crate) mod bot;
 pub(crate) mod bot_then_takeover;
 pub(crate) mod cart_abandonment;
+pub(crate) mod cholesky;
 pub(crate) mod click_fraud;
 pub(crate) mod credential_stuffing;
 pub(crate) mod drift;

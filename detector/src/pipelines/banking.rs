@@ -187,7 +187,7 @@ impl Banking {
         let address_hash = hash(address);
         if !session.known {
             session.known = true;
-            let novelty = account.history.session(hash(device), address_hash);
+            let novelty = account.history.session(at, hash(device), address_hash);
             session.takeover.begin(at, novelty);
         }
         let mut takeover = None;

@@ -135,7 +135,7 @@ impl Sensor {
         if drift.is_some() || self.shift.is_pending() {
             self.phase.disturbed(at);
         }
-        let phase = minute.and_then(|minute| self.phase.minute(minute));
+        let phase = minute.and_then(|minute| self.phase.minute(&self.season, minute));
         let [shift, burst, drift, phase] =
             [shift, burst, drift, phase].map(|found| found.and_then(now));
         [stuck, lone, shift, burst, drift, phase]

@@ -3,7 +3,8 @@
 //!
 //! Each of these alone is ordinary. With a short history even all three are: a customer who was seen once,
 //! from a mobile network, comes home to another device. What tells then is the time that the session
-//! takes: a customer with an errand changes the payee within a minute, a thief looks round first.
+//! takes, a customer with an errand changes the payee within a minute, while a thief looks round first; and that the
+//! customer has been there right before: nobody changes device and place within minutes.
 //! Enrichment, where it is known, moves the score by a little and
 //! never decides: it is drawn for the whole population, good and bad.
 
@@ -26,6 +27,10 @@ const LINGERING_MS: i64 = 60_000;
 /// The same for accounts with a single session before it, which says next to nothing.
 const LONG_LINGERING_MS: i64 = 90_000;
 
+/// From the beginning of the account's session before to that of the strange one, for accounts that are not known
+/// well.
+const RIGHT_BEFORE_MS: i64 = 12 * 60_000;
+
 /// Score without enrichment: for a change of payees, and for a transfer after it.
 const PAYEE_SCORE: f64 = 0.8;
 
@@ -41,6 +46,7 @@ pub struct AccountHistory {
     devices: Vec<u64>,
     addresses: Vec<u64>,
     sessions: u32,
+    last: Option<EventTime>,
 }
 
 /// What is new about a session.
@@ -52,6 +58,8 @@ pub struct Novelty {
     pub address: bool,
     /// Sessions that the account had before.
     pub sessions: u32,
+    /// Time since the beginning of the last of them.
+    pub since_ms: Option<i64>,
 }
 
 /// What the enrichment says about a session. Without an entry the risk counts as middling and the
@@ -66,15 +74,17 @@ pub struct Standing {
 
 impl AccountHistory {
     /// Takes a session's device and address at its first event; what is new about them.
-    pub fn session(&mut self, device: u64, address: u64) -> Novelty {
+    pub fn session(&mut self, at: EventTime, device: u64, address: u64) -> Novelty {
         let sessions = self.sessions;
         self.sessions = sessions.saturating_add(1);
+        let last = self.last.replace(at);
         let new_device = remember(&mut self.devices, device);
         let new_address = remember(&mut self.addresses, address);
         Novelty {
             device: new_device && sessions > 0,
             address: new_address && sessions > 0,
             sessions,
+            since_ms: last.map(|last| at.since(last)),
         }
     }
 }
@@ -83,7 +93,7 @@ impl AccountHistory {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct AccountTakeover {
     /// Time of the session's first event, and the account's sessions before it, if device and
-    /// address are new to the account.
+    /// address are new to the account, and enough is known of it.
     strange: Option<(EventTime, u32)>,
     found: bool,
 }
@@ -91,7 +101,9 @@ pub struct AccountTakeover {
 impl AccountTakeover {
     /// Takes the session's first event.
     pub fn begin(&mut self, at: EventTime, novelty: Novelty) {
-        if novelty.device && novelty.address {
+        let known = novelty.sessions >= KNOWN_SESSIONS;
+        let right_before = novelty.since_ms.is_some_and(|ms| ms <= RIGHT_BEFORE_MS);
+        if novelty.device && novelty.address && (known || right_before) {
             self.strange = Some((at, novelty.sessions));
         }
     }
@@ -153,7 +165,7 @@ mod tests {
         let mut history = AccountHistory::default();
         let strange = sessions
             .iter()
-            .map(|(device, address)| history.session(*device, *address))
+            .map(|(device, address)| history.session(EventTime(0), *device, *address))
             .map(|novelty| novelty.device && novelty.address)
             .last();
         assert_eq!(strange, Some(expected), "{sessions:?}");
@@ -190,6 +202,7 @@ mod tests {
             device: true,
             address: true,
             sessions,
+            since_ms: Some(RIGHT_BEFORE_MS),
         };
         rule.begin(EventTime(5), novelty);
         rule
@@ -207,6 +220,22 @@ mod tests {
             let at = EventTime(5 + seconds * 1000);
             let finding = strange(sessions).payee_change(at, Standing::default(), "e");
             assert_eq!(finding.is_some(), found, "{sessions} {seconds}");
+        }
+    }
+
+    #[test]
+    fn with_a_short_history_the_customer_must_have_been_there_right_before() {
+        for (sessions, minutes, found) in [(5, 11, true), (5, 13, false), (6, 13, true)] {
+            let mut history = AccountHistory::default();
+            for number in 0..sessions {
+                history.session(EventTime(number), 1, 1);
+            }
+            let at = EventTime(minutes * 60_000);
+            let mut rule = AccountTakeover::default();
+            rule.begin(at, history.session(at, 2, 2));
+            let change = at.plus_ms(100_000);
+            let finding = rule.payee_change(change, Standing::default(), "e");
+            assert_eq!(finding.is_some(), found, "{sessions} {minutes}");
         }
     }
 

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! line through the last seven minutes' residuals r (`sensor_season`):
-//! alert:  |slope| >= 0.65 noises a minute,  what is left of them <= 0.55 noises in the root mean square,
-//!         |r_7| >= 6 noises and 4 deviations, on the side of the slope
+//! alert:  |slope| >= 0.65 noises a minute,  what is left of them <= 0.7 noises in the root mean square,
+//!         |r_7| >= 6 noises and 4 deviations, on the side of the slope,
+//!         and not 0.5 to 1.6 times what the season would leave if it ran 0.4 turns ahead (`season_shift`)
 //! ```
 //! A shift is one step, and no line; a season that runs ahead or was misjudged moves by less, and not so far.
 
@@ -12,7 +13,10 @@ use std::collections::VecDeque;
 use floodmark_contracts::{clock::EventTime, kind::Kind};
 use serde::{Deserialize, Serialize};
 
-use super::sensor_season::{MINUTE_MS, Minute};
+use super::{
+    season_shift::ahead,
+    sensor_season::{MINUTE_MS, Minute},
+};
 use crate::finding::{Finding, two_decimals};
 
 /// Minutes looked at.
@@ -20,13 +24,16 @@ const MINUTES: usize = 7;
 
 /// Noises a minute, and noises that may be left beside the line: minutes vary by a third of one.
 const LEAST_SLOPE: f64 = 0.65;
-const MOST_LEFT: f64 = 0.55;
+const MOST_LEFT: f64 = 0.7;
 
 /// How far the last minute must lie from what was expected, in noises and in deviations, and the deviations
 /// below which a drift is over. Seasons that run ahead get to five noises, and drifts to eight and more.
 const LEAST_NOISES: f64 = 6.0;
 const LEAST_DEVIATIONS: f64 = 4.0;
 const OVER_DEVIATIONS: f64 = 3.0;
+
+/// How much of what a season that runs ahead leaves is taken for that: large seasons get as far as drifts do.
+const SEASON_SHARES: std::ops::RangeInclusive<f64> = 0.5..=1.6;
 
 /// Minutes before anything is said.
 const WARM_UP: u32 = 12;
@@ -63,6 +70,7 @@ impl Drift {
             || self.recent.len() < MINUTES
             || minute.residual.abs() < LEAST_NOISES
             || deviations < LEAST_DEVIATIONS
+            || SEASON_SHARES.contains(&(minute.residual / ahead(minute.season, minute.start)))
         {
             return None;
         }

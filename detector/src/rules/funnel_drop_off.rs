@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! over three minutes:  payments >= 1.15 * expected
-//!                      (r * payments - confirmations) / root(payments) >= 2.5
+//!                      (r * payments - confirmations) / root(payments) >= 2.5,  and in the last of them >= 1
 //! ```
 //! r is the usual number of confirmations for each visit to the payment page. When more people pay, more are
 //! confirmed; here they try, and try again. Minutes are learnt three minutes later, if nothing was found in
@@ -33,6 +33,9 @@ const MORE: f64 = 1.15;
 /// Deviations of a Poisson count of payments by which confirmations fall short: chance makes 1.9 of it now and
 /// then, and three once in a day.
 const DEVIATIONS: f64 = 2.5;
+
+/// The same of the last minute: when it is over, it is in the three minutes for two more.
+const STILL_DEVIATIONS: f64 = 1.0;
 
 /// Payments in the minutes: fewer show nothing.
 const LEAST_PAYMENTS: f64 = 30.0;
@@ -108,10 +111,15 @@ impl FunnelDropOff {
         let ratio = (self.confirmations.expected(total)? / usual_payments.max(1.0)).clamp(0.1, 0.9);
         let missing = ratio * payments - confirmations;
         let deviations = missing / payments.max(1.0).sqrt();
+        let last = self.recent.back()?;
+        let still = (ratio * last.payments - last.confirmations) / last.payments.max(1.0).sqrt();
         let begins = self.recent.front()?.start;
         let whole = self.recent.len() == MINUTES
             && window.end.since(begins) == MINUTES as i64 * window.end.since(window.start);
-        if !whole || payments < LEAST_PAYMENTS.max(MORE * usual_payments) || deviations < DEVIATIONS
+        if !whole
+            || payments < LEAST_PAYMENTS.max(MORE * usual_payments)
+            || deviations < DEVIATIONS
+            || still < STILL_DEVIATIONS
         {
             return None;
         }
@@ -155,6 +163,11 @@ mod tests {
     #[test]
     fn payments_that_go_nowhere_alert() {
         check(&[(80, 31), (84, 28), (79, 33)], &[1, 2]);
+    }
+
+    #[test]
+    fn the_minute_after_does_not_alert() {
+        check(&[(80, 31), (84, 28), (46, 30)], &[1]);
     }
 
     #[test]

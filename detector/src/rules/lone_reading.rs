@@ -1,10 +1,12 @@
 //! One reading off, among ordinary ones.
 //!
 //! ```text
-//! three readings within 3.2 noises of the level, one beyond 4.8, seven within 3.2
+//! three readings within 3.2 noises of the level, one beyond 4.2, seven within 3.2
+//! and that one beyond 4.4 noises from the mean of those seven, to the same side
 //! ```
 //! The rules `sensor-window` and `sensor-spike` see high spikes at once. Low ones look like the first reading of
-//! a shift or a burst of noise, until the next readings are ordinary.
+//! a shift or a burst of noise, until the next readings are ordinary, and around the same level: the first reading of a small failure, to which the
+//! running level has come close a few readings later, is none.
 
 use floodmark_contracts::{clock::EventTime, kind::Kind};
 use serde::{Deserialize, Serialize};
@@ -15,8 +17,9 @@ use crate::finding::{Finding, two_decimals};
 /// Noises from the level that ordinary readings reach: their noise is bounded, and the level lags a little.
 const ORDINARY: f64 = 3.2;
 
-/// Noises beyond which a reading is off.
-const OFF: f64 = 4.8;
+/// Noises beyond which a reading is off, from the level, which lags a little, and from the mean of those after it.
+const OFF: f64 = 4.2;
+const OFF_AFTER: f64 = 4.4;
 
 /// Ordinary readings before and after: of a burst's, three in five are ordinary, and seven in a row
 /// one time in fifty.
@@ -28,6 +31,8 @@ const AFTER: u32 = 7;
 pub struct LoneReading {
     /// Ordinary readings in a row.
     ordinary: u32,
+    /// Their sum, since a reading was off.
+    sum: f64,
     /// A reading that was off, until the next ones have been seen.
     held: Option<Held>,
 }
@@ -53,10 +58,15 @@ impl LoneReading {
         let noises = (value - level.level()).abs() / noise;
         if noises <= ORDINARY {
             self.ordinary = self.ordinary.saturating_add(1);
+            self.sum += value;
             if self.ordinary != AFTER {
                 return None;
             }
             let held = self.held.take()?;
+            let after = (held.value - self.sum / f64::from(AFTER)) / noise;
+            if after.abs() <= OFF_AFTER || after * (held.value - held.level) < 0.0 {
+                return None;
+            }
             let finding = Finding::at("lone-reading", Kind::SensorSpike, held.at)
                 .score(1.0 - OFF / (2.0 * held.noises))
                 .evidence("value", held.value)
@@ -72,6 +82,7 @@ impl LoneReading {
             noises,
         });
         self.ordinary = 0;
+        self.sum = 0.0;
         None
     }
 
@@ -79,6 +90,7 @@ impl LoneReading {
     pub fn reported(&mut self) {
         self.held = None;
         self.ordinary = 0;
+        self.sum = 0.0;
     }
 }
 
@@ -112,6 +124,16 @@ mod tests {
     fn a_shift_is_no_lone_reading() {
         let shift = |i| if (200..300).contains(&i) { 9.0 } else { 0.0 };
         check(|i| noise(i).clamp(-2.5, 2.5) + shift(i), &[]);
+    }
+
+    #[test]
+    fn the_first_reading_of_a_small_failure_is_no_lone_one() {
+        // The running level comes within reach of the new readings before seven have passed.
+        let shift = |i| if (200..300).contains(&i) { 4.0 } else { 0.0 };
+        let spike = |i| if i == 200 { 0.6 } else { 0.0 };
+        check(|i| 0.1 * noise(i) + shift(i) + spike(i), &[]);
+        let alone = |i| if i == 200 { 4.6 } else { 0.0 };
+        check(|i| 0.1 * noise(i) + alone(i), &[200]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! ```text
 //! x      = |difference of neighbouring readings| / 1.128
 //! usual <- usual + (min(x, 3 usual) - usual) / 300          1.128: see `sensor_level`
-//! alert:  root of the mean of min(x, 6 usual)^2 over the last 20  >=  2.6 usual
+//! alert:  root of the mean of min(x, 6 usual)^2 over the last 20  >=  2.6 usual,  without the largest two >= 2.3
 //! ```
 //! Differences do not see seasons, drifts and lasting shifts, and a single step or spike is cut at six noises.
 
@@ -20,6 +20,10 @@ const DIFFERENCES: usize = 20;
 /// How many times the usual noise the root mean square has to be. By chance it reached 2.4 in a million
 /// readings; a burst is three times as loud and more.
 const LOUD: f64 = 2.6;
+
+/// The same without the largest two, which a spike alone can make: a burst's is 2.7 times and more.
+const SPIKES: usize = 2;
+const LOUD_WITHOUT: f64 = 2.3;
 
 /// Below this a burst is over.
 const QUIET: f64 = 1.7;
@@ -100,7 +104,10 @@ impl NoiseBurst {
         if loudness < QUIET {
             self.loud = false;
         }
-        let begins = loudness >= LOUD && !self.loud && self.readings >= WARM_UP;
+        let begins = loudness >= LOUD
+            && !self.loud
+            && self.readings >= WARM_UP
+            && self.loudness_without() >= LOUD_WITHOUT;
         self.loud |= begins;
         begins
     }
@@ -109,6 +116,15 @@ impl NoiseBurst {
         let cut = CUT * self.usual;
         let squares = self.recent.iter().map(|(_, x)| x.min(cut).powi(2));
         (squares.sum::<f64>() / DIFFERENCES as f64).sqrt() / self.usual
+    }
+
+    /// Loudness of all but the largest differences.
+    fn loudness_without(&self) -> f64 {
+        let mut sorted: Vec<f64> = self.recent.iter().map(|(_, x)| *x).collect();
+        sorted.sort_by(f64::total_cmp);
+        sorted.truncate(DIFFERENCES - SPIKES);
+        let squares: f64 = sorted.iter().map(|x| x * x).sum();
+        (squares / sorted.len() as f64).sqrt() / self.usual
     }
 
     fn learn(&mut self, difference: f64) {
@@ -153,8 +169,10 @@ mod tests {
         assert_eq!(found(|i| 50.0 + noise(i)), [0i64; 0]);
         let step = |i| if i >= 500 { 9.0 } else { 0.0 };
         assert_eq!(found(|i| 50.0 + noise(i) + step(i)), [0i64; 0]);
-        let spike = |i| if i == 500 { 120.0 } else { 0.0 };
-        assert_eq!(found(|i| 50.0 + noise(i) + spike(i)), [0i64; 0]);
+        for height in [9.0, 12.0, 14.0, 120.0] {
+            let spike = |i| if i == 500 { height } else { 0.0 };
+            assert_eq!(found(|i| 50.0 + noise(i) + spike(i)), [0i64; 0]);
+        }
         assert_eq!(found(|i| 50.0 + noise(i) + 0.05 * i as f64), [0i64; 0]);
     }
 

@@ -1,45 +1,56 @@
 //! The sensor's hourly season has run ahead.
 //!
 //! ```text
-//! s(t)  = the season as it was, in noises          T(t) = s(t + 0.4 turns) - s(t)
-//! c     = sum r T / d^2  /  sum T^2 / d^2          z = sum r T / d^2  /  sqrt(sum T^2 / d^2)
-//! alert:  over twelve minutes  z >= 8, 0.7 <= c <= 1.5, sum (r - c T)^2 <= a quarter of sum r^2,
-//!         and over each half of them  z >= 4, 0.5 <= c <= 1.7
+//! s(t) = the season as it was, in noises          T(t) = s(t + 0.4 turns) - s(t)
+//! C    = covariance of fourteen minutes' residuals r, as `sensor_season` knows it
+//! c    = T' C^-1 r / T' C^-1 T                    z = T' C^-1 r / sqrt(T' C^-1 T)
+//! alert:  z >= 5,  0.6 <= c <= 1.6,  (r - c T)' C^-1 (r - c T) <= 1.8 a minute,
+//!         and 23 to 36 minutes ago  mean of min(r / d, 3)^2 < 4          d: a residual's own deviation
 //! ```
-//! r: residuals of `sensor_season`, d: their deviations. Each reading looks ordinary, and a residual of two
-//! noises can be many things; twelve of them that trace what the season itself would leave if it ran ahead are
-//! hardly anything else. c tells how much of it there is, and so allows for other phases than 0.4.
+//! Each reading looks ordinary, and a residual of two noises can be many things; fourteen of them that trace what
+//! the season itself would leave if it ran ahead are hardly anything else. c tells how much of it there is, and so
+//! allows for other phases than 0.4. A season that is not known well yet leaves residuals that go together, as C
+//! says, so that they do not count as fourteen; and where what was expected was off before all this began, what is
+//! known is wrong.
 
-use std::{collections::VecDeque, f64::consts::TAU};
+use std::{array, collections::VecDeque, f64::consts::TAU};
 
 use floodmark_contracts::{clock::EventTime, kind::Kind};
 use serde::{Deserialize, Serialize};
 
-use super::sensor_season::{MINUTE_MS, Minute, SEASON_MS};
+use super::{
+    cholesky::{Cholesky, dot},
+    sensor_season::{MINUTE_MS, Minute, SEASON_MS, SensorSeason},
+};
 use crate::finding::{Finding, two_decimals};
 
 /// Minutes looked at, and how many of them must be there.
-const MINUTES: i64 = 12;
-const LEAST_MINUTES: usize = 10;
+const MINUTES: usize = 14;
+const LEAST_MINUTES: usize = 11;
 
 /// Turns that the season is taken to be ahead.
 const TURNS: f64 = 0.4;
 
-/// How sure the whole must be, and each half; and how much of it there may be.
-const WHOLE: Bounds = Bounds {
-    least_z: 8.0,
-    shares: (0.7, 1.5),
-};
-const HALF: Bounds = Bounds {
-    least_z: 4.0,
-    shares: (0.5, 1.7),
-};
+/// How sure it must be, and how much of it there may be.
+const LEAST_DEVIATIONS: f64 = 5.0;
+const SHARES: std::ops::RangeInclusive<f64> = 0.6..=1.6;
 
-/// Share of the residuals' squares that may be left.
-const MOST_LEFT: f64 = 0.25;
+/// Squared deviations a minute that may be left beside it.
+const MOST_LEFT: f64 = 1.8;
 
-/// Deviation, in noises, beyond which the season is not known well enough to tell.
-const MOST_DEVIATION: f64 = 1.5;
+/// Minutes whose residuals are remembered, those of them that may belong to it, and how many there must be.
+const REMEMBERED: usize = 36;
+const PART_OF_IT: usize = 22;
+const WARM_UP: usize = 30;
+
+/// Squared deviations: where a residual's are cut, and the mean above which what is known is wrong. They are
+/// remembered in 25ths.
+const CUT: f64 = 9.0;
+const MOST_BEFORE: f64 = 4.0;
+const SCALE: f64 = 25.0;
+
+/// Noises off by which the last minute need not be looked into: nearly half of all are that close.
+const SURELY_ORDINARY: f64 = 0.2;
 
 /// Time between two findings: what was found lasts, and what was learnt from it has to be unlearnt.
 const REST_MS: i64 = 50 * MINUTE_MS;
@@ -53,53 +64,33 @@ const DISTURBED_MS: i64 = 15 * MINUTE_MS;
 /// State of the rule for one sensor.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct SeasonShift {
-    /// Starts, residuals and deviations of the last minutes, oldest first.
-    recent: VecDeque<(EventTime, f64, f64)>,
+    /// Starts and medians of the last minutes, oldest first.
+    recent: VecDeque<(EventTime, f64)>,
+    /// Squared deviations of the residuals of minutes, oldest first.
+    before: VecDeque<u8>,
     found: Option<EventTime>,
     disturbed: Option<EventTime>,
 }
 
-struct Bounds {
-    least_z: f64,
-    shares: (f64, f64),
-}
-
-/// How the residuals of some minutes fit.
-struct Fit {
-    z: f64,
-    share: f64,
-    /// Share of the squares that is left.
-    left: f64,
-}
-
 impl SeasonShift {
-    /// Takes a whole minute; a finding if the season is ahead by now.
-    pub fn minute(&mut self, minute: Minute) -> Option<Finding> {
-        let from = minute.start.plus_ms((1 - MINUTES) * MINUTE_MS);
-        while self.recent.front().is_some_and(|(start, ..)| *start < from) {
+    /// Takes a whole minute of a sensor of which this is known; a finding if the season is ahead by now.
+    pub fn minute(&mut self, season: &SensorSeason, minute: Minute) -> Option<Finding> {
+        let from = minute.start.plus_ms((1 - MINUTES as i64) * MINUTE_MS);
+        while self.recent.front().is_some_and(|(start, _)| *start < from) {
             self.recent.pop_front();
         }
-        let next = (minute.start, minute.residual, minute.deviation);
-        self.recent.push_back(next);
+        self.recent.push_back((minute.start, minute.median));
+        self.remember(minute.residual / minute.deviation);
         let within =
             |last: Option<EventTime>, ms| last.is_some_and(|last| minute.start.since(last) < ms);
         if self.recent.len() < LEAST_MINUTES
-            || minute.deviation > MOST_DEVIATION
+            || !self.was_as_expected()
             || within(self.found, REST_MS)
             || within(self.disturbed, DISTURBED_MS)
         {
             return None;
         }
-        let middle = from.plus_ms(MINUTES / 2 * MINUTE_MS);
-        let whole = self.fit(minute, |_| true);
-        let halves = [
-            self.fit(minute, |start| start < middle),
-            self.fit(minute, |start| start >= middle),
-        ];
-        if !WHOLE.hold(&whole) || whole.left > MOST_LEFT || !halves.iter().all(|fit| HALF.hold(fit))
-        {
-            return None;
-        }
+        let (deviations, share) = self.fit(season, minute, from)?;
         self.found = Some(minute.start);
         Some(
             Finding::between(
@@ -108,9 +99,9 @@ impl SeasonShift {
                 minute.start,
                 minute.start.plus_ms(MINUTE_MS),
             )
-            .score(1.0 - WHOLE.least_z / (2.0 * whole.z))
-            .evidence("deviations", two_decimals(whole.z))
-            .evidence("of_what_0.4_turns_leave", two_decimals(whole.share)),
+            .score(1.0 - LEAST_DEVIATIONS / (2.0 * deviations))
+            .evidence("deviations", two_decimals(deviations))
+            .evidence("of_what_0.4_turns_leave", two_decimals(share)),
         )
     }
 
@@ -126,41 +117,55 @@ impl SeasonShift {
             .is_some_and(|found| at.since(found) < OUT_OF_STEP_MS)
     }
 
-    fn fit(&self, now: Minute, part: impl Fn(EventTime) -> bool) -> Fit {
-        let (mut with, mut own, mut squares) = (0.0, 0.0, 0.0);
-        let minutes = self.recent.iter().filter(|(start, ..)| part(*start));
-        for (start, residual, deviation) in minutes.clone() {
-            let ahead = ahead(now.season, *start);
-            with += residual * ahead / deviation.powi(2);
-            own += ahead.powi(2) / deviation.powi(2);
-            squares += residual.powi(2);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "at most 225"
+    )]
+    fn remember(&mut self, deviations: f64) {
+        if self.before.len() >= REMEMBERED {
+            self.before.pop_front();
         }
-        if own <= 0.0 || squares <= 0.0 {
-            return Fit {
-                z: 0.0,
-                share: 0.0,
-                left: 1.0,
-            };
-        }
-        let share = with / own;
-        let rest = minutes
-            .map(|(start, residual, _)| (residual - share * ahead(now.season, *start)).powi(2));
-        Fit {
-            z: with / own.sqrt(),
-            share,
-            left: rest.sum::<f64>() / squares,
-        }
+        let squared = deviations.powi(2).min(CUT);
+        self.before.push_back((squared * SCALE) as u8);
     }
-}
 
-impl Bounds {
-    fn hold(&self, fit: &Fit) -> bool {
-        fit.z >= self.least_z && fit.share >= self.shares.0 && fit.share <= self.shares.1
+    /// True if the residuals before the last minutes were as small as they should be.
+    fn was_as_expected(&self) -> bool {
+        let Some(count) = self.before.len().checked_sub(PART_OF_IT) else {
+            return false;
+        };
+        let sum: u32 = self.before.iter().take(count).copied().map(u32::from).sum();
+        self.before.len() >= WARM_UP && f64::from(sum) < MOST_BEFORE * SCALE * count as f64
+    }
+
+    /// How sure it is that the season is ahead, and how much of it there is, if both suffice.
+    fn fit(&self, season: &SensorSeason, now: Minute, from: EventTime) -> Option<(f64, f64)> {
+        if now.residual.abs() < SURELY_ORDINARY {
+            return None;
+        }
+        let mut minutes = [None; MINUTES];
+        for (start, median) in &self.recent {
+            let place = usize::try_from(start.since(from) / MINUTE_MS).ok()?;
+            *minutes.get_mut(place)? = Some((*start, *median));
+        }
+        let ahead: [f64; MINUTES] = array::from_fn(|place| match minutes[place] {
+            Some((start, _)) => ahead(now.season, start),
+            None => 0.0,
+        });
+        let (residuals, covariance) = season.compare(&minutes, now.noise)?;
+        let errors = Cholesky::of(&covariance)?;
+        let (ahead, residuals) = (errors.whiten(&ahead), errors.whiten(&residuals));
+        let (own, with) = (dot(&ahead, &ahead), dot(&ahead, &residuals));
+        let (deviations, share) = (with / own.sqrt(), with / own);
+        let left = dot(&residuals, &residuals) - with * share;
+        let sure = deviations >= LEAST_DEVIATIONS && SHARES.contains(&share);
+        (sure && left <= MOST_LEFT * (self.recent.len() - 1) as f64).then_some((deviations, share))
     }
 }
 
 /// What a season with these amplitudes leaves at `at` when it runs ahead.
-fn ahead((a, b): (f64, f64), at: EventTime) -> f64 {
+pub fn ahead((a, b): (f64, f64), at: EventTime) -> f64 {
     let turn = at.0.rem_euclid(SEASON_MS) as f64 / SEASON_MS as f64;
     let season = |turn: f64| {
         let (sin, cos) = (TAU * turn).sin_cos();
@@ -171,16 +176,16 @@ fn ahead((a, b): (f64, f64), at: EventTime) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::sensor_season::tests::minutes, *};
+    use super::{super::sensor_season::tests::each_minute, *};
 
     /// Minutes that alert, with what is added to an ordinary sensor at a minute.
     fn found(added: impl Fn(f64) -> f64) -> Vec<i64> {
-        let mut rule = SeasonShift::default();
-        minutes(added)
-            .into_iter()
-            .filter(|minute| rule.minute(*minute).is_some())
-            .map(|minute| minute.start.0 / MINUTE_MS)
-            .collect()
+        let (mut rule, mut found) = (SeasonShift::default(), Vec::new());
+        each_minute(added, |season, minute| {
+            let finding = rule.minute(season, minute);
+            found.extend(finding.map(|_| minute.start.0 / MINUTE_MS));
+        });
+        found
     }
 
     /// The season of the tests' sensor.
@@ -219,13 +224,13 @@ mod tests {
         let shifted = |minute| if minute >= 180.0 { ahead(minute) } else { 0.0 };
         let mut rule = SeasonShift::default();
         let mut found = Vec::new();
-        for minute in minutes(shifted) {
+        each_minute(shifted, |season, minute| {
             let number = minute.start.0 / MINUTE_MS;
             if number == 185 {
                 rule.disturbed(minute.start);
             }
-            found.extend(rule.minute(minute).map(|_| number));
-        }
+            found.extend(rule.minute(season, minute).map(|_| number));
+        });
         assert_eq!(found.first(), Some(&200), "{found:?}");
     }
 

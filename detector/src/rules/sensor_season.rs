@@ -6,7 +6,7 @@
 //! deviation^2 = x' P x / noise^2 + 1.57 / readings + 0.06      x = (1, t - t0, cos, sin)
 //! ```
 //! A minute is learnt ten minutes later, and not at all if it was far off, so that what builds up slowly is
-//! measured against what was usual before it began. 1.57: the variance of a median, in that of a mean.
+//! measured against what was usual before it began. After 35 minutes that were far off everything is learnt anew. 1.57: the variance of a median, in that of a mean.
 
 use std::{collections::VecDeque, f64::consts::TAU};
 
@@ -31,8 +31,9 @@ const FAR: f64 = 3.0;
 /// Deviations to the same side that make the minutes right before such a one a part of it.
 const PART: f64 = 1.0;
 
-/// Minutes in a row that may be left out; then what they show is the new usual.
-const PATIENCE: u32 = 60;
+/// Minutes that may be left out; then what was learnt is given up. A season that runs ahead does so for half an
+/// hour, and what was learnt from an incident in a sensor's first minutes would never be unlearnt otherwise.
+const PATIENCE: u32 = 35;
 
 /// Deviations, in noises, of what is not known at first: slope per hour, and the season's two amplitudes.
 const FIRST_SLOPE: f64 = 3.0;
@@ -53,6 +54,8 @@ pub struct SensorSeason {
     state: Option<State>,
     minute: i64,
     values: Vec<f64>,
+    /// Readings of the last minute.
+    readings: f64,
     waiting: VecDeque<Waiting>,
     left_out: u32,
 }
@@ -118,8 +121,38 @@ impl SensorSeason {
         Some(state.expected(&state.inputs(at)))
     }
 
+    /// What is known about the sensor by now, of these minutes: how far their medians lie from what they should
+    /// be, in noises, and how the errors of that hang together. A minute that is missing is as expected.
+    pub fn compare<const N: usize>(
+        &self,
+        minutes: &[Option<(EventTime, f64)>; N],
+        noise: f64,
+    ) -> Option<([f64; N], [[f64; N]; N])> {
+        let state = self.state.as_ref()?;
+        let inputs = minutes.map(|minute| minute.map(|(start, _)| state.inputs(start)));
+        let mut residuals = [0.0; N];
+        let mut covariance = [[0.0; N]; N];
+        let own = MEDIAN_VARIANCE / self.readings.max(1.0) + MODEL;
+        for row in 0..N {
+            covariance[row][row] = 1.0;
+            let (Some((_, median)), Some(x)) = (minutes[row], inputs[row]) else {
+                continue;
+            };
+            residuals[row] = (median - state.expected(&x)) / noise;
+            let px = state.covariance.map(|row| dot(&row, &x));
+            for column in 0..=row {
+                if let Some(y) = inputs[column] {
+                    covariance[row][column] = dot(&px, &y) / (noise * noise);
+                }
+            }
+            covariance[row][row] += own;
+        }
+        Some((residuals, covariance))
+    }
+
     fn close(&mut self, noise: f64) -> Option<Minute> {
         let readings = self.values.len() as f64;
+        self.readings = readings;
         self.values.sort_by(f64::total_cmp);
         let median = self.values.get(self.values.len() / 2).copied();
         self.values.clear();
@@ -164,12 +197,20 @@ impl SensorSeason {
             return;
         };
         state.move_to(next.start, noise);
-        if next.far && self.left_out < PATIENCE {
+        if !next.far {
+            self.left_out = self.left_out.saturating_sub(1);
+            state.learn(&next, noise);
+        } else if self.left_out < PATIENCE {
             self.left_out += 1;
-            return;
+        } else {
+            self.left_out = 0;
+            *state = State::new(next.start, next.median, noise);
+            state.learn(&next, noise);
+            // They were far from what has been given up.
+            self.waiting
+                .iter_mut()
+                .for_each(|minute| minute.far = false);
         }
-        self.left_out = self.left_out.saturating_sub(1);
-        state.learn(&next, noise);
     }
 }
 
@@ -247,17 +288,27 @@ pub(super) mod tests {
 
     /// A sensor that reports every two seconds for five hours: level, slow trend, season and noise, and
     /// what is added to it at a minute.
-    pub(in super::super) fn minutes(added: impl Fn(f64) -> f64) -> Vec<Minute> {
+    pub(in super::super) fn each_minute(
+        added: impl Fn(f64) -> f64,
+        mut take: impl FnMut(&SensorSeason, Minute),
+    ) {
         let mut season = SensorSeason::default();
-        (0..9_000_i32)
-            .filter_map(|i| {
-                let minute = f64::from(i) / 30.0;
-                let turn = TAU * minute / 60.0;
-                let value = 50.0 + minute / 60.0 + 3.0 * (turn + 1.0).sin();
-                let value = value + noise(u64::from(i.unsigned_abs())) + added(minute);
-                season.reading(EventTime(i64::from(i) * 2_000), value, 1.0)
-            })
-            .collect()
+        for i in 0..9_000_i32 {
+            let minute = f64::from(i) / 30.0;
+            let turn = TAU * minute / 60.0;
+            let value = 50.0 + minute / 60.0 + 3.0 * (turn + 1.0).sin();
+            let value = value + noise(u64::from(i.unsigned_abs())) + added(minute);
+            if let Some(minute) = season.reading(EventTime(i64::from(i) * 2_000), value, 1.0) {
+                take(&season, minute);
+            }
+        }
+    }
+
+    /// All minutes of such a sensor.
+    pub(in super::super) fn minutes(added: impl Fn(f64) -> f64) -> Vec<Minute> {
+        let mut all = Vec::new();
+        each_minute(added, |_, minute| all.push(minute));
+        all
     }
 
     #[test]
@@ -290,6 +341,38 @@ pub(super) mod tests {
             minutes[229]
         );
         assert!(minutes[235].residual.abs() < 1.5, "{:?}", minutes[235]);
+    }
+
+    #[test]
+    fn what_was_learnt_from_an_incident_is_given_up() {
+        // The first half an hour of the sensor is another one's.
+        let strange = |minute: f64| 9.0 * (TAU * minute / 60.0).sin();
+        let minutes = minutes(|minute| if minute < 35.0 { strange(minute) } else { 0.0 });
+        let late = &minutes[180..];
+        assert!(late.iter().all(|minute| minute.residual.abs() < 2.0));
+        let (a, b) = late[100].season;
+        assert!((a.hypot(b) - 3.0).abs() < 0.7, "{:?}", late[100]);
+    }
+
+    #[test]
+    fn errors_of_a_sensor_that_is_hardly_known_go_together() {
+        let mut shares = Vec::new();
+        each_minute(
+            |_| 0.0,
+            |season, minute| {
+                let before = minute.start.plus_ms(-MINUTE_MS);
+                let pair = [before, minute.start].map(|start| Some((start, minute.median)));
+                let (_, covariance) = season.compare(&pair, 1.0).unwrap();
+                shares.push(covariance[1][0] / covariance[1][1]);
+            },
+        );
+        assert!(shares[3] > 0.9, "{}", shares[3]);
+        assert!(shares[250] < 0.4, "{}", shares[250]);
+        let mut season = SensorSeason::default();
+        assert_eq!(season.compare(&[None], 1.0), None, "nothing is known");
+        season.reading(EventTime(0), 5.0, 1.0);
+        season.reading(EventTime(MINUTE_MS), 5.0, 1.0);
+        assert_eq!(season.compare(&[None], 1.0), Some(([0.0], [[1.0]])));
     }
 
     #[test]
