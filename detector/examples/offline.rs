@@ -4,7 +4,8 @@
 //!
 //! The folder holds `clickstream.ndjson`, `banking.ndjson` and `sensors.ndjson`, one event per line in
 //! order of arrival, and perhaps `enrichment.ndjson`. Events go to the given number of partitions by
-//! their keys; the second number is the watermark's bound. Alerts go to standard output, the counts
+//! their keys; the second number is the watermark's bound. A fourth argument, if there is one, is the section
+//! `detector` of a profile as JSON, such as `{"robust_z":{}}`. Alerts go to standard output, the counts
 //! of late and malformed events to standard error.
 #![expect(clippy::print_stderr, reason = "an example tells what it did")]
 
@@ -29,13 +30,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
     let (Some(folder), Some(partitions), Some(bound)) = (args.next(), args.next(), args.next())
     else {
-        return Err("usage: offline FOLDER PARTITIONS BOUND".into());
+        return Err("usage: offline FOLDER PARTITIONS BOUND [SECTION]".into());
     };
     let folder = Path::new(&folder);
-    let section = DetectorSection {
-        watermark_bound: bound,
-        ..DetectorSection::default()
+    let mut section = match args.next() {
+        Some(text) => serde_json::from_str(&text)?,
+        None => DetectorSection::default(),
     };
+    section.watermark_bound = bound;
     let settings = Settings::validate(&section).map_err(|problems| format!("{problems:?}"))?;
     let enrichment = folder.join("enrichment.ndjson");
     let store = if enrichment.exists() {

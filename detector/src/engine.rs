@@ -108,9 +108,10 @@ impl Engine {
                 let lookups = Arc::new(Lookups { places, enrichment });
                 shared = Some(Arc::clone(&lookups));
                 let lateness_ms = settings.time.lateness_ms;
+                let group_distance = settings.group_distance;
                 let jobs = streams.map(|stream| (stream, bundled_job(settings, stream, &lookups)));
                 let rows = settings.rows;
-                let mergers = move || pipelines::mergers(lateness_ms, rows);
+                let mergers = move || pipelines::mergers(lateness_ms, group_distance, rows);
                 (jobs.collect(), Wiring::new(Box::new(mergers)))
             }
         };

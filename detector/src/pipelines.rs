@@ -35,20 +35,23 @@ const ACTORS: MergerId = MergerId(3);
 /// Puts pages, countries and segments together into rows.
 const ROWS: MergerId = MergerId(4);
 
-/// All mergers of one partition of the exchange. Closed windows take corrections for `lateness_ms`.
-pub(crate) fn mergers(lateness_ms: i64, rows: Option<Rows>) -> Exchange<Output> {
+/// All mergers of one partition of the exchange. Closed windows take corrections for `lateness_ms`; with a
+/// `group_distance`, groups of sensors are reported from it on.
+pub(crate) fn mergers(
+    lateness_ms: i64,
+    group_distance: Option<f64>,
+    rows: Option<Rows>,
+) -> Exchange<Output> {
     let inputs = [Stream::Clickstream, Stream::Banking, Stream::Sensors].map(input_of);
     let pages = clickstream::PageMerger::new(lateness_ms);
     let banking = banking::BankingMerger::new(lateness_ms);
+    let groups = sensors::GroupMerger::new(group_distance);
+    let actors = actors::ActorMerger::default();
     let exchange = Exchange::default()
         .with(SITE, &inputs[..1], Box::new(pages))
         .with(ADDRESSES_AND_DEVICES, &inputs[1..2], Box::new(banking))
-        .with(GROUPS, &inputs[2..], Box::new(sensors::GroupMerger::new()))
-        .with(
-            ACTORS,
-            &inputs[..2],
-            Box::new(actors::ActorMerger::default()),
-        );
+        .with(GROUPS, &inputs[2..], Box::new(groups))
+        .with(ACTORS, &inputs[..2], Box::new(actors));
     if rows.is_none() {
         return exchange;
     }
@@ -77,7 +80,7 @@ mod testing {
         clock::{EventTime, WallTime},
     };
 
-    use super::Output;
+    use super::{Exchange, Output};
     use floodmark_contracts::stream::Stream;
 
     use crate::{
@@ -97,14 +100,30 @@ mod testing {
         L::Event: Send,
         L::Partial: Send,
     {
+        let mergers = move || super::mergers(lateness_ms, None, None);
+        run_with(stream, lateness_ms, mergers, new_logic, values)
+    }
+
+    /// The same with other mergers.
+    pub(super) fn run_with<L>(
+        stream: Stream,
+        lateness_ms: i64,
+        mergers: impl Fn() -> Exchange<Output> + Send + Sync + 'static,
+        new_logic: impl FnMut() -> L + Send + 'static,
+        values: &[Vec<u8>],
+    ) -> Vec<Output>
+    where
+        L: Logic<Output = Output> + Send + 'static,
+        L::Event: Send,
+        L::Partial: Send,
+    {
         let time = TimeSettings {
             bound_ms: 1000,
             lateness_ms,
             idleness_us: 1,
         };
         let job = Box::new(Job::new(time, new_logic));
-        let mergers = Box::new(move || super::mergers(lateness_ms, None));
-        let mut engine = Engine::of_job(stream, job, mergers);
+        let mut engine = Engine::of_job(stream, job, Box::new(mergers));
         for value in values {
             engine.feed(stream, 0, value, 0).unwrap();
         }

@@ -3,15 +3,15 @@
 mod place;
 mod sinks;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
 use floodmark_contracts::{
     problem::{Problem, Problems},
     profile::{
         DetectorSection,
         detector::{
-            AdaptiveSection, AdaptiveVariant, DeliverySection, RowsSection, SensorRules,
-            SensorWindowSection, WindowReport,
+            AdaptiveSection, AdaptiveVariant, DeliverySection, RobustZSection, RowsSection,
+            SensorRules, SensorWindowSection, WindowReport,
         },
     },
     units::parse_duration,
@@ -21,7 +21,10 @@ use crate::{
     fraud::FraudSettings,
     hash::Fnv,
     reach::{Place, S3},
-    rules::adaptive::{AdaptiveSettings, Variant},
+    rules::{
+        adaptive::{AdaptiveSettings, Variant},
+        robust_z::RobustZSettings,
+    },
     runtime::{TimeSettings, WindowSpec},
 };
 
@@ -35,6 +38,8 @@ const LEAST_READ_AHEAD_KIB: u32 = 1024;
 
 /// The most that librdkafka takes.
 const MOST_READ_AHEAD_KIB: u32 = 2_097_151;
+/// Readings that one can be compared with: fewer have no median to speak of, more cost at every reading.
+const READINGS: RangeInclusive<u32> = 15..=1000;
 
 /// What becomes of output and state when a process ends without warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +95,10 @@ pub struct Settings {
     pub rows: Option<Rows>,
     /// Where events and rows go besides.
     pub sinks: BTreeMap<String, SinkKind>,
+    /// The rule for readings far from their median, where it runs.
+    pub robust_z: Option<RobustZSettings>,
+    /// Distance of a group's minute from which on it is reported, where the rule runs.
+    pub group_distance: Option<f64>,
 }
 
 impl Settings {
@@ -102,6 +111,7 @@ impl Settings {
             .text(&format!("{:?}", self.sensor_window))
             // When a series was last reported is a part of its state.
             .text(&format!("{:?}", self.adaptive))
+            .text(&format!("{:?} {:?}", self.robust_z, self.group_distance))
             .text(&format!("{:?}", self.sensor_report))
             .text(&format!("{:?}", self.sensor_rules));
         match self.rows {
@@ -145,6 +155,12 @@ impl Settings {
         let rows = rows(&mut problems, &section.rows);
         let rows_enabled = section.rows.enabled;
         let sinks = sinks::validate(&mut problems, &section.sinks, rows_enabled, s3.as_ref());
+        let robust_z = section.robust_z.as_ref();
+        let robust_z = robust_z.map(|section| robust_z_settings(&mut problems, section));
+        let group_distance = section.group_distance.as_ref().map(|section| {
+            let path = "detector.group_distance.threshold";
+            deviations(&mut problems, path, section.threshold)
+        });
         match (
             bound_ms,
             idleness_ms,
@@ -184,6 +200,8 @@ impl Settings {
                 fraud,
                 rows,
                 sinks,
+                robust_z,
+                group_distance,
             }),
             _ => Err(problems.into_vec()),
         }
@@ -248,6 +266,34 @@ fn rows(problems: &mut Problems, section: &RowsSection) -> Option<Rows> {
     section.enabled.then_some(Rows { gap_ms })
 }
 
+fn robust_z_settings(problems: &mut Problems, section: &RobustZSection) -> RobustZSettings {
+    if !READINGS.contains(&section.readings) {
+        problems.add(
+            "detector.robust_z.readings",
+            format!(
+                "`{}` readings are too few or too many; use {} to {}",
+                section.readings,
+                READINGS.start(),
+                READINGS.end()
+            ),
+        );
+    }
+    RobustZSettings {
+        threshold: deviations(problems, "detector.robust_z.threshold", section.threshold),
+        readings: section.readings as usize,
+    }
+}
+
+/// A number of deviations, above 0.
+fn deviations(problems: &mut Problems, path: &str, threshold: f64) -> f64 {
+    if !(threshold.is_finite() && threshold > 0.0) {
+        let message =
+            format!("`{threshold}` is no number of deviations; use one above 0, such as `6`");
+        problems.add(path, message);
+    }
+    threshold
+}
+
 fn delivery(
     problems: &mut Problems,
     section: &DeliverySection,
@@ -295,7 +341,7 @@ fn millis(problems: &mut Problems, field: &str, text: &str, least: i64) -> Optio
 
 #[cfg(test)]
 mod tests {
-    use floodmark_contracts::profile::detector::ExactlyOnceSection;
+    use floodmark_contracts::profile::detector::{ExactlyOnceSection, GroupDistanceSection};
 
     use super::*;
 
@@ -370,6 +416,34 @@ mod tests {
                 &[("detector.adaptive.threshold", "`2.2`")],
             );
         }
+    }
+
+    #[test]
+    fn rules_that_are_given_run_and_are_checked() {
+        let mut section = DetectorSection::default();
+        let settings = Settings::validate(&section).unwrap();
+        assert_eq!((settings.robust_z, settings.group_distance), (None, None));
+        let usual = settings.of_state();
+        section.robust_z = Some(RobustZSection::default());
+        section.group_distance = Some(GroupDistanceSection { threshold: 5.0 });
+        let settings = Settings::validate(&section).unwrap();
+        assert_eq!(settings.robust_z.map(|z| z.readings), Some(61));
+        assert_eq!(settings.group_distance, Some(5.0));
+        assert_ne!(settings.of_state(), usual);
+        check(
+            |s| {
+                s.robust_z = Some(RobustZSection {
+                    threshold: -1.0,
+                    readings: 3,
+                });
+                s.group_distance = Some(GroupDistanceSection { threshold: 0.0 });
+            },
+            &[
+                ("detector.robust_z.readings", "15 to 1000"),
+                ("detector.robust_z.threshold", "`-1`"),
+                ("detector.group_distance.threshold", "`0`"),
+            ],
+        );
     }
 
     #[test]

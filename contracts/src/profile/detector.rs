@@ -55,6 +55,12 @@ pub struct DetectorSection {
     /// Where events and rows go besides, by a name that the consumer group `<group>-<name>` carries.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub sinks: BTreeMap<String, SinkSection>,
+    /// The rule for readings that are far from the median of the last ones; off unless it is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub robust_z: Option<RobustZSection>,
+    /// The rule for groups whose sensors no longer go together; off unless it is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_distance: Option<GroupDistanceSection>,
 }
 
 impl DetectorSection {
@@ -92,6 +98,8 @@ impl Default for DetectorSection {
             rows: RowsSection::default(),
             s3: S3Section::default(),
             sinks: BTreeMap::new(),
+            robust_z: None,
+            group_distance: None,
         }
     }
 }
@@ -115,6 +123,39 @@ impl Default for AdaptiveSection {
             threshold: 2.2,
             cool_down: 100,
         }
+    }
+}
+
+/// Single readings by robust deviations: median and median absolute deviation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RobustZSection {
+    /// Deviations from the median from which on a reading is reported.
+    pub threshold: f64,
+    /// Readings of the sensor that one is compared with, 15 to 1000.
+    pub readings: u32,
+}
+
+impl Default for RobustZSection {
+    fn default() -> Self {
+        Self {
+            threshold: 8.0,
+            readings: 61,
+        }
+    }
+}
+
+/// Steps of a group's sensors by their running Mahalanobis distance, minute by minute.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GroupDistanceSection {
+    /// Normal deviations from which on a minute is reported.
+    pub threshold: f64,
+}
+
+impl Default for GroupDistanceSection {
+    fn default() -> Self {
+        Self { threshold: 5.0 }
     }
 }
 

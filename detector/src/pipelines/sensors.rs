@@ -26,6 +26,7 @@ use crate::{
         level_shift::LevelShift,
         lone_reading::LoneReading,
         noise_burst::NoiseBurst,
+        robust_z::{RobustZ, RobustZSettings},
         season_shift::SeasonShift,
         sensor_level::SensorLevel,
         sensor_season::SensorSeason,
@@ -70,6 +71,7 @@ pub struct Sensors {
     adaptive: Option<AdaptiveSettings>,
     report: WindowReport,
     rules: SensorRules,
+    robust_z: Option<RobustZSettings>,
     print: bool,
 }
 
@@ -99,6 +101,7 @@ struct Sensor {
     step: Option<Step>,
     /// Large, and only there if the rule runs.
     adaptive: Option<Box<Adaptive>>,
+    robust_z: Option<Box<RobustZ>>,
 }
 
 impl Sensor {
@@ -162,6 +165,7 @@ impl Sensors {
             adaptive: settings.adaptive,
             report: settings.sensor_report,
             rules: settings.sensor_rules,
+            robust_z: settings.robust_z,
             print: settings.print_anomalies,
         }
     }
@@ -284,6 +288,10 @@ impl Logic for Sensors {
             let rule = sensor.adaptive.get_or_insert_default();
             Some((at, rule.reading(at, value, settings)?))
         });
+        let far = self.robust_z.as_ref().and_then(|settings| {
+            let rule = sensor.robust_z.get_or_insert_default();
+            Some((at, rule.reading(at, value, settings)?))
+        });
         let step = sensor.step.take();
         let name = self.sensors.key(slot);
         if let Some(step) = step
@@ -292,7 +300,7 @@ impl Logic for Sensors {
             let steps = Steps::of(number, step);
             self.groups.pane(at, &group).merge(&steps);
         }
-        for (of, finding) in found.into_iter().flatten().chain(rare) {
+        for (of, finding) in found.into_iter().flatten().chain(rare).chain(far) {
             let finding = finding.event(reading_id(name, of));
             match group_failure::group_of(name) {
                 Some((group, _)) if finding.kind == Some(Kind::LevelShift) => {

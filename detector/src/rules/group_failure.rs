@@ -83,6 +83,17 @@ pub struct Step {
     variance: f64,
 }
 
+#[cfg(test)]
+impl Step {
+    /// A step of this size, from a usual number of readings.
+    pub(super) fn of(size: f64) -> Self {
+        Self {
+            size,
+            variance: 0.08,
+        }
+    }
+}
+
 impl LastBuckets {
     /// Takes a reading. If it is the first of a bucket, the step that led to the buckets before it, where all
     /// of them are known.
@@ -163,6 +174,11 @@ impl Steps {
     pub fn of(sensor: u64, step: Step) -> Self {
         Self(BTreeMap::from([(sensor, step)]))
     }
+
+    /// The steps by their sensors' numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, f64)> {
+        self.0.iter().map(|(sensor, step)| (*sensor, step.size))
+    }
 }
 
 impl Aggregate for Steps {
@@ -171,13 +187,18 @@ impl Aggregate for Steps {
     }
 }
 
-/// The name of a sensor's group and its number in it: `sensor_9` is number 0 of `group_2`. `None` for a name
-/// that does not end in `_` and a number from 1.
+/// The name of a sensor's group and its number in it: `sensor_9` is number 0 of `group_2`, and `boiler_9` of
+/// `boiler_group_2`, which has nothing to do with it. `None` for a name that does not end in `_` and a number from 1.
 #[must_use]
 pub fn group_of(sensor: &str) -> Option<(String, u64)> {
-    let (_, number) = sensor.rsplit_once('_')?;
+    let (of, number) = sensor.rsplit_once('_')?;
     let index = number.parse::<u64>().ok()?.checked_sub(1)?;
-    Some((format!("group_{}", index / GROUP + 1), index % GROUP))
+    let group = index / GROUP + 1;
+    let name = match of {
+        "sensor" => format!("group_{group}"),
+        of => format!("{of}_group_{group}"),
+    };
+    Some((name, index % GROUP))
 }
 
 /// Which groups have failed.
@@ -283,11 +304,7 @@ mod tests {
     fn steps(sizes: &[f64]) -> Steps {
         let mut whole = Steps::default();
         for (sensor, size) in (0..).zip(sizes) {
-            let step = Step {
-                size: *size,
-                variance: 0.08,
-            };
-            whole.merge(&Steps::of(sensor, step));
+            whole.merge(&Steps::of(sensor, Step::of(*size)));
         }
         whole
     }
@@ -384,11 +401,12 @@ mod tests {
     }
 
     #[test]
-    fn groups_are_told_by_the_sensors_numbers() {
+    fn groups_are_told_by_the_sensors_names_and_numbers() {
         for (sensor, group) in [
             ("sensor_1", Some(("group_1".to_owned(), 0))),
             ("sensor_8", Some(("group_1".to_owned(), 7))),
             ("sensor_9", Some(("group_2".to_owned(), 0))),
+            ("boiler_9", Some(("boiler_group_2".to_owned(), 0))),
             ("sensor_0", None),
             ("boiler", None),
             ("sensor_x", None),

@@ -40,7 +40,7 @@ pub enum SavedError {
     /// The watermark's bound, the lateness, a window or the adaptive rule was another one.
     #[error(
         "the snapshot was made with another `watermark_bound`, `allowed_lateness`, `sensor_window`, \
-         `sensor_rules` or `adaptive`; \
+         `sensor_rules`, `adaptive`, `robust_z` or `group_distance`; \
          resume with the same ones, or start with a new group"
     )]
     Settings,

@@ -41,7 +41,7 @@ fn job(lateness_ms: i64) -> Job<Journeys> {
 /// Feeds events to partitions, then one far ahead to each, and gives all rows.
 fn rows(lateness_ms: i64, events: &[(i32, Vec<u8>)]) -> Vec<Row> {
     let rows = Some(Rows { gap_ms: GAP_MS });
-    let mergers = Box::new(move || crate::pipelines::mergers(lateness_ms, rows));
+    let mergers = Box::new(move || crate::pipelines::mergers(lateness_ms, None, rows));
     let mut engine = Engine::of_job(Stream::Clickstream, Box::new(job(lateness_ms)), mergers);
     for partition in 0..2 {
         engine.assign(Stream::Clickstream, partition, 0);

@@ -9,7 +9,10 @@ use super::super::{GROUPS, alert};
 use crate::{
     finding::{HeldAlert, Output},
     hash::Fnv,
-    rules::group_failure::{EXPLAINS_MS, GroupFailure, Steps},
+    rules::{
+        group_distance::GroupDistance,
+        group_failure::{EXPLAINS_MS, GroupFailure, Steps},
+    },
     runtime::{
         MergedWindows, Merger, Packet, Part, Reader, Saved, SavedError, Source, Window, Writer,
         merge::Accepted,
@@ -38,17 +41,22 @@ impl Part for GroupPart {
 pub struct GroupMerger {
     windows: MergedWindows<String, Steps>,
     rule: GroupFailure,
+    distance: GroupDistance,
+    /// From which distance on groups are reported, where that rule runs.
+    threshold: Option<f64>,
     /// By the time at which they are due, and by sensor.
     shifts: BTreeMap<(EventTime, String), (String, HeldAlert)>,
 }
 
 impl GroupMerger {
-    /// A merger without state.
+    /// A merger without state; with a threshold, distances of groups are looked at too.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(threshold: Option<f64>) -> Self {
         Self {
             windows: MergedWindows::new(0),
             rule: GroupFailure::default(),
+            distance: GroupDistance::default(),
+            threshold,
             shifts: BTreeMap::new(),
         }
     }
@@ -76,11 +84,16 @@ impl Merger for GroupMerger {
         let Self {
             windows,
             rule,
+            distance,
+            threshold,
             shifts,
         } = self;
         windows.close(to, |window, groups| {
             for (group, steps) in groups {
-                if let Some(finding) = rule.window(window, &group, &steps) {
+                let far = threshold
+                    .and_then(|threshold| distance.window(window, &group, &steps, threshold));
+                let found = [rule.window(window, &group, &steps), far];
+                for finding in found.into_iter().flatten() {
                     out.push(alert(finding, KeyType::Group, &group));
                 }
             }
@@ -94,16 +107,17 @@ impl Merger for GroupMerger {
             }
         }
         rule.sweep(to);
+        distance.sweep(to);
     }
 }
 
 impl Saved for GroupMerger {
     fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&(&self.windows, &self.rule, &self.shifts))
+        to.put(&(&self.windows, &self.rule, &self.distance, &self.shifts))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
-        (self.windows, self.rule, self.shifts) = from.get()?;
+        (self.windows, self.rule, self.distance, self.shifts) = from.get()?;
         Ok(())
     }
 }

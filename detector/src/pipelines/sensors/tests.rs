@@ -1,6 +1,9 @@
 use floodmark_contracts::{
     alert::Alert,
-    profile::{DetectorSection, detector::AdaptiveVariant},
+    profile::{
+        DetectorSection,
+        detector::{AdaptiveVariant, GroupDistanceSection, RobustZSection},
+    },
     stream::Stream,
 };
 
@@ -28,9 +31,11 @@ fn run(change: impl FnOnce(&mut DetectorSection), readings: &[(f64, &str, f64)])
         .collect();
     values.push(reading(7200.0, "closing", 0.0));
     let lateness_ms = settings.time.lateness_ms;
-    testing::run(
+    let group_distance = settings.group_distance;
+    testing::run_with(
         Stream::Sensors,
         lateness_ms,
+        move || super::super::mergers(lateness_ms, group_distance, None),
         move || Sensors::new(&settings),
         &values,
     )
@@ -232,6 +237,56 @@ fn a_group_that_is_off_by_little_is_found_and_one_of_its_sensors_is_not() {
         let alone: &[&str] = if off == 1 { &["sensor_1"] } else { &[] };
         assert_eq!(shifted, alone);
     }
+}
+
+#[test]
+fn rules_that_are_asked_for_find_an_outlier_and_a_sensor_that_leaves_its_group() {
+    let names: Vec<String> = (1..=8).map(|number| format!("sensor_{number}")).collect();
+    let mut readings = Vec::new();
+    for i in 0..3600_u32 {
+        for (number, name) in (0..).zip(&names) {
+            let wobble = f64::from((i + number) * 7 % 5) - 2.0 + f64::from(i * 3 % 7) / 7.0;
+            let odd = match (number, i) {
+                (0, 3000..3090) => 5.0,
+                (7, 1000) => 40.0,
+                _ => 0.0,
+            };
+            let at = f64::from(i) * 2.0 + f64::from(number) * 0.1;
+            readings.push((at, name.as_str(), 50.0 + wobble + odd));
+        }
+    }
+    let found = |asked: bool| {
+        let set = |section: &mut DetectorSection| {
+            section.robust_z = asked.then(RobustZSection::default);
+            section.group_distance = asked.then(GroupDistanceSection::default);
+        };
+        let alerts = run(set, &readings)
+            .into_iter()
+            .filter_map(|output| match output {
+                Output::Alert(alert) => Some(*alert),
+                _ => None,
+            });
+        let named = |alert: &Alert| ["robust-z", "group-distance"].contains(&&*alert.detector);
+        alerts.filter(named).collect::<Vec<_>>()
+    };
+    assert_eq!(found(false), []);
+    let found = found(true);
+    let of = |rule: &str| {
+        found
+            .iter()
+            .filter(|a| a.detector == rule)
+            .collect::<Vec<_>>()
+    };
+    let outliers: Vec<&str> = of("robust-z")
+        .iter()
+        .map(|a| a.event_ids[0].as_str())
+        .collect();
+    assert_eq!(outliers, [reading_id("sensor_8", testing::at(2000.7))]);
+    let [first, ..] = of("group-distance")[..] else {
+        panic!("{found:?}")
+    };
+    assert_eq!(first.key.id, "group_1");
+    assert!((testing::at(5940.0)..testing::at(6120.0)).contains(&first.start));
 }
 
 #[test]
