@@ -66,7 +66,7 @@ mod tests {
         // The inverse of ((2, 1), (1, 2)) is ((2, -1), (-1, 2)) / 3.
         let cholesky = Cholesky::of(&[[2.0, 1.0], [1.0, 2.0]]).unwrap();
         let [x, y] = [[1.0, 0.5], [-1.0, 2.0]].map(|vector| cholesky.whiten(&vector));
-        let product = (1.0 * (2.0 * -1.0 - 2.0) + 0.5 * (1.0 + 4.0)) / 3.0;
+        let product = (-4.0 + 0.5 * 5.0) / 3.0;
         assert!((dot(&x, &y) - product).abs() < 1e-12);
     }
 

@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn where_most_readings_are_equal_the_others_say_what_is_far() {
-        let some = |i: u64| if i % 3 == 0 { 1.0 } else { 0.0 };
+        let some = |i: u64| if i.is_multiple_of(3) { 1.0 } else { 0.0 };
         check(400, |i| some(i) + if i == 305 { 50.0 } else { 0.0 }, &[305]);
         check(400, |i| if i == 305 { 50.0 } else { 7.0 }, &[]);
     }
