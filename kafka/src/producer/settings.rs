@@ -140,6 +140,9 @@ impl ProducerSettings {
         let mut delivery_timeout = "120000".to_owned();
         if let Some(id) = &self.transactional_id {
             options.fixed("transactional.id", id)?;
+            // A coordinator that is still ending the transaction before says so, and is asked again: with 100 ms
+            // between, as librdkafka has it, that would be most of a commit.
+            options.value("retry.backoff.ms", None, "10")?;
             options.value(
                 "transaction.timeout.ms",
                 self.transaction_timeout.map(millis),
