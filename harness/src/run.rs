@@ -270,6 +270,8 @@ struct Folders {
     generator: PathBuf,
     /// What the subject may read.
     subject: PathBuf,
+    /// What it writes besides its topics, where its settings name a relative place. People keep it.
+    written: PathBuf,
     /// Data and settings of the broker.
     broker: PathBuf,
 }
@@ -281,6 +283,7 @@ impl Folders {
             logs: out.join("logs"),
             generator: work.join("generator"),
             subject: work.join("subject"),
+            written: out.join("detector-files"),
             broker: work.join("broker"),
         };
         for dir in [
@@ -291,6 +294,8 @@ impl Folders {
         ] {
             files::make_dir(dir)?;
         }
+        // Offsets begin anew with each run: what one before has left there would be taken for this one's.
+        files::remove_dir(&folders.written)?;
         Ok(folders)
     }
 }

@@ -9,10 +9,11 @@ use floodmark_generator::{fingerprint, labels};
 
 use super::fixture::resolved;
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "banking",
     "catalogue",
     "clickstream",
+    "full",
     "machines",
     "quickstart",
     "sensors",
@@ -110,6 +111,10 @@ fn profiles_have_the_kinds_that_they_are_for() {
             "catalogue" => {
                 let mut every = Kind::ALL.into_iter().chain(Kind::DECOYS);
                 assert!(every.all(|kind| counts[&kind] >= 10), "{counts:?}");
+            }
+            "full" => {
+                let mut every = Kind::ALL.into_iter().chain(Kind::DECOYS);
+                assert!(every.all(|kind| counts[&kind] >= 2), "{counts:?}");
             }
             "quickstart" => assert!(kinds.clone().all(|kind| counts[&kind] >= 2)),
             _ => assert!(

@@ -69,6 +69,16 @@ pub(crate) fn make_dir(path: &Path) -> Result<(), FileError> {
     std::fs::create_dir_all(path).map_err(io("make the folder", path))
 }
 
+/// Removes a folder with all that is in it, if it is there.
+pub(crate) fn remove_dir(path: &Path) -> Result<(), FileError> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(io("remove the folder", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Reads the labels of a run.
 ///
 /// # Errors

@@ -251,9 +251,8 @@ fn start_subject(
     write_lines(&enrichment, floodmark_generator::enrichment(request.plan))?;
     let outputs = &request.sound.outputs;
     let mut section = request.profile.detector.clone();
-    // Offsets begin anew with each run: what another one left would be taken for this one's.
     for place in section.places_mut().filter(|place| !place.contains("://")) {
-        *place = folders.subject.join(&*place).display().to_string();
+        *place = folders.written.join(&*place).display().to_string();
     }
     let job = DetectorJob {
         section,
