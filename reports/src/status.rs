@@ -74,6 +74,7 @@ mod testing {
         of.last_commit_at = Some(WallTime(NOW.0 - 50_000));
         of.last_snapshot_at = Some(WallTime(NOW.0 - 12_000_000));
         (of.last_snapshot_us, of.snapshot_bytes) = (2_500, 65_536);
+        of.last_snapshot_stop_us = 1_700;
         of.commit.record(1_500);
         let pressure = &mut status.pressure;
         (pressure.idle, pressure.busy, pressure.blocked) = (0.5, 0.3, 0.2);

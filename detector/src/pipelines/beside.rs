@@ -1,10 +1,33 @@
-//! Two pipelines over the same events, side by side: neither knows of the other.
+//! Two pipelines over the clickstream, side by side: neither knows of the other.
 //!
-//! Each reads the record by itself, so that either can change what it keeps of an event.
+//! A record is read once, and each keeps what it needs of the event.
 
-use floodmark_contracts::clock::EventTime;
+use floodmark_contracts::{clock::EventTime, event::clickstream::ClickEvent};
 
-use crate::runtime::{Emit, Frozen, Logic, Packet, Part, Reader, Saved, SavedError, Writer};
+use crate::runtime::{
+    Emit, Frozen, Logic, Packet, Part, Reader, Saved, SavedError, Writer, plausible,
+};
+
+/// A pipeline over the clickstream.
+pub trait OfClicks: Logic {
+    /// What it keeps of an event until that has its turn.
+    ///
+    /// # Errors
+    /// Why it cannot take the event.
+    fn keep(&mut self, click: &ClickEvent<'_>) -> Result<Self::Event, String>;
+}
+
+/// Why an event cannot be kept.
+pub const TOO_LONG: &str = "the event's texts are longer than 64 KiB";
+
+/// Reads a record's value.
+///
+/// # Errors
+/// Why it is no click event.
+pub fn read_click(value: &[u8]) -> Result<(EventTime, ClickEvent<'_>), String> {
+    let click = ClickEvent::decode(value).map_err(|error| error.to_string())?;
+    Ok((plausible(click.timestamp)?, click))
+}
 
 /// The logic of two pipelines of one stream.
 #[derive(Debug)]
@@ -55,15 +78,14 @@ impl<A: Logic, B: Logic<Output = A::Output>> Beside<A, B> {
     }
 }
 
-impl<A: Logic, B: Logic<Output = A::Output>> Logic for Beside<A, B> {
+impl<A: OfClicks, B: OfClicks<Output = A::Output>> Logic for Beside<A, B> {
     type Event = (A::Event, B::Event);
     type Partial = Either<A::Partial, B::Partial>;
     type Output = A::Output;
 
     fn decode(&mut self, value: &[u8]) -> Result<(EventTime, Self::Event), String> {
-        let (at, first) = self.first.decode(value)?;
-        let (_, second) = self.second.decode(value)?;
-        Ok((at, (first, second)))
+        let (at, click) = read_click(value)?;
+        Ok((at, (self.first.keep(&click)?, self.second.keep(&click)?)))
     }
 
     fn event(

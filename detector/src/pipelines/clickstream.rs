@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     actors::{ActorPart, Routed},
     alert,
+    beside::{OfClicks, TOO_LONG, read_click},
 };
 use crate::{
     finding::{Finding, Output},
@@ -32,7 +33,7 @@ use crate::{
     },
     runtime::{
         Aggregate, Emit, KeyedState, Logic, MergedWindows, Merger, Once, Packet, Part, Reader,
-        Saved, SavedError, Source, Window, WindowSpec, Windows, Writer, merge::Accepted, plausible,
+        Saved, SavedError, Source, Window, WindowSpec, Windows, Writer, merge::Accepted,
         window::Parts,
     },
 };
@@ -177,14 +178,8 @@ impl Clickstream {
     }
 }
 
-impl Logic for Clickstream {
-    type Event = Click;
-    type Partial = Routed<ClickPart>;
-    type Output = Output;
-
-    fn decode(&mut self, value: &[u8]) -> Result<(EventTime, Click), String> {
-        let event = ClickEvent::decode(value).map_err(|error| error.to_string())?;
-        let at = plausible(event.timestamp)?;
+impl OfClicks for Clickstream {
+    fn keep(&mut self, event: &ClickEvent<'_>) -> Result<Click, String> {
         let action = match &*event.event_type {
             event_type::PAGE_VIEW => Action::View,
             event_type::CLICK => Action::Click,
@@ -192,24 +187,31 @@ impl Logic for Clickstream {
             event_type::ERROR => Action::Error,
             _ => Action::Other,
         };
-        Packed::new([
+        let text = Packed::new([
             &event.event_id,
             &event.user_id,
             &event.session_id,
             &event.page_url,
             &event.country,
             event.referrer.as_deref().unwrap_or_default(),
-        ])
-        .map(|text| {
-            let address = hash(&event.ip_address);
-            let click = Click {
-                text,
-                address,
-                action,
-            };
-            (at, click)
+        ]);
+        let text = text.ok_or_else(|| TOO_LONG.to_owned())?;
+        Ok(Click {
+            text,
+            address: hash(&event.ip_address),
+            action,
         })
-        .ok_or_else(|| "the event's texts are longer than 64 KiB".to_owned())
+    }
+}
+
+impl Logic for Clickstream {
+    type Event = Click;
+    type Partial = Routed<ClickPart>;
+    type Output = Output;
+
+    fn decode(&mut self, value: &[u8]) -> Result<(EventTime, Click), String> {
+        let (at, click) = read_click(value)?;
+        Ok((at, self.keep(&click)?))
     }
 
     fn event(&mut self, at: EventTime, click: Click, emit: &mut Emit<Routed<ClickPart>, Output>) {

@@ -19,13 +19,14 @@ use serde_json::Value;
 pub use merger::RowMerger;
 use visit::Visit;
 
+use super::beside::{OfClicks, TOO_LONG, read_click};
 use crate::{
     finding::Output,
     hash::Fnv,
     pack::Packed,
     runtime::{
         Aggregate, Emit, Logic, Packet, Part, Reader, Saved, SavedError, Sessions, Window,
-        WindowSpec, Windows, Writer, plausible,
+        WindowSpec, Windows, Writer,
     },
 };
 
@@ -272,24 +273,29 @@ impl Journeys {
     }
 }
 
+impl OfClicks for Journeys {
+    fn keep(&mut self, event: &ClickEvent<'_>) -> Result<Step, String> {
+        let text = Packed::new([
+            &event.event_id,
+            &event.user_id,
+            &event.page_url,
+            &event.country,
+            &event.device_type,
+        ]);
+        let text = text.ok_or_else(|| TOO_LONG.to_owned())?;
+        let action = Action::of(&event.event_type);
+        Ok(Step { text, action })
+    }
+}
+
 impl Logic for Journeys {
     type Event = Step;
     type Partial = RowPart;
     type Output = Output;
 
     fn decode(&mut self, value: &[u8]) -> Result<(EventTime, Step), String> {
-        let event = ClickEvent::decode(value).map_err(|error| error.to_string())?;
-        let at = plausible(event.timestamp)?;
-        let action = Action::of(&event.event_type);
-        Packed::new([
-            &event.event_id,
-            &event.user_id,
-            &event.page_url,
-            &event.country,
-            &event.device_type,
-        ])
-        .map(|text| (at, Step { text, action }))
-        .ok_or_else(|| "the event's texts are longer than 64 KiB".to_owned())
+        let (at, click) = read_click(value)?;
+        Ok((at, self.keep(&click)?))
     }
 
     fn event(&mut self, at: EventTime, step: Step, _: &mut Emit<RowPart, Output>) {

@@ -29,11 +29,15 @@ use crate::{
     finding::Output,
     restarts::chain,
     schemas::Schemas,
-    sink::{DeadLetter, Sink, TRANSACTION_TIMEOUT},
+    sink::{DeadLetter, Sink},
     source::Source,
     watch::{Meter, Seen, Turn},
 };
 use background::{Background, Taken};
+
+/// How long a transaction may stay undecided that others left: its time-out, and what a broker needs that has just
+/// come back.
+const UNDECIDED: Duration = Duration::from_secs(60);
 
 /// When a snapshot that could not be written is tried again.
 const PUT_OFF_US: i64 = 2_000_000;
@@ -328,8 +332,7 @@ impl Exact<'_> {
     /// The group's committed offsets; the broker does not answer while a transaction is undecided, for
     /// as long as that may take.
     fn stable(&self, partitions: &[TopicPartition]) -> Result<Vec<PartitionOffset>, DetectError> {
-        let patience = PATIENCE + TRANSACTION_TIMEOUT;
-        Ok(self.source.consumer.committed(partitions, patience)?)
+        Ok(self.source.consumer.committed(partitions, UNDECIDED)?)
     }
 
     fn folder(&self, partition: &TopicPartition) -> String {

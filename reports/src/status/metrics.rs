@@ -239,6 +239,11 @@ fn checkpoints(page: &mut Page, status: &DetectorStatus, now: WallTime) {
             "Bytes of the last snapshot.",
             vec![gauge(&[], of.snapshot_bytes as f64)],
         );
+        page.gauges(
+            "last_checkpoint_stop_seconds",
+            "How long no record was read for the last snapshot.",
+            vec![gauge(&[], of.last_snapshot_stop_us as f64 / 1e6)],
+        );
         page.histograms(
             "checkpoint_seconds",
             "How long snapshots took to write.",
@@ -290,6 +295,7 @@ mod tests {
                 &format!("floodmark_detector_watermark_lag_seconds{{{partition}}} 4.5"),
                 "floodmark_detector_last_checkpoint_age_seconds 12",
                 "floodmark_detector_last_checkpoint_bytes 65536",
+                "floodmark_detector_last_checkpoint_stop_seconds 0.0017",
                 "floodmark_detector_commit_seconds_count 1",
                 "floodmark_detector_read_ahead_limit_bytes 67108864",
             ],

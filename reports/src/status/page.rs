@@ -331,6 +331,10 @@ fn checkpoints(status: &DetectorStatus, now: WallTime) -> Vec<(&'static str, Str
                 "The last one took",
                 format::micros(of.last_snapshot_us as f64),
             ),
+            (
+                "Reading stood still for",
+                format::micros(of.last_snapshot_stop_us as f64),
+            ),
             ("Its size", format::bytes(of.snapshot_bytes as f64)),
         ]);
     }
@@ -367,6 +371,7 @@ mod tests {
             "≤ 5 ms / ≤ 100 ms",
             "12.0 s ago",
             "2.50 ms",
+            "1.70 ms",
             "64.0 KiB",
             "poll: &#60;no broker&#62; answered",
         ] {

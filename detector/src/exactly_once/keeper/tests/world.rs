@@ -192,6 +192,10 @@ impl World {
 
     fn tick(&mut self, index: usize) {
         self.wall_us += IDLENESS_US;
+        if self.draw.below(2) == 0 {
+            // Somebody is active: nothing else takes the idle ones along.
+            self.read_some(index);
+        }
         self.tally.advances += self.processes[index].tick(self.wall_us);
     }
 
