@@ -103,12 +103,11 @@ fn a_flush_that_cannot_end_is_unreachable() {
     assert!(error.to_string().contains(&address), "{error}");
 }
 
-/// What `call` gives; fails if that takes longer than all patience.
+/// What `call` gives; fails if that takes longer than all patience, in place of hanging.
 fn in_time<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || tell.send(call()));
-    told.recv_timeout(PATIENCE)
-        .expect("the call does not come back")
+    told.recv_timeout(PATIENCE).unwrap()
 }
 
 #[test]
