@@ -1,6 +1,5 @@
-//! Writing JSON fields without a serializer: the generator's hot path. [`plain`] reads them.
+//! Writing JSON fields without a serializer: the generator's hot path. Module `plain` reads them.
 
-/// Reading what is plain.
 pub mod plain;
 
 /// Appends `text` as a JSON string body, escaping what must be escaped.
