@@ -240,14 +240,15 @@ def differences(what, found, wanted):
 
 
 def alerts_of(world, profile, topic=ALERTS):
-    """Alerts by id, without what wall time decides; and how many there were, with repetitions."""
-    found, n = {}, 0
+    """Alerts by id, without what wall time decides; and those that are there more than once."""
+    found, again = {}, []
     for record in world.records(profile, topic):
         alert = json.loads(record["value"])
         alert.pop("emitted_at", None)
+        if alert["id"] in found:
+            again.append((alert, found[alert["id"]]))
         found[alert["id"]] = alert
-        n += 1
-    return found, n
+    return found, again
 
 
 def window_alerts_of(alerts):
@@ -274,10 +275,12 @@ def compare(world, profile, group, wanted, closed_at):
     rows, n_records = rows_of(world, profile, group)
     rows = closed(rows)
     wrong = differences("row", rows, closed(wanted.rows))
-    alerts, n_alerts = alerts_of(world, profile)
-    if n_alerts != len(alerts):
-        say(f"  {n_alerts - len(alerts)} alerts are there twice")
-        wrong += n_alerts - len(alerts)
+    alerts, again = alerts_of(world, profile)
+    for second, first in again[:3]:
+        say(f"  alert twice: {second}, and before: {first}")
+    if again:
+        say(f"  {len(again)} alerts are there twice")
+        wrong += len(again)
     alerts = before(alerts, closed_at)
     found = {key for key in window_alerts_of(alerts) if key[1] < closed_at}
     wrong += differences("alert", dict.fromkeys(found), {key: None for key in wanted.alerts if key[1] < closed_at})
