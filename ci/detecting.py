@@ -210,12 +210,16 @@ class Reference:
 
 
 def rows_of(world, profile, group):
-    """Every row as it stands in the end: the one with the highest revision. And how many records they were."""
-    newest, n_records = {}, 0
+    """Every row as it stands in the end: the one with the highest revision. How many records they were, and which of
+    these were there before, a revision and all."""
+    newest, n_records, seen, again = {}, 0, {}, []
     for record in world.records(profile, f"{group}.rows"):
         row = json.loads(record["value"])
         n_records += 1
         key = (row["kind"], row["key"], row["start"])
+        first = seen.setdefault((*key, row["revision"]), place_of(record))
+        if first != place_of(record):
+            again.append((f"{record['value']} at {place_of(record)}", first))
         if key not in newest or newest[key]["revision"] <= row["revision"]:
             newest[key] = row
     standing = {
@@ -223,7 +227,11 @@ def rows_of(world, profile, group):
         # A visit that was put together with another, a segment whose visits have all gone elsewhere.
         if row["fields"] is not None and row["fields"].get("visits") != 0
     }
-    return standing, n_records
+    return standing, n_records, again
+
+
+def place_of(record):
+    return f"{record['partition']}|{record['offset']}"
 
 
 def differences(what, found, wanted):
@@ -241,13 +249,13 @@ def differences(what, found, wanted):
 
 def alerts_of(world, profile, topic=ALERTS):
     """Alerts by id, without what wall time decides; and those that are there more than once."""
-    found, again = {}, []
+    found, again, places = {}, [], {}
     for record in world.records(profile, topic):
         alert = json.loads(record["value"])
-        alert.pop("emitted_at", None)
+        at = f"{alert.pop('emitted_at', None)} at {place_of(record)}"
         if alert["id"] in found:
-            again.append((alert, found[alert["id"]]))
-        found[alert["id"]] = alert
+            again.append((f"{alert} of {at}", f"of {places[alert['id']]}"))
+        found[alert["id"]], places[alert["id"]] = alert, at
     return found, again
 
 
@@ -272,15 +280,16 @@ def compare(world, profile, group, wanted, closed_at):
     def closed(rows):
         return {key: row for key, row in rows.items() if row[0] <= closed_at}
 
-    rows, n_records = rows_of(world, profile, group)
+    rows, n_records, rows_again = rows_of(world, profile, group)
     rows = closed(rows)
     wrong = differences("row", rows, closed(wanted.rows))
-    alerts, again = alerts_of(world, profile)
-    for second, first in again[:3]:
-        say(f"  alert twice: {second}, and before: {first}")
-    if again:
-        say(f"  {len(again)} alerts are there twice")
-        wrong += len(again)
+    alerts, alerts_again = alerts_of(world, profile)
+    for what, again in (("row", rows_again), ("alert", alerts_again)):
+        for second, first in again[:3]:
+            say(f"  {what} twice: {second}, and before {first}")
+        if again:
+            say(f"  {len(again)} {what}s are there twice")
+            wrong += len(again)
     alerts = before(alerts, closed_at)
     found = {key for key in window_alerts_of(alerts) if key[1] < closed_at}
     wrong += differences("alert", dict.fromkeys(found), {key: None for key in wanted.alerts if key[1] < closed_at})

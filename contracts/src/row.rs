@@ -45,6 +45,43 @@ impl RowKind {
     }
 }
 
+/// Some of the kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RowKinds(u8);
+
+impl RowKinds {
+    /// The kinds that are named, or all if none is.
+    #[must_use]
+    pub fn named(kinds: &[RowKind]) -> Self {
+        match kinds {
+            [] => Self::of(&RowKind::ALL),
+            kinds => Self::of(kinds),
+        }
+    }
+
+    /// Whether this one is among them.
+    #[must_use]
+    pub const fn has(self, kind: RowKind) -> bool {
+        self.0 & 1 << kind as u8 != 0
+    }
+
+    /// True if there are none.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// A number of its own for each choice, for hashes.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    fn of(kinds: &[RowKind]) -> Self {
+        Self(kinds.iter().fold(0, |bits, kind| bits | 1 << *kind as u8))
+    }
+}
+
 impl fmt::Display for RowKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

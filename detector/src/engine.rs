@@ -453,7 +453,7 @@ fn bundled_job(
             let Some(rows) = settings.rows else {
                 return Box::new(Job::new(time, logic));
             };
-            let journeys = move || Journeys::new(rows.gap_ms, lateness_ms);
+            let journeys = move || Journeys::new(rows, lateness_ms);
             Box::new(Job::new(time, move || Beside::new(logic(), journeys())))
         }
         Stream::Banking => {

@@ -14,6 +14,7 @@ use floodmark_contracts::{
             SensorRules, SensorWindowSection, WindowReport,
         },
     },
+    row::RowKinds,
     units::parse_duration,
 };
 
@@ -58,6 +59,8 @@ pub enum Delivery {
 /// Counts over the clickstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rows {
+    /// What is counted.
+    pub kinds: RowKinds,
     /// A pause of a user of this length ends the session, event time.
     pub gap_ms: i64,
 }
@@ -115,7 +118,9 @@ impl Settings {
             .text(&format!("{:?}", self.sensor_report))
             .text(&format!("{:?}", self.sensor_rules));
         match self.rows {
-            Some(rows) => hash.number(rows.gap_ms).short(),
+            Some(Rows { kinds, gap_ms }) => {
+                hash.number(i64::from(kinds.bits())).number(gap_ms).short()
+            }
             None => hash.short(),
         }
     }
@@ -153,8 +158,8 @@ impl Settings {
         let adaptive = adaptive(&mut problems, &section.adaptive);
         let fraud = FraudSettings::validate(&mut problems, &section.fraud);
         let rows = rows(&mut problems, &section.rows);
-        let rows_enabled = section.rows.enabled;
-        let sinks = sinks::validate(&mut problems, &section.sinks, rows_enabled, s3.as_ref());
+        let kinds = kinds_of(&section.rows);
+        let sinks = sinks::validate(&mut problems, &section.sinks, kinds, s3.as_ref());
         let robust_z = section.robust_z.as_ref();
         let robust_z = robust_z.map(|section| robust_z_settings(&mut problems, section));
         let group_distance = section.group_distance.as_ref().map(|section| {
@@ -261,9 +266,17 @@ fn adaptive(problems: &mut Problems, section: &AdaptiveSection) -> Option<Adapti
     })
 }
 
+fn kinds_of(section: &RowsSection) -> RowKinds {
+    match section.enabled {
+        true => RowKinds::named(&section.kinds),
+        false => RowKinds::default(),
+    }
+}
+
 fn rows(problems: &mut Problems, section: &RowsSection) -> Option<Rows> {
     let gap_ms = millis(problems, "rows.session_gap", &section.session_gap, 1)?;
-    section.enabled.then_some(Rows { gap_ms })
+    let kinds = kinds_of(section);
+    (!kinds.is_empty()).then_some(Rows { kinds, gap_ms })
 }
 
 fn robust_z_settings(problems: &mut Problems, section: &RobustZSection) -> RobustZSettings {
@@ -341,7 +354,10 @@ fn millis(problems: &mut Problems, field: &str, text: &str, least: i64) -> Optio
 
 #[cfg(test)]
 mod tests {
-    use floodmark_contracts::profile::detector::{ExactlyOnceSection, GroupDistanceSection};
+    use floodmark_contracts::{
+        profile::detector::{ExactlyOnceSection, GroupDistanceSection},
+        row::RowKind,
+    };
 
     use super::*;
 
@@ -505,6 +521,13 @@ mod tests {
         assert_eq!(hash(false, "30m"), hash(false, "5m"));
         assert_ne!(hash(true, "30m"), hash(false, "30m"));
         assert_ne!(hash(true, "30m"), hash(true, "5m"));
+        let mut section = DetectorSection::default();
+        section.rows.enabled = true;
+        section.rows.kinds = vec![RowKind::PageMinute];
+        assert_ne!(
+            Settings::validate(&section).unwrap().of_state(),
+            hash(true, "30m")
+        );
         check(
             |s| s.rows.session_gap = "0s".into(),
             &[("detector.rows.session_gap", "`1ms`")],

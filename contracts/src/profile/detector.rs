@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::row::RowKind;
+
 pub use self::fraud::{FraudSection, LookUpSection, RedisSection, ScorerSection, ServiceSection};
 pub use reach::{S3Section, SecretSection, TlsSection};
 pub use sinks::SinkSection;
@@ -178,6 +180,9 @@ pub enum AdaptiveVariant {
 pub struct RowsSection {
     /// Whether they are made at all.
     pub enabled: bool,
+    /// Which of them; all if none is named. What is not named is not counted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<RowKind>,
     /// A pause of a user of this length, in event time, ends the session.
     pub session_gap: String,
 }
@@ -186,6 +191,7 @@ impl Default for RowsSection {
     fn default() -> Self {
         Self {
             enabled: false,
+            kinds: Vec::new(),
             session_gap: "30m".to_owned(),
         }
     }

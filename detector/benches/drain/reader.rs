@@ -12,9 +12,12 @@ use floodmark_contracts::{
     job::{Connection, DetectorJob},
     profile::{
         DetectorSection,
-        detector::{DeliverySection, ExactlyOnceSection, SensorRules, WindowReport},
+        detector::{
+            DeliverySection, ExactlyOnceSection, SensorRules, SinkSection, WindowReport,
+            sinks::{ClickFilesSection, RollSection},
+        },
     },
-    row::Row,
+    row::{Row, RowKind},
     status::CheckpointStatus,
     stream::Stream,
 };
@@ -44,6 +47,8 @@ pub enum Reader {
     ExactlyOnce,
     /// All rules over the clickstream, with counts of pages, countries and sessions as rows.
     Clickstream,
+    /// All rules over the clickstream, counts of pages by the minute, and each event with its window in files.
+    Pages,
     /// All rules over banking, with look-ups and the model.
     Banking,
 }
@@ -60,18 +65,19 @@ impl Reader {
                 Self::AllRules,
                 Self::ExactlyOnce,
             ],
-            Stream::Clickstream => &[Self::Batch, Self::Poll, Self::Clickstream],
+            Stream::Clickstream => &[Self::Batch, Self::Poll, Self::Pages, Self::Clickstream],
             Stream::Banking => &[Self::Batch, Self::Poll, Self::Banking],
         }
     }
 
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Batch,
         Self::Poll,
         Self::Windows,
         Self::Readings,
         Self::AllRules,
         Self::ExactlyOnce,
+        Self::Pages,
         Self::Clickstream,
         Self::Banking,
     ];
@@ -85,6 +91,7 @@ impl Reader {
             Self::Readings => "detector-readings",
             Self::AllRules => "detector-all-rules",
             Self::ExactlyOnce => "detector-exactly-once",
+            Self::Pages => "detector-pages-and-files",
             Self::Clickstream => "detector-clickstream",
             Self::Banking => "detector-banking",
         }
@@ -118,7 +125,7 @@ impl Reader {
 
     fn stream(self) -> Stream {
         match self {
-            Self::Clickstream => Stream::Clickstream,
+            Self::Pages | Self::Clickstream => Stream::Clickstream,
             Self::Banking => Stream::Banking,
             _ => Stream::Sensors,
         }
@@ -142,6 +149,17 @@ impl Reader {
                     snapshots: inputs.folder.display().to_string(),
                     snapshot_interval: "1s".to_owned(),
                 });
+            }
+            Self::Pages => {
+                section.rows.enabled = true;
+                section.rows.kinds = vec![RowKind::PageMinute];
+                let files = SinkSection::ClickFiles(ClickFilesSection {
+                    folder: inputs.folder.join("clicks").display().to_string(),
+                    window: "5m".to_owned(),
+                    watermark_bound: "10m".to_owned(),
+                    roll: RollSection::default(),
+                });
+                section.sinks.insert("lake".to_owned(), files);
             }
             Self::Clickstream => section.rows.enabled = true,
             _ => {}
@@ -283,7 +301,13 @@ fn detect(
     let first_alert_s = first_alert
         .zip(assigned)
         .map(|(alert, assigned): (i64, i64)| (alert - assigned) as f64 / 1e6);
-    let events = facts.consumed.values().sum();
+    let events: u64 = facts.consumed.values().sum();
+    for (name, sink) in &facts.sinks {
+        let taken = sink.written + sink.invalid + sink.late;
+        if taken != events {
+            return Err(format!("the sink `{name}` has taken {taken} of {events} records").into());
+        }
+    }
     let mut cost = Cost::now(events, clock.monotonic_us(), first_alert_s, facts.alerts)?;
     cost.snapshots = snapshots;
     delete(bootstrap, &outputs.map(String::as_str))?;

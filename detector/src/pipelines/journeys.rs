@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use floodmark_contracts::{
     clock::EventTime,
     event::clickstream::{ClickEvent, event_type},
-    row::{Row, RowKind},
+    row::{Row, RowKind, RowKinds},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -28,6 +28,7 @@ use crate::{
         Aggregate, Emit, Logic, Packet, Part, Reader, Saved, SavedError, Sessions, Window,
         WindowSpec, Windows, Writer,
     },
+    settings::Rows,
 };
 
 /// Length of the windows of pages and countries: dashboards show minutes.
@@ -244,6 +245,7 @@ impl Part for RowPart {
 /// Logic of one partition.
 #[derive(Debug)]
 pub struct Journeys {
+    kinds: RowKinds,
     pages: Windows<String, Counts>,
     countries: Windows<String, Counts>,
     visits: Sessions<String, Visit>,
@@ -251,25 +253,79 @@ pub struct Journeys {
 }
 
 impl Journeys {
-    /// Logic without state; a pause of `gap_ms` ends a visit, and windows take events for `lateness_ms` after
-    /// they closed.
+    /// Logic without state; windows take events for `lateness_ms` after they closed.
     #[must_use]
-    pub fn new(gap_ms: i64, lateness_ms: i64) -> Self {
+    pub fn new(rows: Rows, lateness_ms: i64) -> Self {
         let minute = WindowSpec::tumbling(MINUTE_MS);
         let segment = WindowSpec::tumbling(SEGMENT_MS);
         Self {
+            kinds: rows.kinds,
             pages: Windows::new(minute, lateness_ms),
             countries: Windows::new(minute, lateness_ms),
-            visits: Sessions::new(gap_ms, lateness_ms),
+            visits: Sessions::new(rows.gap_ms, lateness_ms),
             segments: Windows::new(segment, lateness_ms),
         }
     }
 
     fn count(&mut self, at: EventTime, step: &Step) {
-        self.pages.pane(at, step.text.get(PAGE)).add(step.action);
-        self.countries
-            .pane(at, step.text.get(COUNTRY))
-            .add(step.action);
+        if self.kinds.has(RowKind::PageMinute) {
+            self.pages.pane(at, step.text.get(PAGE)).add(step.action);
+        }
+        if self.kinds.has(RowKind::CountryMinute) {
+            self.countries
+                .pane(at, step.text.get(COUNTRY))
+                .add(step.action);
+        }
+    }
+
+    /// Whether visits are put together: what is counted of a segment is its visits.
+    fn sees_visits(&self) -> bool {
+        self.kinds.has(RowKind::Session) || self.kinds.has(RowKind::Segment)
+    }
+
+    /// Adds a late event to the visit that it belongs to, and gives again what that changes.
+    fn correct_visits(&mut self, at: EventTime, step: &Step, emit: &mut Emit<RowPart, Output>) {
+        let user = step.text.get(USER);
+        let correction = self.visits.correct(at, user, |visit| visit.add(at, step));
+        let revision = correction.now.as_ref().map(|(_, visit)| visit.events());
+        for (window, visit) in &correction.before {
+            self.recount(*window, visit, -1, emit);
+            let replaced = correction
+                .now
+                .as_ref()
+                .is_some_and(|(now, _)| now.start == window.start);
+            if !replaced && self.kinds.has(RowKind::Session) {
+                // One event at least has come to what this visit is part of now.
+                let next = revision.unwrap_or(visit.events() + 1);
+                emit.outputs.push(withdrawn(*window, user, next));
+            }
+        }
+        if let Some((window, visit)) = &correction.now {
+            self.recount(*window, visit, 1, emit);
+            if self.kinds.has(RowKind::Session) {
+                emit.outputs.push(visit_row(*window, user, visit));
+            }
+        }
+    }
+
+    /// Adds a visit to its segment's window, or takes it away; the window's result comes again if it is closed.
+    fn recount(
+        &mut self,
+        window: Window,
+        visit: &Visit,
+        sign: i64,
+        emit: &mut Emit<RowPart, Output>,
+    ) {
+        if !self.kinds.has(RowKind::Segment) {
+            return;
+        }
+        let (at, segment) = (ended(window), visit.segment());
+        self.segments.pane(at, segment).add(visit, sign);
+        self.segments
+            .correct(at, &segment.to_owned(), |window, segment, parts| {
+                let part = RowPart::Segment(window, segment.clone(), parts.merged());
+                emit.partials.push(part);
+            });
     }
 }
 
@@ -300,40 +356,30 @@ impl Logic for Journeys {
 
     fn event(&mut self, at: EventTime, step: Step, _: &mut Emit<RowPart, Output>) {
         self.count(at, &step);
-        self.visits.at(at, step.text.get(USER)).add(at, &step);
+        if self.sees_visits() {
+            self.visits.at(at, step.text.get(USER)).add(at, &step);
+        }
     }
 
     fn late_event(&mut self, at: EventTime, step: Step, emit: &mut Emit<RowPart, Output>) {
         self.count(at, &step);
         let (page, country) = (step.text.get(PAGE), step.text.get(COUNTRY));
-        self.pages
-            .correct(at, &page.to_owned(), |window, page, parts| {
-                let part = RowPart::Page(window, page.clone(), parts.merged());
-                emit.partials.push(part);
-            });
-        self.countries
-            .correct(at, &country.to_owned(), |window, country, parts| {
-                let part = RowPart::Country(window, country.clone(), parts.merged());
-                emit.partials.push(part);
-            });
-        let user = step.text.get(USER);
-        let correction = self.visits.correct(at, user, |visit| visit.add(at, &step));
-        let revision = correction.now.as_ref().map(|(_, visit)| visit.events());
-        for (window, visit) in &correction.before {
-            recount(&mut self.segments, *window, visit, -1, emit);
-            let replaced = correction
-                .now
-                .as_ref()
-                .is_some_and(|(now, _)| now.start == window.start);
-            if !replaced {
-                // One event at least has come to what this visit is part of now.
-                let next = revision.unwrap_or(visit.events() + 1);
-                emit.outputs.push(withdrawn(*window, user, next));
-            }
+        if self.kinds.has(RowKind::PageMinute) {
+            self.pages
+                .correct(at, &page.to_owned(), |window, page, parts| {
+                    let part = RowPart::Page(window, page.clone(), parts.merged());
+                    emit.partials.push(part);
+                });
         }
-        if let Some((window, visit)) = &correction.now {
-            recount(&mut self.segments, *window, visit, 1, emit);
-            emit.outputs.push(visit_row(*window, user, visit));
+        if self.kinds.has(RowKind::CountryMinute) {
+            self.countries
+                .correct(at, &country.to_owned(), |window, country, parts| {
+                    let part = RowPart::Country(window, country.clone(), parts.merged());
+                    emit.partials.push(part);
+                });
+        }
+        if self.sees_visits() {
+            self.correct_visits(at, &step, emit);
         }
     }
 
@@ -347,12 +393,19 @@ impl Logic for Journeys {
             emit.partials.push(part);
         });
         let Self {
-            visits, segments, ..
+            kinds,
+            visits,
+            segments,
+            ..
         } = self;
         // Before the windows of segments close: those hold the visits that end before they do.
         visits.close(to, |window, user, visit| {
-            segments.pane(ended(window), visit.segment()).add(visit, 1);
-            emit.outputs.push(visit_row(window, user, visit));
+            if kinds.has(RowKind::Segment) {
+                segments.pane(ended(window), visit.segment()).add(visit, 1);
+            }
+            if kinds.has(RowKind::Session) {
+                emit.outputs.push(visit_row(window, user, visit));
+            }
         });
         segments.close(to, |window, segment, parts| {
             let part = RowPart::Segment(window, segment.clone(), parts.merged());
@@ -375,22 +428,6 @@ impl Saved for Journeys {
 /// The last instant of a visit's window, which says in which window of its segment it is.
 fn ended(window: Window) -> EventTime {
     window.end.plus_ms(-1)
-}
-
-/// Adds a visit to its segment's window, or takes it away; the window's result comes again if it is closed.
-fn recount(
-    segments: &mut Windows<String, SegmentTally>,
-    window: Window,
-    visit: &Visit,
-    sign: i64,
-    emit: &mut Emit<RowPart, Output>,
-) {
-    let (at, segment) = (ended(window), visit.segment());
-    segments.pane(at, segment).add(visit, sign);
-    segments.correct(at, &segment.to_owned(), |window, segment, parts| {
-        let part = RowPart::Segment(window, segment.clone(), parts.merged());
-        emit.partials.push(part);
-    });
 }
 
 fn visit_row(window: Window, user: &str, visit: &Visit) -> Output {

@@ -11,7 +11,7 @@ use floodmark_contracts::{
             RollSection, RowFilesSection,
         },
     },
-    row::RowKind,
+    row::{RowKind, RowKinds},
 };
 
 use super::{millis, place};
@@ -117,11 +117,11 @@ pub struct RowFiles {
     pub roll: Roll,
 }
 
-/// Validates all sinks; `rows` says whether there are rows to be read, `service` what is behind `s3://`.
+/// Validates all sinks; `made` says which rows there are to be read, `service` what is behind `s3://`.
 pub(super) fn validate(
     problems: &mut Problems,
     sections: &BTreeMap<String, SinkSection>,
-    rows: bool,
+    made: RowKinds,
     service: Option<&S3>,
 ) -> BTreeMap<String, SinkKind> {
     let mut valid = BTreeMap::new();
@@ -141,12 +141,12 @@ pub(super) fn validate(
             }
             SinkSection::RowFiles(section) => {
                 let path = format!("{path}.row-files");
-                need_rows(problems, &path, rows);
+                need_rows(problems, &path, made, &section.kinds);
                 row_files(problems, &path, section, service)
             }
             SinkSection::Redis(section) => {
                 let path = format!("{path}.redis");
-                need_rows(problems, &path, rows);
+                need_rows(problems, &path, made, &[RowKind::PageMinute]);
                 redis(problems, &path, section)
             }
             SinkSection::Postgres(section) => {
@@ -154,7 +154,7 @@ pub(super) fn validate(
             }
             SinkSection::BigQuery(section) => {
                 let path = format!("{path}.bigquery");
-                need_rows(problems, &path, rows);
+                need_rows(problems, &path, made, &section.kinds);
                 bigquery(problems, &path, section)
             }
         };
@@ -170,10 +170,15 @@ fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.chars().all(allowed)
 }
 
-fn need_rows(problems: &mut Problems, path: &str, rows: bool) {
-    if !rows {
-        let message = "no rows are made; set `detector.rows.enabled: true`";
-        problems.add(format!("detector.{path}"), message);
+fn need_rows(problems: &mut Problems, path: &str, made: RowKinds, wanted: &[RowKind]) {
+    let at = format!("detector.{path}");
+    if made.is_empty() {
+        problems.add(at, "no rows are made; set `detector.rows.enabled: true`");
+    } else if let Some(kind) = wanted.iter().find(|kind| !made.has(**kind)) {
+        problems.add(
+            at,
+            format!("no rows `{kind}` are made; add it to `detector.rows.kinds`"),
+        );
     }
 }
 
@@ -354,7 +359,7 @@ fn roll(problems: &mut Problems, path: &str, section: &RollSection) -> Option<Ro
 
 #[cfg(test)]
 mod tests {
-    use floodmark_contracts::profile::DetectorSection;
+    use floodmark_contracts::{profile::DetectorSection, row::RowKind};
 
     use crate::Settings;
 
@@ -389,6 +394,24 @@ mod tests {
                 ("detector.sinks.rows.row-files", "rows.enabled"),
             ],
         );
+    }
+
+    #[test]
+    fn rows_that_nobody_counts_cannot_be_written() {
+        let sinks = serde_json::json!({
+            "all": {"row-files": {"folder": "x"}},
+            "pages": {"redis": {"url": "redis://127.0.0.1:6379"}},
+            "visits": {"row-files": {"folder": "y", "kinds": ["segment", "session"]}},
+        });
+        let mut section = DetectorSection::default();
+        section.rows.enabled = true;
+        section.rows.kinds = vec![RowKind::Segment];
+        section.sinks = serde_json::from_value(sinks).unwrap();
+        let problems = Settings::validate(&section).unwrap_err();
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].contains("sinks.pages.redis") && told[0].contains("`page-minute`"));
+        assert!(told[1].contains("sinks.visits.row-files") && told[1].contains("`session`"));
     }
 
     #[test]

@@ -1,4 +1,6 @@
-use floodmark_contracts::{clock::WallTime, profile::DetectorSection, stream::Stream};
+use floodmark_contracts::{
+    clock::WallTime, profile::DetectorSection, row::RowKinds, stream::Stream,
+};
 
 use super::*;
 use crate::{
@@ -29,18 +31,25 @@ fn click(id: usize, seconds: f64, user: &str, page: &str, what: &str) -> Vec<u8>
     out
 }
 
+fn everything() -> Rows {
+    Rows {
+        kinds: RowKinds::named(&[]),
+        gap_ms: GAP_MS,
+    }
+}
+
 fn job(lateness_ms: i64) -> Job<Journeys> {
     let time = TimeSettings {
         bound_ms: 1000,
         lateness_ms,
         idleness_us: 1,
     };
-    Job::new(time, move || Journeys::new(GAP_MS, lateness_ms))
+    Job::new(time, move || Journeys::new(everything(), lateness_ms))
 }
 
 /// Feeds events to partitions, then one far ahead to each, and gives all rows.
 fn rows(lateness_ms: i64, events: &[(i32, Vec<u8>)]) -> Vec<Row> {
-    let rows = Some(Rows { gap_ms: GAP_MS });
+    let rows = Some(everything());
     let mergers = Box::new(move || crate::pipelines::mergers(lateness_ms, None, rows));
     let mut engine = Engine::of_job(Stream::Clickstream, Box::new(job(lateness_ms)), mergers);
     for partition in 0..2 {
@@ -223,18 +232,51 @@ fn parts_that_were_saved_become_the_same_rows() {
 
 #[test]
 fn rows_are_made_only_where_they_are_asked_for() {
-    for enabled in [false, true] {
+    use floodmark_contracts::row::RowKind::{CountryMinute, PageMinute, Segment, Session};
+    let made = |enabled: bool, kinds: &[RowKind]| {
         let mut section = DetectorSection::default();
         section.rows.enabled = enabled;
+        section.rows.kinds = kinds.to_vec();
+        section.allowed_lateness = "1h".into();
         let settings = Settings::validate(&section).unwrap();
         let subject = Subject::Bundled(EnrichmentStore::default());
         let mut engine = Engine::new(&settings, subject, [Stream::Clickstream]).unwrap();
-        for (i, seconds) in [0.0, 500.0].into_iter().enumerate() {
+        // The third is late, and corrects whatever there is.
+        for (i, seconds) in [0.0, 3000.0, 2.0].into_iter().enumerate() {
             let event = click(i, seconds, "a", "/home", "page_view");
             engine.feed(Stream::Clickstream, 0, &event, 0).unwrap();
         }
-        let outputs = engine.take(WallTime(0));
-        let rows = outputs.iter().filter(|o| matches!(o, Output::Row(_)));
-        assert_eq!(rows.count(), if enabled { 2 } else { 0 });
+        let mut kinds: Vec<RowKind> = engine
+            .take(WallTime(0))
+            .iter()
+            .filter_map(|output| match output {
+                Output::Row(row) => Some(row.kind),
+                _ => None,
+            })
+            .collect();
+        kinds.sort_unstable();
+        kinds
+    };
+    // Once, and again corrected; from a segment the visit is first taken away.
+    let times = |kind: RowKind| if kind == Segment { 3 } else { 2 };
+    let corrected = |kinds: &[RowKind]| -> Vec<RowKind> {
+        let each = kinds
+            .iter()
+            .map(|kind| std::iter::repeat_n(*kind, times(*kind)));
+        each.flatten().collect()
+    };
+    assert_eq!(made(false, &[]), []);
+    assert_eq!(
+        made(true, &[]),
+        corrected(&[PageMinute, CountryMinute, Session, Segment])
+    );
+    for kinds in [
+        &[PageMinute][..],
+        &[CountryMinute],
+        &[Session],
+        &[Segment],
+        &[PageMinute, Session],
+    ] {
+        assert_eq!(made(true, kinds), corrected(kinds));
     }
 }
