@@ -42,6 +42,8 @@ pub struct DetectorStatus {
     pub last_failure: Option<String>,
     /// Which topics go where.
     pub pipelines: Vec<PipelineStatus>,
+    /// Bytes of the file with state that memory has no room for; 0 while there is none.
+    pub state_file_bytes: u64,
     /// Per stream.
     pub streams: BTreeMap<Stream, StreamStatus>,
     /// From the timestamp of the record that brought a result out to its hand-over, or to the commit of its
@@ -138,8 +140,14 @@ pub struct StateSize {
     pub keys: u64,
     /// Events that wait for the watermark.
     pub waiting: u64,
-    /// Bytes of the tables that hold both; what a key's state holds elsewhere in memory is not in it.
+    /// Bytes that both take in memory, as far as they are counted: windows are not.
     pub bytes: u64,
+    /// Of the keys, those whose state is on disk.
+    pub disk_keys: u64,
+    /// Bytes of state on disk, with what is not needed any more and not cleared away yet.
+    pub disk_bytes: u64,
+    /// States read back from disk so far.
+    pub disk_reads: u64,
 }
 
 impl StateSize {
@@ -148,6 +156,9 @@ impl StateSize {
         self.keys += more.keys;
         self.waiting += more.waiting;
         self.bytes += more.bytes;
+        self.disk_keys += more.disk_keys;
+        self.disk_bytes += more.disk_bytes;
+        self.disk_reads += more.disk_reads;
     }
 }
 

@@ -23,7 +23,8 @@ use crate::{
     finding::{Finding, Output},
     run::{DetectError, Progress, run_subject},
     runtime::{
-        Aggregate, Emit, Logic, Reader, Saved, SavedError, WindowSpec, Windows, Writer, plausible,
+        Aggregate, Emit, Frozen, Logic, Reader, Saved, SavedError, WindowSpec, Windows, encoded,
+        plausible,
     },
 };
 
@@ -147,8 +148,8 @@ impl Logic for Always {
 }
 
 impl Saved for Always {
-    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&self.seen)
+    fn freeze(&mut self) -> Result<Frozen, SavedError> {
+        encoded(&self.seen)
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {

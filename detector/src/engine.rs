@@ -22,7 +22,10 @@ use crate::{
     },
     places::Places,
     rules::impossible_navigation::Links,
-    runtime::{Counts, Exchange, Found, Frozen, Job, Reader, SavedError, Source, StreamJob},
+    runtime::{
+        Counts, Exchange, Found, Frozen, Job, Reader, SavedError, Source, Spill, SpillError,
+        StreamJob,
+    },
     settings::Settings,
 };
 
@@ -64,13 +67,20 @@ impl Lane {
 
 /// Why an engine could not be made.
 #[derive(Debug, thiserror::Error)]
-#[error("the GeoIP database {database} cannot be opened")]
-pub struct EngineError {
-    /// Which one.
-    pub database: String,
-    /// What is wrong with it.
-    #[source]
-    pub source: maxminddb::MaxMindDbError,
+#[non_exhaustive]
+pub enum EngineError {
+    /// The GeoIP database is damaged, or not there.
+    #[error("the GeoIP database {database} cannot be opened")]
+    Places {
+        /// Which one.
+        database: String,
+        /// What is wrong with it.
+        #[source]
+        source: maxminddb::MaxMindDbError,
+    },
+    /// State beyond what memory has room for has no place.
+    #[error(transparent)]
+    Spill(#[from] SpillError),
 }
 
 /// A detector over some streams.
@@ -84,19 +94,21 @@ pub struct Engine {
     exchange: Wiring,
     found: Found<Output>,
     lookups: Option<Arc<Lookups>>,
+    room: Arc<Spill>,
 }
 
 impl Engine {
     /// An engine for `streams`, without partitions yet.
     ///
     /// # Errors
-    /// If the GeoIP database is damaged, or not there.
+    /// If the GeoIP database is damaged, or not there, or the folder for state cannot be written to.
     pub fn new(
         settings: &Settings,
         subject: Subject,
         streams: impl IntoIterator<Item = Stream>,
     ) -> Result<Self, EngineError> {
         let streams = streams.into_iter();
+        let room = settings.state.room()?;
         let mut shared = None;
         let (jobs, exchange) = match subject {
             Subject::Always => {
@@ -109,7 +121,10 @@ impl Engine {
                 shared = Some(Arc::clone(&lookups));
                 let lateness_ms = settings.time.lateness_ms;
                 let group_distance = settings.group_distance;
-                let jobs = streams.map(|stream| (stream, bundled_job(settings, stream, &lookups)));
+                let jobs = streams.map(|stream| {
+                    let job = bundled_job(settings, stream, &lookups, &room);
+                    (stream, job)
+                });
                 let rows = settings.rows;
                 let mergers = move || pipelines::mergers(lateness_ms, group_distance, rows);
                 (jobs.collect(), Wiring::new(Box::new(mergers)))
@@ -120,7 +135,21 @@ impl Engine {
             exchange,
             found: Found::default(),
             lookups: shared,
+            room,
         })
+    }
+
+    /// Whether what has come out is to be believed: all state could be read.
+    ///
+    /// # Errors
+    /// What could not be put on disk, or read back. What has come out since then is wrong, and the engine of no use any more.
+    pub fn check(&self) -> Result<(), SpillError> {
+        self.room.check()
+    }
+
+    /// Bytes of the file with state that memory has no room for.
+    pub(crate) fn state_file_bytes(&self) -> u64 {
+        self.room.file_bytes()
     }
 
     /// What the pipelines look things up in; none for a subject that looks nothing up.
@@ -134,12 +163,14 @@ impl Engine {
         stream: Stream,
         job: Box<dyn StreamJob<Output>>,
         mergers: Mergers,
+        room: Arc<Spill>,
     ) -> Self {
         Self {
             jobs: BTreeMap::from([(stream, job)]),
             exchange: Wiring::new(mergers),
             found: Found::default(),
             lookups: None,
+            room,
         }
     }
 
@@ -429,12 +460,12 @@ fn source(stream: Stream, partition: i32) -> Source {
 
 fn places(settings: &Settings) -> Result<Places, EngineError> {
     let Some(path) = &settings.fraud.geoip else {
-        return Places::compiled_in().map_err(|source| EngineError {
+        return Places::compiled_in().map_err(|source| EngineError::Places {
             database: "that is compiled in".to_owned(),
             source,
         });
     };
-    Places::open(path).map_err(|source| EngineError {
+    Places::open(path).map_err(|source| EngineError::Places {
         database: format!("`{}`", path.display()),
         source,
     })
@@ -444,12 +475,14 @@ fn bundled_job(
     settings: &Settings,
     stream: Stream,
     lookups: &Arc<Lookups>,
+    room: &Arc<Spill>,
 ) -> Box<dyn StreamJob<Output>> {
+    let room = Arc::clone(room);
     let (time, lateness_ms) = (settings.time, settings.time.lateness_ms);
     match stream {
         Stream::Clickstream => {
             let links = Arc::new(Links::published());
-            let logic = move || Clickstream::new(links.clone(), lateness_ms);
+            let logic = move || Clickstream::new(links.clone(), lateness_ms).within(&room);
             let Some(rows) = settings.rows else {
                 return Box::new(Job::new(time, logic));
             };
@@ -458,12 +491,14 @@ fn bundled_job(
         }
         Stream::Banking => {
             let lookups = lookups.clone();
-            let logic = move || Banking::new(lookups.clone(), lateness_ms);
+            let logic = move || Banking::new(lookups.clone(), lateness_ms).within(&room);
             Box::new(Job::new(time, logic))
         }
         Stream::Sensors => {
             let settings = settings.clone();
-            Box::new(Job::new(time, move || Sensors::new(&settings)))
+            Box::new(Job::new(time, move || {
+                Sensors::new(&settings).within(&room)
+            }))
         }
     }
 }

@@ -85,7 +85,7 @@ mod testing {
 
     use crate::{
         engine::Engine,
-        runtime::{Job, Logic, TimeSettings},
+        runtime::{Job, Logic, TimeSettings, spill::unbounded},
     };
 
     /// Runs a pipeline over one partition's values, at a bound of a second, and gives its outputs.
@@ -123,7 +123,7 @@ mod testing {
             idleness_us: 1,
         };
         let job = Box::new(Job::new(time, new_logic));
-        let mut engine = Engine::of_job(stream, job, Box::new(mergers));
+        let mut engine = Engine::of_job(stream, job, Box::new(mergers), unbounded());
         for value in values {
             engine.feed(stream, 0, value, 0).unwrap();
         }

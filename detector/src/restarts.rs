@@ -85,7 +85,8 @@ fn is_transient(error: &DetectError, quiet_us: i64) -> bool {
             .downcast_ref::<KeepError>()
             .is_some_and(|error| matches!(error, KeepError::Store(_))),
         DetectError::Send { source } => matches!(source, SendError::QueueFull),
-        DetectError::Undelivered { .. } => true,
+        // A disk that is full may have room again; what was found is found again from what is committed.
+        DetectError::Undelivered { .. } | DetectError::Spill(_) => true,
         _ => false,
     }
 }

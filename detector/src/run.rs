@@ -559,6 +559,7 @@ impl Detector<'_> {
 
     /// Hands the engine's outputs to the producer.
     fn emit(&mut self) -> Result<(), DetectError> {
+        self.engine.check()?;
         let outputs = self.engine.take(self.clock.now());
         self.meter.taken();
         if outputs.is_empty() {

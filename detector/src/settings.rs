@@ -1,6 +1,7 @@
 //! The detector's section of a profile, made valid.
 
 mod place;
+mod room;
 mod sinks;
 
 use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
@@ -29,6 +30,7 @@ use crate::{
     runtime::{TimeSettings, WindowSpec},
 };
 
+pub use room::Room;
 pub use sinks::{BigQuery, Postgres, Redis, Roll, SinkKind};
 
 /// Panes of a sliding window at most: each reading is looked at once per window that holds it.
@@ -102,6 +104,8 @@ pub struct Settings {
     pub robust_z: Option<RobustZSettings>,
     /// Distance of a group's minute from which on it is reported, where the rule runs.
     pub group_distance: Option<f64>,
+    /// Where state is held.
+    pub state: Room,
 }
 
 impl Settings {
@@ -160,6 +164,7 @@ impl Settings {
         let rows = rows(&mut problems, &section.rows);
         let kinds = kinds_of(&section.rows);
         let sinks = sinks::validate(&mut problems, &section.sinks, kinds, s3.as_ref());
+        let state = Room::validate(&mut problems, &section.state);
         let robust_z = section.robust_z.as_ref();
         let robust_z = robust_z.map(|section| robust_z_settings(&mut problems, section));
         let group_distance = section.group_distance.as_ref().map(|section| {
@@ -207,6 +212,7 @@ impl Settings {
                 sinks,
                 robust_z,
                 group_distance,
+                state,
             }),
             _ => Err(problems.into_vec()),
         }

@@ -30,6 +30,9 @@ mod testing {
                 keys: 40,
                 waiting: 7,
                 bytes: 4096,
+                disk_keys: 30,
+                disk_bytes: 2048,
+                disk_reads: 90,
             },
         };
         let partition = |partition, lag, paused| PartitionStatus {
@@ -52,6 +55,7 @@ mod testing {
             phase: Phase::Running,
             restarts: 1,
             restarts_left: 2,
+            state_file_bytes: 12_288,
             last_failure: Some("poll: <no broker> answered".to_owned()),
             pipelines: vec![PipelineStatus {
                 name: "sensors".to_owned(),

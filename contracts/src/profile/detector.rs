@@ -38,6 +38,9 @@ pub struct DetectorSection {
     /// Event time that a partition may be ahead of the slowest of its stream. One that is further ahead is
     /// paused.
     pub max_ahead: String,
+    /// Where what is known of keys is held.
+    #[serde(skip_serializing_if = "StateSection::is_default")]
+    pub state: StateSection,
     /// Also print sensor anomalies as `ANOMALY → sensor_1: value=150.0, avg=59.21` on standard output.
     pub print_anomalies: bool,
     /// The sensor rule of the field's demos.
@@ -77,7 +80,8 @@ impl DetectorSection {
             SinkSection::RowFiles(section) => Some(&mut section.folder),
             SinkSection::Redis(_) | SinkSection::Postgres(_) | SinkSection::BigQuery(_) => None,
         });
-        snapshots.into_iter().chain(sinks)
+        let state = self.state.folder.as_mut();
+        snapshots.into_iter().chain(state).chain(sinks)
     }
 }
 
@@ -92,6 +96,7 @@ impl Default for DetectorSection {
             restarts: 3,
             read_ahead_kib: 65_536,
             max_ahead: "1h".to_owned(),
+            state: StateSection::default(),
             print_anomalies: false,
             sensor_window: SensorWindowSection::default(),
             adaptive: AdaptiveSection::default(),
@@ -103,6 +108,34 @@ impl Default for DetectorSection {
             robust_z: None,
             group_distance: None,
         }
+    }
+}
+
+/// What is known of sensors, accounts and sessions: in memory up to a bound, beyond it on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StateSection {
+    /// What it may take in memory over all partitions, in MiB; beyond it what was not used for long is on disk. Windows
+    /// and events that wait for the watermark are not in it.
+    pub memory_mib: u32,
+    /// Folder for the file with the rest, which has no name and goes with the process; the system's folder for temporary
+    /// files, if none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+}
+
+impl Default for StateSection {
+    fn default() -> Self {
+        Self {
+            memory_mib: 1024,
+            folder: None,
+        }
+    }
+}
+
+impl StateSection {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
     }
 }
 

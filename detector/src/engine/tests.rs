@@ -4,6 +4,8 @@
 //! fed in many interleavings, with ticks in between; the alerts must always be those of the golden
 //! run, which reads one partition in order.
 
+mod room;
+
 use std::collections::BTreeSet;
 
 use floodmark_contracts::{

@@ -6,7 +6,7 @@ use floodmark_contracts::clock::EventTime;
 
 use crate::{
     finding::Output,
-    runtime::{Exchange, Frame, Frozen, Packet, Reader, SavedError, Source, Standing, Writer},
+    runtime::{Exchange, Frame, Frozen, Packet, Reader, SavedError, Source, Standing},
 };
 
 /// Bytes after which a frame is full: well below what a broker takes in one record.
@@ -190,18 +190,16 @@ impl Wiring {
         }
     }
 
-    /// The state of a partition of the exchange as it is now. That is what windows of groups hold, and groups are few.
-    pub(super) fn freeze(&self, number: i32) -> Result<Frozen, SavedError> {
-        let mut now = Writer::default();
-        match &self.way {
-            Way::Within(exchange) => exchange.save(&mut now)?,
-            Way::OverTopic(topic) => {
-                if let Some(exchange) = topic.owned.get(&number) {
-                    exchange.save(&mut now)?;
-                }
-            }
+    /// The state of a partition of the exchange as it is now.
+    pub(super) fn freeze(&mut self, number: i32) -> Result<Frozen, SavedError> {
+        let exchange = match &mut self.way {
+            Way::Within(exchange) => Some(exchange),
+            Way::OverTopic(topic) => topic.owned.get_mut(&number),
+        };
+        match exchange {
+            Some(exchange) => exchange.freeze(),
+            None => Ok(Box::new(|_| Ok(()))),
         }
-        Ok(now.frozen())
     }
 
     pub(super) fn load(&mut self, number: i32, from: &mut Reader<'_>) -> Result<(), SavedError> {

@@ -8,6 +8,7 @@ use std::{collections::VecDeque, sync::Arc};
 use floodmark_contracts::{
     clock::EventTime,
     event::banking::{BankingUiEvent, event_type},
+    status::StateSize,
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +18,9 @@ use super::{
 };
 use crate::{
     hash::Fnv,
-    runtime::{KeyedState, Reader, SavedError, Writer},
+    runtime::{
+        Frozen, KeyedState, Reader, Saved as _, SavedError, Spill, State, heap_of, together,
+    },
 };
 
 /// A session's state is kept this long after its last event, an account's this long.
@@ -122,8 +125,8 @@ impl Typed {
 /// State of one partition's sessions and accounts.
 #[derive(Debug)]
 pub struct Features {
-    accounts: KeyedState<Arc<str>, Account>,
-    sessions: KeyedState<Arc<str>, Session>,
+    accounts: KeyedState<Arc<str>, Box<Account>>,
+    sessions: KeyedState<Arc<str>, Box<Session>>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -158,6 +161,29 @@ struct Session {
     payees: Vec<u64>,
 }
 
+impl State for Account {
+    fn heap(&self) -> usize {
+        let known = [
+            &self.devices.0,
+            &self.addresses.0,
+            &self.payees.0,
+            &self.typed.0,
+        ];
+        let stops = self.stops.iter().map(|stop| stop.address.capacity());
+        known.map(heap_of).iter().sum::<usize>()
+            + heap_of(&self.stops)
+            + stops.sum::<usize>()
+            + heap_of(&self.failures)
+            + heap_of(&self.starts)
+    }
+}
+
+impl State for Session {
+    fn heap(&self) -> usize {
+        heap_of(&self.typed) + heap_of(&self.payees)
+    }
+}
+
 /// What a session's first event past the login tells, once and for all.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Start {
@@ -177,6 +203,22 @@ impl Features {
             accounts: KeyedState::new(ACCOUNT_TTL_MS),
             sessions: KeyedState::new(SESSION_TTL_MS),
         }
+    }
+
+    /// The same, with what there is no room for on disk.
+    #[must_use]
+    pub fn within(mut self, room: &Arc<Spill>) -> Self {
+        self.accounts = self.accounts.within(room);
+        self.sessions = self.sessions.within(room);
+        self
+    }
+
+    /// How much state there is.
+    #[must_use]
+    pub fn size(&self) -> StateSize {
+        let mut size = self.accounts.size();
+        size.add(self.sessions.size());
+        size
     }
 
     /// Takes an event; a case, if the session is to be scored now. When that is depends on the log alone.
@@ -205,12 +247,12 @@ impl Features {
         self.accounts.sweep(now);
     }
 
-    /// Adds the state.
+    /// The state as it is now.
     ///
     /// # Errors
     /// If a value cannot be encoded.
-    pub fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&(&self.accounts, &self.sessions))
+    pub fn freeze(&mut self) -> Result<Frozen, SavedError> {
+        Ok(together([self.accounts.freeze()?, self.sessions.freeze()?]))
     }
 
     /// Takes the state over.
@@ -218,8 +260,8 @@ impl Features {
     /// # Errors
     /// If the bytes are no state of this.
     pub fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
-        (self.accounts, self.sessions) = from.get()?;
-        Ok(())
+        self.accounts.load(from)?;
+        self.sessions.load(from)
     }
 }
 

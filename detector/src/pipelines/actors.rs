@@ -13,7 +13,7 @@ use super::ACTORS;
 use crate::{
     finding::{HeldAlert, Output},
     rules::bot_then_takeover::Scrapers,
-    runtime::{Merger, Packet, Part, Reader, Saved, SavedError, Source, Writer},
+    runtime::{Frozen, Merger, Packet, Part, Reader, Saved, SavedError, Source, encoded},
 };
 
 /// What an actor at an address did, the address as a hash.
@@ -108,8 +108,8 @@ impl ActorMerger {
 }
 
 impl Saved for ActorMerger {
-    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&(&self.scrapers, &self.takeovers, &self.passed))
+    fn freeze(&mut self) -> Result<Frozen, SavedError> {
+        encoded(&(&self.scrapers, &self.takeovers, &self.passed))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
@@ -202,7 +202,7 @@ mod tests {
         let (mut merger, mut out) = (ActorMerger::default(), Vec::new());
         merger.accept((0, 0), scraped(7, 10), &mut out);
         merger.accept((1, 0), took_over(7, 15), &mut out);
-        let mut writer = Writer::default();
+        let mut writer = crate::runtime::Writer::default();
         merger.save(&mut writer).unwrap();
         let bytes = writer.seal(1);
         let mut reborn = ActorMerger::default();

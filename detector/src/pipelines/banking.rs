@@ -43,8 +43,8 @@ use crate::{
         slow_brute_force::SlowBruteForce,
     },
     runtime::{
-        Emit, KeyedState, Logic, Packet, Part, Reader, Saved, SavedError, Window, WindowSpec,
-        Windows, Writer, plausible,
+        Emit, Frozen, KeyedState, Logic, Packet, Part, Reader, Saved, SavedError, Spill, State,
+        Window, WindowSpec, Windows, encoded, plausible, together,
     },
 };
 
@@ -112,8 +112,8 @@ pub struct Lookups {
 #[derive(Debug)]
 pub struct Banking {
     lookups: Arc<Lookups>,
-    accounts: KeyedState<Arc<str>, Account>,
-    sessions: KeyedState<Arc<str>, Session>,
+    accounts: KeyedState<Arc<str>, Box<Account>>,
+    sessions: KeyedState<Arc<str>, Box<Session>>,
     logins: Windows<String, Logins>,
     devices: Windows<String, DeviceLogins>,
     features: Features,
@@ -139,6 +139,24 @@ struct Session {
     place: Option<(u64, Option<&'static Country>)>,
 }
 
+impl State for Account {
+    fn heap(&self) -> usize {
+        let Self {
+            history,
+            travel,
+            guessing,
+            replay,
+        } = self;
+        history.heap() + travel.heap() + guessing.heap() + replay.heap()
+    }
+}
+
+impl State for Session {
+    fn heap(&self) -> usize {
+        self.speed.heap()
+    }
+}
+
 impl Banking {
     /// Logic without state. Windows take events for `lateness_ms` after they closed.
     #[must_use]
@@ -152,6 +170,15 @@ impl Banking {
             devices: Windows::new(devices, lateness_ms),
             features: Features::new(),
         }
+    }
+
+    /// The same, with what there is no room for on disk.
+    #[must_use]
+    pub fn within(mut self, room: &Arc<Spill>) -> Self {
+        self.accounts = self.accounts.within(room);
+        self.sessions = self.sessions.within(room);
+        self.features = self.features.within(room);
+        self
     }
 
     /// Counts a login attempt; false if the event is none.
@@ -357,18 +384,27 @@ impl Logic for Banking {
     fn size(&self) -> StateSize {
         let mut size = self.accounts.size();
         size.add(self.sessions.size());
+        size.add(self.features.size());
         size
     }
 }
 
 impl Saved for Banking {
-    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&(&self.accounts, &self.sessions, &self.logins, &self.devices))?;
-        self.features.save(to)
+    fn freeze(&mut self) -> Result<Frozen, SavedError> {
+        let windows = encoded(&(&self.logins, &self.devices))?;
+        let (accounts, sessions) = (self.accounts.freeze()?, self.sessions.freeze()?);
+        Ok(together([
+            accounts,
+            sessions,
+            windows,
+            self.features.freeze()?,
+        ]))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
-        (self.accounts, self.sessions, self.logins, self.devices) = from.get()?;
+        self.accounts.load(from)?;
+        self.sessions.load(from)?;
+        (self.logins, self.devices) = from.get()?;
         self.features.load(from)
     }
 }

@@ -5,7 +5,7 @@
 use floodmark_contracts::{clock::EventTime, event::clickstream::ClickEvent};
 
 use crate::runtime::{
-    Emit, Frozen, Logic, Packet, Part, Reader, Saved, SavedError, Writer, plausible,
+    Emit, Frozen, Logic, Packet, Part, Reader, Saved, SavedError, plausible, together,
 };
 
 /// A pipeline over the clickstream.
@@ -118,17 +118,8 @@ impl<A: OfClicks, B: OfClicks<Output = A::Output>> Logic for Beside<A, B> {
 }
 
 impl<A: Logic, B: Logic> Saved for Beside<A, B> {
-    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        self.first.save(to)?;
-        self.second.save(to)
-    }
-
     fn freeze(&mut self) -> Result<Frozen, SavedError> {
-        let (first, second) = (self.first.freeze()?, self.second.freeze()?);
-        Ok(Box::new(move |to| {
-            first(to)?;
-            second(to)
-        }))
+        Ok(together([self.first.freeze()?, self.second.freeze()?]))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {

@@ -32,9 +32,9 @@ use crate::{
         referrer_spam::{self, Landings, ReferrerSpam},
     },
     runtime::{
-        Aggregate, Emit, KeyedState, Logic, MergedWindows, Merger, Once, Packet, Part, Reader,
-        Saved, SavedError, Source, Window, WindowSpec, Windows, Writer, merge::Accepted,
-        window::Parts,
+        Aggregate, Emit, Frozen, KeyedState, Logic, MergedWindows, Merger, Once, Packet, Part,
+        Reader, Saved, SavedError, Source, Spill, State, Window, WindowSpec, Windows, encoded,
+        merge::Accepted, together, window::Parts,
     },
 };
 
@@ -85,7 +85,7 @@ impl Part for ClickPart {
 #[derive(Debug)]
 pub struct Clickstream {
     links: Arc<Links>,
-    sessions: KeyedState<Arc<str>, Session>,
+    sessions: KeyedState<Arc<str>, Box<Session>>,
     users: Windows<String, UserWindow>,
     users_found: Once<String>,
     pages: Windows<String, PageCount>,
@@ -101,6 +101,16 @@ struct Session {
     place: GeoHop,
     clicks: ClickFraud,
     stage: Stage,
+}
+
+impl State for Session {
+    fn heap(&self) -> usize {
+        let page = match &self.stage {
+            Stage::Landed(page) => page.len(),
+            Stage::New | Stage::Onward => 0,
+        };
+        self.speed.heap() + self.place.heap() + page
+    }
 }
 
 /// How far a visit has got.
@@ -130,6 +140,13 @@ impl Clickstream {
             referrers: Windows::new(pages, lateness_ms),
             lateness_ms,
         }
+    }
+
+    /// The same, with what there is no room for on disk.
+    #[must_use]
+    pub fn within(mut self, room: &Arc<Spill>) -> Self {
+        self.sessions = self.sessions.within(room);
+        self
     }
 
     fn count(&mut self, at: EventTime, click: &Click) {
@@ -305,13 +322,15 @@ impl Logic for Clickstream {
 }
 
 impl Saved for Clickstream {
-    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&(&self.sessions, &self.users, &self.users_found))?;
-        to.put(&(&self.pages, &self.referrers))
+    fn freeze(&mut self) -> Result<Frozen, SavedError> {
+        let rest = (&self.users, &self.users_found, &self.pages, &self.referrers);
+        let rest = encoded(&rest)?;
+        Ok(together([self.sessions.freeze()?, rest]))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
-        (self.sessions, self.users, self.users_found) = from.get()?;
+        self.sessions.load(from)?;
+        (self.users, self.users_found) = from.get()?;
         (self.pages, self.referrers) = from.get()?;
         Ok(())
     }
@@ -417,8 +436,8 @@ impl Merger for PageMerger {
 }
 
 impl Saved for PageMerger {
-    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&(&self.windows, &self.referrers, &self.rules, &self.spam))
+    fn freeze(&mut self) -> Result<Frozen, SavedError> {
+        encoded(&(&self.windows, &self.referrers, &self.rules, &self.spam))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {

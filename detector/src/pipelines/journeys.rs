@@ -25,8 +25,8 @@ use crate::{
     hash::Fnv,
     pack::Packed,
     runtime::{
-        Aggregate, Emit, Logic, Packet, Part, Reader, Saved, SavedError, Sessions, Window,
-        WindowSpec, Windows, Writer,
+        Aggregate, Emit, Frozen, Logic, Packet, Part, Reader, Saved, SavedError, Sessions, Window,
+        WindowSpec, Windows, encoded,
     },
     settings::Rows,
 };
@@ -415,8 +415,8 @@ impl Logic for Journeys {
 }
 
 impl Saved for Journeys {
-    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&(&self.pages, &self.countries, &self.visits, &self.segments))
+    fn freeze(&mut self) -> Result<Frozen, SavedError> {
+        encoded(&(&self.pages, &self.countries, &self.visits, &self.segments))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {

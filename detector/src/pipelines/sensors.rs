@@ -5,6 +5,8 @@
 
 mod merger;
 
+use std::sync::Arc;
+
 use floodmark_contracts::{
     clock::EventTime,
     event::sensor::{SensorReading, reading_id},
@@ -36,7 +38,8 @@ use crate::{
     },
     runtime::{
         Aggregate, Deadlines, Emit, Frozen, KeyedState, Logic, Once, Reader, Saved, SavedError,
-        Window, WindowSpec, Windows, Writer, keyed::Slot, plausible, window::Parts,
+        Spill, State, Window, WindowSpec, Windows, encoded, keyed::Slot, later, plausible,
+        together, window::Parts,
     },
     settings::Settings,
 };
@@ -104,7 +107,29 @@ struct Sensor {
     robust_z: Option<Box<RobustZ>>,
 }
 
+impl State for Tracked {
+    fn heap(&self) -> usize {
+        let of = |sensor: &Sensor| size_of::<Sensor>() + sensor.heap();
+        self.learnt.as_deref().map_or(0, of)
+    }
+}
+
 impl Sensor {
+    /// Bytes that it holds on the heap.
+    fn heap(&self) -> usize {
+        let adaptive = |rule: &Adaptive| size_of::<Adaptive>() + rule.heap();
+        let robust_z = |rule: &RobustZ| size_of::<RobustZ>() + rule.heap();
+        self.level.heap()
+            + self.shift.heap()
+            + self.noise.heap()
+            + self.season.heap()
+            + self.drift.heap()
+            + self.phase.heap()
+            + self.buckets.heap()
+            + self.adaptive.as_deref().map_or(0, adaptive)
+            + self.robust_z.as_deref().map_or(0, robust_z)
+    }
+
     /// What the rules over single readings find, with the time of the reading that each is about.
     fn judge(&mut self, at: EventTime, value: f64) -> [Option<(EventTime, Finding)>; 6] {
         let now = |finding| Some((at, finding));
@@ -168,6 +193,13 @@ impl Sensors {
             robust_z: settings.robust_z,
             print: settings.print_anomalies,
         }
+    }
+
+    /// The same, with what there is no room for on disk.
+    #[must_use]
+    pub fn within(mut self, room: &Arc<Spill>) -> Self {
+        self.sensors = self.sensors.within(room);
+        self
     }
 
     /// The windows, and beside them what is needed to report from them.
@@ -347,39 +379,16 @@ impl Logic for Sensors {
 }
 
 impl Saved for Sensors {
-    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&(
-            &self.sensors,
-            &self.deadlines,
-            &self.windows,
-            &self.reported,
-            &self.groups,
-        ))
-    }
-
     fn freeze(&mut self) -> Result<Frozen, SavedError> {
-        let (sensors, windows) = (self.sensors.share(), self.windows.share());
-        let (mut deadlines, mut rest) = (Writer::default(), Writer::default());
-        deadlines.put(&self.deadlines)?;
-        rest.put(&(&self.reported, &self.groups))?;
-        // In the order of `save`.
-        Ok(Box::new(move |to| {
-            to.put(&sensors)?;
-            to.append(&deadlines);
-            to.put(&windows)?;
-            to.append(&rest);
-            Ok(())
-        }))
+        let sensors = self.sensors.freeze()?;
+        let (deadlines, windows) = (self.deadlines.clone(), self.windows.share());
+        let rest = encoded(&(&self.reported, &self.groups))?;
+        Ok(together([sensors, later((deadlines, windows)), rest]))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
-        (
-            self.sensors,
-            self.deadlines,
-            self.windows,
-            self.reported,
-            self.groups,
-        ) = from.get()?;
+        self.sensors.load(from)?;
+        (self.deadlines, self.windows, self.reported, self.groups) = from.get()?;
         Ok(())
     }
 }

@@ -11,7 +11,7 @@
 use floodmark_contracts::{clock::EventTime, enrichment::AccountStatus, kind::Kind};
 use serde::{Deserialize, Serialize};
 
-use crate::finding::Finding;
+use crate::{finding::Finding, runtime::heap_of};
 
 /// Devices and addresses remembered per account; the oldest goes.
 const MEMORY: usize = 16;
@@ -73,6 +73,12 @@ pub struct Standing {
 }
 
 impl AccountHistory {
+    /// Bytes that it holds on the heap.
+    #[must_use]
+    pub fn heap(&self) -> usize {
+        heap_of(&self.devices) + heap_of(&self.addresses)
+    }
+
     /// Takes a session's device and address at its first event; what is new about them.
     pub fn session(&mut self, at: EventTime, device: u64, address: u64) -> Novelty {
         let sessions = self.sessions;

@@ -21,7 +21,10 @@ use self::{
     features::{Features, MOST, NAMES},
     rank::Rank,
 };
-use crate::finding::{Finding, two_decimals};
+use crate::{
+    finding::{Finding, two_decimals},
+    runtime::heap_of,
+};
 
 /// Name of the rule in its alerts.
 const RULE: &str = "adaptive";
@@ -94,6 +97,13 @@ pub struct Adaptive {
 }
 
 impl Adaptive {
+    /// Bytes that it holds on the heap.
+    #[must_use]
+    pub fn heap(&self) -> usize {
+        let ranks = self.ranks.iter().chain([&self.second]).map(Rank::heap);
+        self.features.heap() + heap_of(&self.ranks) + ranks.sum::<usize>() + heap_of(&self.fused)
+    }
+
     /// Takes the next reading of the series; a finding if it is rare. What it is a sign of, nobody can say, so the
     /// finding has no kind.
     pub fn reading(

@@ -17,7 +17,10 @@ use super::{
     season_shift::ahead,
     sensor_season::{MINUTE_MS, Minute},
 };
-use crate::finding::{Finding, two_decimals};
+use crate::{
+    finding::{Finding, two_decimals},
+    runtime::heap_of,
+};
 
 /// Minutes looked at.
 const MINUTES: usize = 7;
@@ -49,6 +52,12 @@ pub struct Drift {
 }
 
 impl Drift {
+    /// Bytes that it holds on the heap.
+    #[must_use]
+    pub fn heap(&self) -> usize {
+        heap_of(&self.recent)
+    }
+
     /// Takes a whole minute; a finding if a drift has become plain, once until the sensor is back.
     pub fn minute(&mut self, minute: Minute) -> Option<Finding> {
         self.seen = self.seen.saturating_add(1);

@@ -16,6 +16,12 @@ pub struct GeoHop {
 }
 
 impl GeoHop {
+    /// Bytes that it holds on the heap.
+    #[must_use]
+    pub fn heap(&self) -> usize {
+        self.first.as_ref().map_or(0, |(country, _)| country.len())
+    }
+
     /// Takes an event of the session; a finding at the first one from another country and address,
     /// once per session. An event without a country says nothing.
     pub fn event(

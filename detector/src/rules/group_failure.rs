@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::sensor_season::SensorSeason;
 use crate::{
     finding::{Finding, two_decimals},
-    runtime::{Aggregate, Window},
+    runtime::{Aggregate, Window, heap_of},
 };
 
 /// Length of what a sensor's readings are averaged over.
@@ -95,6 +95,12 @@ impl Step {
 }
 
 impl LastBuckets {
+    /// Bytes that it holds on the heap.
+    #[must_use]
+    pub fn heap(&self) -> usize {
+        heap_of(&self.closed)
+    }
+
     /// Takes a reading. If it is the first of a bucket, the step that led to the buckets before it, where all
     /// of them are known.
     pub fn reading(

@@ -10,7 +10,10 @@
 use floodmark_contracts::{clock::EventTime, geo::Country, kind::Kind};
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{Finding, two_decimals};
+use crate::{
+    finding::{Finding, two_decimals},
+    runtime::heap_of,
+};
 
 /// Centroids closer than this are left alone: GeoIP data errs by a neighbour, and large countries
 /// have their people far from their middle.
@@ -41,6 +44,12 @@ struct Place {
 }
 
 impl ImpossibleTravel {
+    /// Bytes that it holds on the heap.
+    #[must_use]
+    pub fn heap(&self) -> usize {
+        heap_of(&self.places)
+    }
+
     /// Takes an event of `device` from `country`; a finding if it cannot have got there. The caller
     /// keeps it to one per session. `nearest` tells a country's nearest neighbour.
     pub fn event(

@@ -10,7 +10,10 @@ use std::collections::VecDeque;
 use floodmark_contracts::{clock::EventTime, kind::Kind};
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{Finding, two_decimals};
+use crate::{
+    finding::{Finding, two_decimals},
+    runtime::heap_of,
+};
 
 /// Gaps looked at: a double click or two are not enough.
 const GAPS: usize = 6;
@@ -31,6 +34,12 @@ pub struct InhumanSpeed {
 }
 
 impl InhumanSpeed {
+    /// Bytes that it holds on the heap.
+    #[must_use]
+    pub fn heap(&self) -> usize {
+        heap_of(&self.recent)
+    }
+
     /// Takes an event of the session; a finding if the last ones came too fast, once per session.
     pub fn event(&mut self, at: EventTime, event_id: &str) -> Option<Finding> {
         if self.found {

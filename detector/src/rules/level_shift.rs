@@ -15,7 +15,10 @@ use floodmark_contracts::{clock::EventTime, kind::Kind};
 use serde::{Deserialize, Serialize};
 
 use super::{sensor_level::SensorLevel, sensor_season::SensorSeason};
-use crate::finding::{Finding, two_decimals};
+use crate::{
+    finding::{Finding, two_decimals},
+    runtime::heap_of,
+};
 
 /// Time whose readings are the new level, and how many of them: two may be a spike and chance, and more than ten
 /// are no more certain than the season is.
@@ -74,6 +77,12 @@ struct Mean {
 }
 
 impl LevelShift {
+    /// Bytes that it holds on the heap.
+    #[must_use]
+    pub fn heap(&self) -> usize {
+        heap_of(&self.recent)
+    }
+
     /// Takes a reading that is no spike, of a sensor with this noise; a finding if a shift has lasted.
     /// Restarts `level` where the readings are, when they have moved.
     pub fn reading(

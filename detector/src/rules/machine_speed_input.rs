@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use floodmark_contracts::{clock::EventTime, kind::Kind};
 use serde::{Deserialize, Serialize};
 
-use crate::finding::Finding;
+use crate::{finding::Finding, runtime::heap_of};
 
 /// Time between two inputs below which no person typed, milliseconds. People need 80 and more,
 /// forms filled in by machines under 15. A negative time is a clock that was set, not a speed.
@@ -36,6 +36,12 @@ pub struct MachineSpeedInput {
 }
 
 impl MachineSpeedInput {
+    /// Bytes that it holds on the heap.
+    #[must_use]
+    pub fn heap(&self) -> usize {
+        heap_of(&self.inputs)
+    }
+
     /// Takes an input of the session; a finding if it is one fast input too many, once per session.
     pub fn event(&mut self, at: EventTime, latency_ms: i32, event_id: &str) -> Option<Finding> {
         if !(0..FASTEST_PERSON_MS).contains(&latency_ms) {

@@ -12,7 +12,10 @@ use std::collections::VecDeque;
 use floodmark_contracts::{clock::EventTime, kind::Kind};
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{Finding, two_decimals};
+use crate::{
+    finding::{Finding, two_decimals},
+    runtime::heap_of,
+};
 
 /// Differences that are looked at.
 const DIFFERENCES: usize = 20;
@@ -55,6 +58,12 @@ pub struct NoiseBurst {
 }
 
 impl NoiseBurst {
+    /// Bytes that it holds on the heap.
+    #[must_use]
+    pub fn heap(&self) -> usize {
+        heap_of(&self.recent)
+    }
+
     /// The usual noise, once it is known.
     #[must_use]
     pub fn usual(&self) -> Option<f64> {

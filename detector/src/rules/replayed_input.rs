@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use floodmark_contracts::{clock::EventTime, kind::Kind};
 use serde::{Deserialize, Serialize};
 
-use crate::finding::Finding;
+use crate::{finding::Finding, runtime::heap_of};
 
 /// Inputs remembered per account: those of some twenty visits with a transfer. A replay follows
 /// within minutes of what it replays.
@@ -24,6 +24,12 @@ pub struct ReplayedInput {
 }
 
 impl ReplayedInput {
+    /// Bytes that it holds on the heap.
+    #[must_use]
+    pub fn heap(&self) -> usize {
+        heap_of(&self.seen)
+    }
+
     /// Takes an input into a field whose content is new each time; a finding if another session of
     /// the account had it before, once per session.
     pub fn input(

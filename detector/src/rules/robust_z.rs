@@ -13,7 +13,10 @@ use std::collections::VecDeque;
 use floodmark_contracts::{clock::EventTime, kind::Kind};
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{Finding, two_decimals};
+use crate::{
+    finding::{Finding, two_decimals},
+    runtime::heap_of,
+};
 
 /// Normal deviations per MAD.
 const PER_MAD: f64 = 0.6745;
@@ -42,6 +45,12 @@ pub struct RobustZ {
 }
 
 impl RobustZ {
+    /// Bytes that it holds on the heap.
+    #[must_use]
+    pub fn heap(&self) -> usize {
+        heap_of(&self.last)
+    }
+
     /// Takes a reading; a finding if it is far off and the one before was not.
     pub fn reading(
         &mut self,

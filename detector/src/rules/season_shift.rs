@@ -22,7 +22,10 @@ use super::{
     cholesky::{Cholesky, dot},
     sensor_season::{MINUTE_MS, Minute, SEASON_MS, SensorSeason},
 };
-use crate::finding::{Finding, two_decimals};
+use crate::{
+    finding::{Finding, two_decimals},
+    runtime::heap_of,
+};
 
 /// Minutes looked at, and how many of them must be there.
 const MINUTES: usize = 14;
@@ -73,6 +76,12 @@ pub struct SeasonShift {
 }
 
 impl SeasonShift {
+    /// Bytes that it holds on the heap.
+    #[must_use]
+    pub fn heap(&self) -> usize {
+        heap_of(&self.recent) + heap_of(&self.before)
+    }
+
     /// Takes a whole minute of a sensor of which this is known; a finding if the season is ahead by now.
     pub fn minute(&mut self, season: &SensorSeason, minute: Minute) -> Option<Finding> {
         let from = minute.start.plus_ms((1 - MINUTES as i64) * MINUTE_MS);

@@ -10,6 +10,8 @@
 use floodmark_contracts::clock::EventTime;
 use serde::{Deserialize, Serialize};
 
+use crate::runtime::heap_of;
+
 /// Readings before anything is said: fewer leave the noise uncertain by a quarter.
 pub const WARM_UP_READINGS: u32 = 10;
 
@@ -51,6 +53,12 @@ pub struct SensorLevel {
 }
 
 impl SensorLevel {
+    /// Bytes that it holds on the heap.
+    #[must_use]
+    pub fn heap(&self) -> usize {
+        heap_of(&self.first)
+    }
+
     /// True once enough readings were seen.
     #[must_use]
     pub fn is_known(&self) -> bool {

@@ -13,6 +13,8 @@ use std::{collections::VecDeque, f64::consts::TAU};
 use floodmark_contracts::clock::EventTime;
 use serde::{Deserialize, Serialize};
 
+use crate::runtime::heap_of;
+
 /// Length of the buckets.
 pub const MINUTE_MS: i64 = 60_000;
 
@@ -96,6 +98,12 @@ struct State {
 }
 
 impl SensorSeason {
+    /// Bytes that it holds on the heap.
+    #[must_use]
+    pub fn heap(&self) -> usize {
+        heap_of(&self.values) + heap_of(&self.waiting)
+    }
+
     /// Takes a reading of a sensor with this noise; the minute before, if this reading begins another.
     pub fn reading(&mut self, at: EventTime, value: f64, noise: f64) -> Option<Minute> {
         let minute = at.0.div_euclid(MINUTE_MS);

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, VecDeque};
 use floodmark_contracts::{clock::EventTime, kind::Kind};
 use serde::{Deserialize, Serialize};
 
-use crate::finding::Finding;
+use crate::{finding::Finding, runtime::heap_of};
 
 /// Time looked at: guessing that stays under lock-outs of a few an hour takes about this long.
 const SPAN_MS: i64 = 15 * 60_000;
@@ -34,6 +34,12 @@ pub struct SlowBruteForce {
 }
 
 impl SlowBruteForce {
+    /// Bytes that it holds on the heap.
+    #[must_use]
+    pub fn heap(&self) -> usize {
+        heap_of(&self.recent)
+    }
+
     /// Takes a failed login; a finding if it is one too many, once until the failures cease.
     pub fn failure(&mut self, at: EventTime, address: u64, event_id: &str) -> Option<Finding> {
         while self

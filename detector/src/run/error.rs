@@ -7,6 +7,7 @@ use floodmark_kafka::{Error, SendError, registry::RegistryError};
 
 use crate::{
     engine::EngineError, enrichment::EnrichmentError, exactly_once::KeepError, fraud::FraudError,
+    runtime::SpillError,
 };
 
 /// Why the detector ended.
@@ -60,6 +61,9 @@ pub enum DetectError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// State that memory has no room for cannot be put on disk, or read back.
+    #[error(transparent)]
+    Spill(#[from] SpillError),
     /// A record was not taken by the client.
     #[error("a result cannot be handed to the producer")]
     Send {

@@ -341,6 +341,7 @@ impl Exact<'_> {
 
     /// Hands the engine's outputs to the producer, within a transaction.
     fn emit(&mut self) -> Result<(), DetectError> {
+        self.keeper.engine.check()?;
         let outputs = self.keeper.engine.take(self.clock.now());
         self.meter.taken();
         if outputs.is_empty() {

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     partition::Merger,
-    saved::{Reader, SavedError, Writer},
+    saved::{Frozen, Reader, SavedError, encoded},
     watermark::BEGINNING,
 };
 
@@ -169,11 +169,11 @@ pub trait MergeJob<O>: Send {
     /// Every source that it waits for has passed `to`.
     fn advance(&mut self, to: EventTime, out: &mut Vec<O>);
 
-    /// Adds its state.
+    /// Its state as it is now.
     ///
     /// # Errors
     /// If a value cannot be encoded.
-    fn save(&self, to: &mut Writer) -> Result<(), SavedError>;
+    fn freeze(&mut self) -> Result<Frozen, SavedError>;
 
     /// Takes that state over.
     ///
@@ -203,8 +203,8 @@ where
         Merger::advance(self, to, out);
     }
 
-    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        super::saved::Saved::save(self, to)
+    fn freeze(&mut self) -> Result<Frozen, SavedError> {
+        super::saved::Saved::freeze(self)
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
@@ -327,17 +327,23 @@ impl<O> Exchange<O> {
         self.late
     }
 
-    /// Adds its state.
+    /// Its state as it is now.
     ///
     /// # Errors
     /// If a value cannot be encoded.
-    pub fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&self.sources)?;
-        for waiting in self.mergers.values() {
-            to.put(&waiting.merged)?;
-            waiting.job.save(to)?;
+    pub fn freeze(&mut self) -> Result<Frozen, SavedError> {
+        let sources = encoded(&self.sources)?;
+        let mut mergers = Vec::new();
+        for waiting in self.mergers.values_mut() {
+            mergers.push((waiting.merged, waiting.job.freeze()?));
         }
-        Ok(())
+        Ok(Box::new(move |to| {
+            sources(to)?;
+            mergers.into_iter().try_for_each(|(merged, merger)| {
+                to.put(&merged)?;
+                merger(to)
+            })
+        }))
     }
 
     /// Takes the state of another one over that had the same mergers. Sources that it did not know are still

@@ -1,42 +1,82 @@
 //! State per key that expires by event time.
 
+mod cold;
+mod saved;
+
 use std::{
     borrow::Borrow,
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     hash::{BuildHasher, Hash},
+    sync::Arc,
 };
 
 use floodmark_contracts::{clock::EventTime, status::StateSize};
 use hashbrown::HashTable;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, de::DeserializeOwned};
 
-use super::{chunks::Chunks, hashing::Names, watermark::BEGINNING};
+use super::{chunks::Chunks, hashing::Names, spill::Spill, watermark::BEGINNING};
+use cold::Cold;
+
+/// What is kept of a key.
+pub trait State: Clone + Default + Serialize + DeserializeOwned {
+    /// Bytes that it holds outside of itself.
+    fn heap(&self) -> usize;
+}
+
+/// Lists whose room on the heap can be told.
+pub trait Listlike {
+    /// Bytes that it has asked for.
+    fn bytes(&self) -> usize;
+}
+
+impl<T> Listlike for Vec<T> {
+    fn bytes(&self) -> usize {
+        self.capacity() * size_of::<T>()
+    }
+}
+
+impl<T> Listlike for VecDeque<T> {
+    fn bytes(&self) -> usize {
+        self.capacity() * size_of::<T>()
+    }
+}
+
+/// Bytes that a list holds on the heap, used or not.
+pub fn heap_of(list: &impl Listlike) -> usize {
+    list.bytes()
+}
+
+impl<S: State> State for Box<S> {
+    fn heap(&self) -> usize {
+        size_of::<S>() + (**self).heap()
+    }
+}
 
 /// State per key. A key that was not seen for longer than the time to live starts afresh, whether or
 /// not its old state has been swept out yet: when the sweep runs changes memory, never results.
 ///
 /// Keys stand for slots, so that events can be held with a number in place of their key. A million keys are
 /// nothing special: the table that finds a key holds its slot alone, and the rest lies in [`Chunks`].
+///
+/// [`Within`](Self::within) a bound, states that were not used for long are on disk, and come back when they are asked for: that
+/// changes memory too, never results. Keys and times stay in memory.
 #[derive(Debug)]
 pub struct KeyedState<K, S> {
     index: HashTable<Slot>,
     names: Names,
-    entries: Entries<K, S>,
-}
-
-/// Number of a key's state; valid until a sweep finds the key expired.
-pub type Slot = u32;
-
-/// What is saved of a [`KeyedState`]: all but the way to find a key in it.
-#[derive(Debug)]
-pub struct Entries<K, S> {
     ttl_ms: i64,
     /// Apart from the states: keys seldom change, so that they are seldom copied.
     keys: Chunks<K>,
     states: Chunks<Held<S>>,
     free: Vec<Slot>,
     next_sweep: EventTime,
+    /// Uses of state since memory was looked at.
+    uses: usize,
+    cold: Option<Cold>,
 }
+
+/// Number of a key's state; valid until a sweep finds the key expired.
+pub type Slot = u32;
 
 #[derive(Debug, Clone)]
 struct Held<S> {
@@ -44,118 +84,100 @@ struct Held<S> {
     reserved: EventTime,
     /// Newest event time at which the state was used, in event-time order.
     used: EventTime,
-    state: S,
-}
-
-/// What is saved of a key: its slot is its place, and which slots are free is told apart.
-#[derive(Serialize, Deserialize)]
-struct SavedEntry<K, S>(K, EventTime, EventTime, S);
-
-impl<K: AsRef<str>, S: Serialize> Serialize for Entries<K, S> {
-    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
-        (self.ttl_ms, Listed(self), &self.free, self.next_sweep).serialize(serializer)
-    }
-}
-
-/// The entries as a list that is never made.
-struct Listed<'a, K, S>(&'a Entries<K, S>);
-
-impl<K: AsRef<str>, S: Serialize> Serialize for Listed<'_, K, S> {
-    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
-        let mut seq = serializer.serialize_seq(Some(self.0.keys.len()))?;
-        for (key, held) in self.0.keys.iter().zip(self.0.states.iter()) {
-            let entry = SavedEntry(key.as_ref(), held.reserved, held.used, &held.state);
-            serde::ser::SerializeSeq::serialize_element(&mut seq, &entry)?;
-        }
-        serde::ser::SerializeSeq::end(seq)
-    }
-}
-
-impl<K: AsRef<str>, S: Serialize> Serialize for KeyedState<K, S> {
-    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
-        self.entries.serialize(serializer)
-    }
-}
-
-impl<'de, K, S> Deserialize<'de> for KeyedState<K, S>
-where
-    K: Eq + Hash + Clone + for<'a> From<&'a str>,
-    S: Clone + Default + Deserialize<'de>,
-{
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        type Parts<S> = (i64, Vec<SavedEntry<String, S>>, Vec<Slot>, EventTime);
-        let (ttl_ms, saved, free, next_sweep) = Parts::<S>::deserialize(deserializer)?;
-        let mut all = Self::new(ttl_ms);
-        all.index.reserve(saved.len(), |_| 0);
-        let unused: HashSet<Slot> = free.iter().copied().collect();
-        for (slot, SavedEntry(key, reserved, used, state)) in (0..).zip(saved) {
-            all.entries.keys.push(K::from(&key));
-            let held = Held {
-                reserved,
-                used,
-                state,
-            };
-            all.entries.states.push(held);
-            if !unused.contains(&slot) {
-                all.list(slot);
-            }
-        }
-        (all.entries.free, all.entries.next_sweep) = (free, next_sweep);
-        Ok(all)
-    }
+    /// Absent if it is fresh, or on disk.
+    state: Option<S>,
 }
 
 /// Sweeps per time to live: old state takes at most this much longer to go.
 const SWEEPS_PER_TTL: i64 = 4;
 
-impl<K: Eq + Hash + Clone, S: Clone + Default> KeyedState<K, S> {
+impl<K, S> KeyedState<K, S> {
     /// No state; a key expires `ttl_ms` after it was last used.
     #[must_use]
     pub fn new(ttl_ms: i64) -> Self {
-        let entries = Entries {
+        Self {
+            index: HashTable::new(),
+            names: Names::default(),
             ttl_ms,
             keys: Chunks::default(),
             states: Chunks::default(),
             free: Vec::new(),
             next_sweep: BEGINNING,
-        };
-        Self {
-            index: HashTable::new(),
-            names: Names::default(),
-            entries,
+            uses: 0,
+            cold: None,
         }
     }
 
+    /// The same with states on disk that there is no room for.
+    #[must_use]
+    pub fn within(mut self, room: &Arc<Spill>) -> Self {
+        self.cold = Some(Cold::new(room.owner()));
+        self
+    }
+
+    /// The key that `slot` stands for.
+    pub fn key(&self, slot: Slot) -> &K {
+        &self.keys[slot as usize]
+    }
+
+    /// What it takes, in memory and on disk. Without a bound, what a state holds on the heap is not in it.
+    pub fn size(&self) -> StateSize {
+        let mut size = StateSize {
+            keys: self.index.len() as u64,
+            bytes: self.fixed_bytes() as u64,
+            ..StateSize::default()
+        };
+        if let Some(cold) = &self.cold {
+            size.bytes += cold.heap_bytes(self.resident()) as u64;
+            cold.add_to(&mut size);
+        }
+        size
+    }
+
+    /// What cannot go to disk.
+    fn fixed_bytes(&self) -> usize {
+        let index = self.index.capacity() * size_of::<Slot>();
+        self.keys.bytes() + self.states.bytes() + index
+    }
+
+    /// States in memory, some of them fresh.
+    fn resident(&self) -> usize {
+        let away = self.cold.as_ref().map_or(0, Cold::away);
+        let elsewhere = self.free.len() + away;
+        self.states.len().saturating_sub(elsewhere)
+    }
+}
+
+impl<K: Eq + Hash + Clone, S: State> KeyedState<K, S> {
     /// The slot of `key`, for an event at `at` that may still have to wait for its turn.
     pub fn reserve<Q>(&mut self, key: &Q, at: EventTime) -> Slot
     where
         K: Borrow<Q> + for<'a> From<&'a Q>,
         Q: Eq + Hash + ?Sized,
     {
-        let keys = &self.entries.keys;
+        let keys = &self.keys;
         let is_it = |slot: &Slot| keys[*slot as usize].borrow() == key;
         if let Some(slot) = self.index.find(self.names.hash_one(key), is_it) {
             let slot = *slot;
-            let held = self.held(slot);
+            let held = &mut self.states[slot as usize];
             held.reserved = at.max(held.reserved);
             return slot;
         }
         let held = Held {
             reserved: at,
             used: BEGINNING,
-            state: S::default(),
+            state: None,
         };
-        let entries = &mut self.entries;
-        let slot = match entries.free.pop() {
+        let slot = match self.free.pop() {
             Some(slot) => {
-                entries.keys[slot as usize] = K::from(key);
-                *self.held(slot) = held;
+                self.keys[slot as usize] = K::from(key);
+                self.states[slot as usize] = held;
                 slot
             }
             None => {
-                entries.states.push(held);
+                self.states.push(held);
                 // More than four billion keys do not fit into memory anyway.
-                u32::try_from(entries.keys.push(K::from(key))).unwrap_or(Slot::MAX)
+                u32::try_from(self.keys.push(K::from(key))).unwrap_or(Slot::MAX)
             }
         };
         self.list(slot);
@@ -164,23 +186,26 @@ impl<K: Eq + Hash + Clone, S: Clone + Default> KeyedState<K, S> {
 
     /// The state in `slot` at `now`, fresh if it has expired.
     pub fn state(&mut self, slot: Slot, now: EventTime) -> &mut S {
-        let ttl_ms = self.entries.ttl_ms;
-        let held = self.held(slot);
-        if held.used != BEGINNING && now.since(held.used) > ttl_ms {
-            held.state = S::default();
+        self.uses += 1;
+        let held = &mut self.states[slot as usize];
+        if held.state.is_none() {
+            held.state = self.cold.as_mut().and_then(|cold| cold.bring(slot));
+        }
+        if held.used != BEGINNING && now.since(held.used) > self.ttl_ms {
+            held.state = None;
         }
         held.used = now.max(held.used);
-        &mut held.state
-    }
-
-    /// The key that `slot` stands for.
-    pub fn key(&self, slot: Slot) -> &K {
-        &self.entries.keys[slot as usize]
+        held.state.get_or_insert_default()
     }
 
     /// The state in `slot` as it stands, without using it.
     pub fn peek(&mut self, slot: Slot) -> &mut S {
-        &mut self.held(slot).state
+        self.uses += 1;
+        let held = &mut self.states[slot as usize];
+        if held.state.is_none() {
+            held.state = self.cold.as_mut().and_then(|cold| cold.bring(slot));
+        }
+        held.state.get_or_insert_default()
     }
 
     /// The state of `key` at `now`, fresh if there is none or it has expired.
@@ -193,46 +218,72 @@ impl<K: Eq + Hash + Clone, S: Clone + Default> KeyedState<K, S> {
         self.state(slot, now)
     }
 
-    /// Drops what has expired at `now`, at most a few times per time to live.
+    /// Drops what has expired at `now`, at most a few times per time to live, and puts on disk what there is no room for.
     pub fn sweep(&mut self, now: EventTime) {
-        let entries = &mut self.entries;
-        if now < entries.next_sweep {
-            return;
+        if now >= self.next_sweep {
+            self.expire(now);
         }
-        let ttl_ms = entries.ttl_ms;
-        entries.next_sweep = now.plus_ms((ttl_ms / SWEEPS_PER_TTL).max(1));
-        self.index.retain(|slot| {
+        if self
+            .cold
+            .as_ref()
+            .is_some_and(|cold| self.uses > cold.patience())
+        {
+            self.tend();
+        }
+    }
+
+    fn expire(&mut self, now: EventTime) {
+        let Self {
+            index,
+            ttl_ms,
+            states,
+            free,
+            cold,
+            ..
+        } = self;
+        self.next_sweep = now.plus_ms((*ttl_ms / SWEEPS_PER_TTL).max(1));
+        let n_free = free.len();
+        index.retain(|slot| {
             let number = *slot as usize;
-            let keep = now.since(entries.states[number].reserved) <= ttl_ms;
+            let keep = now.since(states[number].reserved) <= *ttl_ms;
             if !keep {
-                entries.states[number].state = S::default();
-                entries.free.push(*slot);
+                states[number].state = None;
+                if let Some(cold) = cold {
+                    cold.forget(*slot);
+                }
+                free.push(*slot);
             }
             keep
         });
+        // The table is walked in no order, and which slot a key gets next is to be the same in every process.
+        free[n_free..].sort_unstable_by(|a, b| b.cmp(a));
     }
 
-    /// All state as it is now, to be saved later and elsewhere. Takes no longer for a million keys than for a few
-    /// thousand events.
-    pub fn share(&mut self) -> Entries<K, S> {
-        let entries = &mut self.entries;
-        Entries {
-            ttl_ms: entries.ttl_ms,
-            keys: entries.keys.share(),
-            states: entries.states.share(),
-            free: entries.free.clone(),
-            next_sweep: entries.next_sweep,
+    /// Takes note that a key has been read from a snapshot.
+    fn came_back(&mut self) {
+        self.uses += 1;
+        if self
+            .cold
+            .as_ref()
+            .is_some_and(|cold| self.uses > cold.patience())
+        {
+            self.tend();
         }
     }
 
-    /// What the tables take; what a state holds on the heap is not in it.
-    pub fn size(&self) -> StateSize {
-        let entries = self.entries.keys.bytes() + self.entries.states.bytes();
-        let index = self.index.capacity() * size_of::<Slot>();
-        StateSize {
-            keys: self.index.len() as u64,
-            waiting: 0,
-            bytes: (entries + index) as u64,
+    /// Lets the keys be found whose slots are not free.
+    fn list_all(&mut self) {
+        let unused: HashSet<Slot> = self.free.iter().copied().collect();
+        // There are no more keys than slots.
+        for slot in 0..self.keys.len() as Slot {
+            if !unused.contains(&slot) {
+                self.list(slot);
+                continue;
+            }
+            self.states[slot as usize].state = None;
+            if let Some(cold) = &mut self.cold {
+                cold.forget(slot);
+            }
         }
     }
 
@@ -242,13 +293,9 @@ impl<K: Eq + Hash + Clone, S: Clone + Default> KeyedState<K, S> {
         self.index.len()
     }
 
-    fn held(&mut self, slot: Slot) -> &mut Held<S> {
-        &mut self.entries.states[slot as usize]
-    }
-
     /// Lets the key of `slot` be found.
     fn list(&mut self, slot: Slot) {
-        let (keys, names) = (&self.entries.keys, &self.names);
+        let (keys, names) = (&self.keys, &self.names);
         let hash = |slot: &Slot| names.hash_one(&keys[*slot as usize]);
         self.index.insert_unique(hash(&slot), slot, hash);
     }
@@ -256,11 +303,29 @@ impl<K: Eq + Hash + Clone, S: Clone + Default> KeyedState<K, S> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use proptest::prelude::*;
 
     use super::*;
+    use crate::runtime::saved::{Reader, Saved as _, Writer};
+
+    /// As if it were large, so that it can go to disk.
+    impl State for u32 {
+        fn heap(&self) -> usize {
+            64
+        }
+    }
+
+    impl State for u64 {
+        fn heap(&self) -> usize {
+            0
+        }
+    }
+
+    fn saved(states: &mut KeyedState<Arc<str>, u32>) -> Vec<u8> {
+        let mut writer = Writer::default();
+        states.save(&mut writer).unwrap();
+        writer.seal(7)
+    }
 
     #[test]
     fn a_key_keeps_its_state_until_it_expires() {
@@ -312,14 +377,17 @@ mod tests {
             ) = key;
         }
         states.sweep(EventTime(101));
-        let then = postcard::to_allocvec(&states).unwrap();
-        let shared = states.share();
+        let then = saved(&mut states);
+        let frozen = states.freeze().unwrap();
         for key in 500..2500 {
             *states.at(key.to_string().as_str(), EventTime(150)) += 7;
         }
-        assert_ne!(postcard::to_allocvec(&states).unwrap(), then);
-        assert_eq!(postcard::to_allocvec(&shared).unwrap(), then);
-        let mut back: KeyedState<Arc<str>, u32> = postcard::from_bytes(&then).unwrap();
+        assert_ne!(saved(&mut states), then);
+        let mut writer = Writer::default();
+        frozen(&mut writer).unwrap();
+        assert_eq!(writer.seal(7), then);
+        let mut back: KeyedState<Arc<str>, u32> = KeyedState::new(100);
+        back.load(&mut Reader::open(&then, 7).unwrap()).unwrap();
         assert_eq!(back.len(), 1000);
         assert_eq!(*back.at("1500", EventTime(102)), 1500);
         assert_eq!(*back.at("10", EventTime(102)), 0, "it had expired");

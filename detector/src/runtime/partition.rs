@@ -178,6 +178,7 @@ impl<L: Logic> Partition<L> {
             keys: 0,
             waiting,
             bytes: waiting * size_of::<(EventTime, L::Event)>() as u64,
+            ..StateSize::default()
         });
         size
     }

@@ -7,7 +7,10 @@
 //! so that a torn or foreign object is refused and never half read. `settings` is a hash of whatever
 //! decides what state means; state of other settings is refused too.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, DeserializeSeed},
+};
 
 /// First bytes of every snapshot.
 const MAGIC: [u8; 4] = *b"fmdk";
@@ -177,6 +180,20 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
+    /// Takes the next value to where `seed` puts it.
+    ///
+    /// # Errors
+    /// If the bytes are none of its kind.
+    pub fn get_into<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<S::Value, SavedError> {
+        let damaged = |error: postcard::Error| SavedError::Damaged {
+            what: error.to_string(),
+        };
+        let mut values = postcard::Deserializer::from_bytes(self.body);
+        let value = seed.deserialize(&mut values).map_err(damaged)?;
+        self.body = values.finalize().map_err(damaged)?;
+        Ok(value)
+    }
+
     /// Ends reading.
     ///
     /// # Errors
@@ -192,20 +209,20 @@ impl<'a> Reader<'a> {
 
 /// State that can be saved, beside settings that cannot.
 pub trait Saved {
+    /// The state as it is now, to be added later and on any thread: what is large is shared in place of being encoded at once,
+    /// so that nothing waits for it.
+    ///
+    /// # Errors
+    /// If a value cannot be encoded.
+    fn freeze(&mut self) -> Result<Frozen, SavedError>;
+
     /// Adds the state.
     ///
     /// # Errors
     /// If a value cannot be encoded.
-    fn save(&self, to: &mut Writer) -> Result<(), SavedError>;
-
-    /// The same state, as it is now, to be added later: what is large may be shared in place of being encoded at once.
-    ///
-    /// # Errors
-    /// If a value cannot be encoded.
-    fn freeze(&mut self) -> Result<Frozen, SavedError> {
-        let mut now = Writer::default();
-        self.save(&mut now)?;
-        Ok(now.frozen())
+    #[cfg(test)]
+    fn save(&mut self, to: &mut Writer) -> Result<(), SavedError> {
+        self.freeze()?(to)
     }
 
     /// Takes the state over, in place of what was there.
@@ -213,6 +230,27 @@ pub trait Saved {
     /// # Errors
     /// If the bytes are none of its kind.
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError>;
+}
+
+/// A value as it is now, encoded at once: for what is small.
+///
+/// # Errors
+/// If it cannot be encoded.
+pub fn encoded(value: &(impl Serialize + ?Sized)) -> Result<Frozen, SavedError> {
+    let mut now = Writer::default();
+    now.put(value)?;
+    Ok(now.frozen())
+}
+
+/// A value that was taken for it, encoded later.
+pub fn later(value: impl Serialize + Send + 'static) -> Frozen {
+    Box::new(move |to| to.put(&value))
+}
+
+/// One after the other.
+#[must_use]
+pub fn together<const N: usize>(parts: [Frozen; N]) -> Frozen {
+    Box::new(move |to| parts.into_iter().try_for_each(|part| part(to)))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use floodmark_contracts::clock::EventTime;
 use serde::{Deserialize, Serialize};
 
 /// Entries ordered by deadline, then by key.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(bound(
     serialize = "K: Serialize + Ord",
     deserialize = "K: Deserialize<'de> + Ord"

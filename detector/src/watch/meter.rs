@@ -167,6 +167,7 @@ impl<'a> Meter<'a> {
             (status.at, status.phase) = (clock.now(), phase);
             status.streams = streams;
             status.latency = self.latency.clone();
+            status.state_file_bytes = seen.engine.state_file_bytes();
             status.late_parts = seen.engine.late_parts();
             status.written = seen.sink.written();
             status.checkpoints = checkpoints;

@@ -12,7 +12,7 @@ const PREFIX: &str = "floodmark_detector_";
 /// A name without the prefix, what it means, and where it stands.
 type Described<O, T> = (&'static str, &'static str, fn(&O) -> T);
 
-const OF_STREAMS: [Described<StreamStatus, u64>; 3] = [
+const OF_STREAMS: [Described<StreamStatus, u64>; 4] = [
     (
         "consumed_records_total",
         "Records read; those read again after a restart count again.",
@@ -26,9 +26,14 @@ const OF_STREAMS: [Described<StreamStatus, u64>; 3] = [
     ("dead_letters_total", "Records that were no events.", |of| {
         of.dead_letters
     }),
+    (
+        "state_disk_reads_total",
+        "States read back from disk, by the partitions that are here now.",
+        |of| of.state.disk_reads,
+    ),
 ];
 
-const STATE: [Described<StreamStatus, u64>; 3] = [
+const STATE: [Described<StreamStatus, u64>; 5] = [
     ("state_keys", "Keys that have state.", |of| of.state.keys),
     (
         "state_waiting_events",
@@ -37,8 +42,16 @@ const STATE: [Described<StreamStatus, u64>; 3] = [
     ),
     (
         "state_bytes",
-        "Bytes of the tables that hold keys and waiting events; what a key's state holds elsewhere is not in it.",
+        "Bytes of keys, their state and waiting events in memory; windows are not in it.",
         |of| of.state.bytes,
+    ),
+    ("state_disk_keys", "Keys whose state is on disk.", |of| {
+        of.state.disk_keys
+    }),
+    (
+        "state_disk_bytes",
+        "Bytes of state on disk, with what is not cleared away yet.",
+        |of| of.state.disk_bytes,
     ),
 ];
 
@@ -79,7 +92,7 @@ const TOTALS: [Described<DetectorStatus, u64>; 8] = [
     ),
 ];
 
-const GAUGES: [Described<DetectorStatus, f64>; 6] = [
+const GAUGES: [Described<DetectorStatus, f64>; 7] = [
     (
         "partitions",
         "Partitions that the group gave to this process.",
@@ -104,6 +117,11 @@ const GAUGES: [Described<DetectorStatus, f64>; 6] = [
         "in_flight_records",
         "Results handed to the producer and not acknowledged yet.",
         |of| of.pressure.in_flight as f64,
+    ),
+    (
+        "state_file_bytes",
+        "Bytes of the file with state that memory has no room for; 0 while there is none.",
+        |of| of.state_file_bytes as f64,
     ),
     (
         "restarts_left",
@@ -287,6 +305,10 @@ mod tests {
                 "floodmark_detector_late_events_total{stream=\"sensors\"} 3",
                 "floodmark_detector_dead_letters_total{stream=\"sensors\"} 2",
                 "floodmark_detector_state_keys{stream=\"sensors\"} 40",
+                "floodmark_detector_state_disk_keys{stream=\"sensors\"} 30",
+                "floodmark_detector_state_disk_bytes{stream=\"sensors\"} 2048",
+                "floodmark_detector_state_disk_reads_total{stream=\"sensors\"} 90",
+                "floodmark_detector_state_file_bytes 12288",
                 "floodmark_detector_restarts_total 1",
                 "floodmark_detector_phase{phase=\"running\"} 1",
                 "floodmark_detector_phase{phase=\"waiting\"} 0",

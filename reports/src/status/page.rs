@@ -62,6 +62,7 @@ struct StreamRow {
     keys: String,
     waiting: String,
     bytes: String,
+    on_disk: String,
 }
 
 struct PartitionRow {
@@ -255,6 +256,14 @@ fn stream_row(name: &'static str, of: &StreamStatus, status: &DetectorStatus) ->
         keys: format::count(of.state.keys),
         waiting: format::count(of.state.waiting),
         bytes: format::bytes(of.state.bytes as f64),
+        on_disk: match of.state.disk_bytes {
+            0 => "nothing".to_owned(),
+            bytes => format!(
+                "{} of {}",
+                format::bytes(bytes as f64),
+                format::plural(of.state.disk_keys, "key")
+            ),
+        },
     }
 }
 

@@ -57,6 +57,8 @@ struct Tally {
     loaded: usize,
     advances: usize,
     deleted: usize,
+    /// Schedules with state on disk.
+    on_disk: usize,
 }
 
 impl Tally {
@@ -76,6 +78,7 @@ impl Tally {
         self.loaded += other.loaded;
         self.advances += other.advances;
         self.deleted += other.deleted;
+        self.on_disk += other.on_disk;
     }
 
     fn all_happened(&self) -> bool {
@@ -95,6 +98,7 @@ impl Tally {
             self.loaded,
             self.advances,
             self.deleted,
+            self.on_disk,
         ]
         .iter()
         .all(|n| *n > 100)

@@ -227,8 +227,8 @@ fn state_that_was_saved_goes_on_as_if_nothing_had_been() {
         let mut cases = Vec::new();
         for (number, (seconds, act)) in acts.iter().enumerate() {
             if number == cut {
-                let mut writer = Writer::default();
-                features.save(&mut writer).unwrap();
+                let mut writer = crate::runtime::Writer::default();
+                features.freeze().unwrap()(&mut writer).unwrap();
                 let sealed = writer.seal(0);
                 features = Features::new();
                 features

@@ -10,7 +10,7 @@ use crate::{
         mule_device::{DeviceLogins, MuleDevices},
     },
     runtime::{
-        MergedWindows, Merger, Once, Reader, Saved, SavedError, Source, Window, Writer,
+        Frozen, MergedWindows, Merger, Once, Reader, Saved, SavedError, Source, Window, encoded,
         merge::Accepted,
     },
 };
@@ -89,8 +89,8 @@ impl Merger for BankingMerger {
 }
 
 impl Saved for BankingMerger {
-    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&(&self.addresses, &self.found, &self.devices, &self.mules))
+    fn freeze(&mut self) -> Result<Frozen, SavedError> {
+        encoded(&(&self.addresses, &self.found, &self.devices, &self.mules))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {

@@ -9,7 +9,8 @@ use super::{Counts, RowPart, SegmentTally};
 use crate::{
     finding::Output,
     runtime::{
-        MergedWindows, Merger, Reader, Saved, SavedError, Source, Window, Writer, merge::Accepted,
+        Frozen, MergedWindows, Merger, Reader, Saved, SavedError, Source, Window, encoded,
+        merge::Accepted,
     },
 };
 
@@ -99,8 +100,8 @@ impl Merger for RowMerger {
 }
 
 impl Saved for RowMerger {
-    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&(&self.pages, &self.countries, &self.segments))
+    fn freeze(&mut self) -> Result<Frozen, SavedError> {
+        encoded(&(&self.pages, &self.countries, &self.segments))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {

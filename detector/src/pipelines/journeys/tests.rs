@@ -7,7 +7,7 @@ use crate::{
     Engine, Settings, Subject,
     enrichment::EnrichmentStore,
     pipelines::testing,
-    runtime::{Found, Job, Merger, StreamJob, TimeSettings},
+    runtime::{Found, Job, Merger, StreamJob, TimeSettings, spill::unbounded},
     settings::Rows,
 };
 
@@ -51,7 +51,12 @@ fn job(lateness_ms: i64) -> Job<Journeys> {
 fn rows(lateness_ms: i64, events: &[(i32, Vec<u8>)]) -> Vec<Row> {
     let rows = Some(everything());
     let mergers = Box::new(move || crate::pipelines::mergers(lateness_ms, None, rows));
-    let mut engine = Engine::of_job(Stream::Clickstream, Box::new(job(lateness_ms)), mergers);
+    let mut engine = Engine::of_job(
+        Stream::Clickstream,
+        Box::new(job(lateness_ms)),
+        mergers,
+        unbounded(),
+    );
     for partition in 0..2 {
         engine.assign(Stream::Clickstream, partition, 0);
     }
@@ -182,7 +187,7 @@ fn state_that_was_saved_gives_the_same_rows() {
     for cut in [0, 1, 57, 120, 199] {
         let (mut straight, mut before, mut after) = (job(60_000), job(60_000), job(60_000));
         let (mut want, mut got) = (Found::default(), Found::default());
-        let mut saved = Writer::default();
+        let mut saved = crate::runtime::Writer::default();
         before.assign(0, 0);
         for event in &events[..cut] {
             before.feed(0, event, 0, &mut got).unwrap();
@@ -217,7 +222,7 @@ fn parts_that_were_saved_become_the_same_rows() {
     let (mut before, mut after) = (RowMerger::new(0), RowMerger::new(0));
     let mut out = Vec::new();
     before.accept((0, 0), part(0, "/a"), &mut out);
-    let mut saved = Writer::default();
+    let mut saved = crate::runtime::Writer::default();
     before.save(&mut saved).unwrap();
     let bytes = saved.seal(0);
     after.load(&mut Reader::open(&bytes, 0).unwrap()).unwrap();

@@ -14,8 +14,8 @@ use crate::{
         group_failure::{EXPLAINS_MS, GroupFailure, Steps},
     },
     runtime::{
-        MergedWindows, Merger, Packet, Part, Reader, Saved, SavedError, Source, Window, Writer,
-        merge::Accepted,
+        Frozen, MergedWindows, Merger, Packet, Part, Reader, Saved, SavedError, Source, Window,
+        encoded, merge::Accepted,
     },
 };
 
@@ -112,8 +112,8 @@ impl Merger for GroupMerger {
 }
 
 impl Saved for GroupMerger {
-    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&(&self.windows, &self.rule, &self.distance, &self.shifts))
+    fn freeze(&mut self) -> Result<Frozen, SavedError> {
+        encoded(&(&self.windows, &self.rule, &self.distance, &self.shifts))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {

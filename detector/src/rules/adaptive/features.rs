@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Variant;
 
+use crate::runtime::heap_of;
+
 /// Features of the variant with the most.
 pub(super) const MOST: usize = 5;
 
@@ -60,6 +62,12 @@ pub(super) struct Features {
 }
 
 impl Features {
+    /// Bytes that it holds on the heap.
+    #[must_use]
+    pub(super) fn heap(&self) -> usize {
+        heap_of(&self.recent) + heap_of(&self.history)
+    }
+
     /// The features of the next value. How many there are depends on the variant.
     pub(super) fn row(&mut self, value: f64, variant: Variant) -> [f64; MOST] {
         let before = self.recent.front().copied();

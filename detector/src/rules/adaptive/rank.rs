@@ -10,6 +10,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::runtime::heap_of;
+
 /// Bins: 16 an octave, over 64 octaves. Four an octave were found to tell too little apart.
 const BINS: usize = 1024;
 
@@ -39,6 +41,12 @@ pub(super) struct Rank {
 }
 
 impl Rank {
+    /// Bytes that it holds on the heap.
+    #[must_use]
+    pub(super) fn heap(&self) -> usize {
+        heap_of(&self.mass.0)
+    }
+
     /// How rare `value`, which is 0 or more, is among what came before; after that it is a part of it.
     pub(super) fn of(&mut self, value: f64, tau: f64) -> f64 {
         if self.rows == 0 {

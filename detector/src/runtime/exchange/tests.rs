@@ -1,6 +1,9 @@
 use proptest::prelude::*;
 
-use super::{super::saved::Saved, *};
+use super::{
+    super::saved::{Saved, Writer},
+    *,
+};
 
 const SUMS: MergerId = MergerId(7);
 
@@ -36,8 +39,8 @@ impl Merger for Sums {
 }
 
 impl Saved for Sums {
-    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(self)
+    fn freeze(&mut self) -> Result<Frozen, SavedError> {
+        encoded(self)
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
@@ -210,7 +213,7 @@ proptest! {
             found.extend(feed(&mut first, &[], standings));
         }
         let mut writer = Writer::default();
-        first.save(&mut writer).unwrap();
+        first.freeze().unwrap()(&mut writer).unwrap();
         let bytes = writer.seal(0);
         let mut reader = Reader::open(&bytes, 0).unwrap();
         let mut second = exchange(&[]);

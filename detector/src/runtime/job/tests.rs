@@ -6,7 +6,8 @@ use super::{
     *,
 };
 use crate::runtime::{
-    Exchange, MergedWindows, Merger, MergerId, Saved, SavedError, Source, Writer, merge::Accepted,
+    Exchange, Frozen, MergedWindows, Merger, MergerId, Saved, SavedError, Source, Writer, encoded,
+    merge::Accepted,
 };
 
 /// Ten milliseconds' counts of lines `time group`, per partition and over all partitions.
@@ -67,8 +68,8 @@ impl Logic for Counting {
 }
 
 impl Saved for Counting {
-    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&self.windows)
+    fn freeze(&mut self) -> Result<Frozen, SavedError> {
+        encoded(&self.windows)
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
@@ -78,8 +79,8 @@ impl Saved for Counting {
 }
 
 impl Saved for Summing {
-    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&self.0)
+    fn freeze(&mut self) -> Result<Frozen, SavedError> {
+        encoded(&self.0)
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
@@ -337,7 +338,7 @@ fn reborn(old: &mut Line, mut new: Line) -> Line {
     for partition in &partitions {
         old.job.freeze(*partition).unwrap()(&mut writer).unwrap();
     }
-    old.exchange.save(&mut writer).unwrap();
+    old.exchange.freeze().unwrap()(&mut writer).unwrap();
     let bytes = writer.seal(0);
     let mut reader = Reader::open(&bytes, 0).unwrap();
     for partition in &partitions {

@@ -12,8 +12,8 @@ use crate::{
     pipelines::input_of,
     runtime::{
         Aggregate, Emit, Exchange, Frozen, Job, KeyedState, Logic, MergedWindows, Merger, MergerId,
-        Packet, Part, Reader, Saved, SavedError, Source, TimeSettings, Window, WindowSpec, Windows,
-        Writer, merge::Accepted,
+        Packet, Part, Reader, Saved, SavedError, Source, Spill, TimeSettings, Window, WindowSpec,
+        Windows, encoded, later, merge::Accepted, together,
     },
 };
 
@@ -81,18 +81,14 @@ impl Logic for Counting {
 }
 
 impl Saved for Counting {
-    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(&(&self.numbers, &self.windows, &self.all))
-    }
-
     fn freeze(&mut self) -> Result<Frozen, SavedError> {
-        let numbers = self.numbers.share();
-        let (windows, all) = (self.windows.share(), self.all.share());
-        Ok(Box::new(move |to| to.put(&(&numbers, &windows, &all))))
+        let windows = later((self.windows.share(), self.all.share()));
+        Ok(together([self.numbers.freeze()?, windows]))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
-        (self.numbers, self.windows, self.all) = from.get()?;
+        self.numbers.load(from)?;
+        (self.windows, self.all) = from.get()?;
         Ok(())
     }
 }
@@ -151,8 +147,8 @@ impl Merger for Summing {
 }
 
 impl Saved for Summing {
-    fn save(&self, to: &mut Writer) -> Result<(), SavedError> {
-        to.put(self)
+    fn freeze(&mut self) -> Result<Frozen, SavedError> {
+        encoded(self)
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
@@ -171,18 +167,24 @@ pub fn mergers() -> Exchange<Output> {
     Exchange::default().with(SUMS, &[input], Box::new(summing))
 }
 
-/// An engine over the stream of sensors that counts.
-pub fn engine() -> Engine {
+/// An engine over the stream of sensors that counts, within this room.
+pub fn engine(room: &Arc<Spill>) -> Engine {
     let settings = TimeSettings {
         bound_ms: 3,
         lateness_ms: 0,
         idleness_us: IDLENESS_US,
     };
-    let counting = || Counting {
-        numbers: KeyedState::new(20),
+    let within = Arc::clone(room);
+    let counting = move || Counting {
+        numbers: KeyedState::new(20).within(&within),
         windows: Windows::new(WindowSpec::tumbling(WINDOW_MS), 0),
         all: Windows::new(WindowSpec::tumbling(WINDOW_MS), 0),
     };
     let job = Job::new(settings, counting);
-    Engine::of_job(Stream::Sensors, Box::new(job), Box::new(mergers))
+    Engine::of_job(
+        Stream::Sensors,
+        Box::new(job),
+        Box::new(mergers),
+        Arc::clone(room),
+    )
 }

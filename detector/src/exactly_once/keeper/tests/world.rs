@@ -16,6 +16,7 @@ use crate::{
     exactly_once::Round,
     finding::Output,
     reach::objects::Objects,
+    runtime::{Spill, spill::unbounded},
 };
 
 struct Process {
@@ -44,6 +45,8 @@ pub struct World {
     made: usize,
     /// Partitions may be taken for idle.
     ticks: bool,
+    /// What state may take in memory: the rest is on disk.
+    room: Arc<Spill>,
     /// What happened.
     pub tally: Tally,
 }
@@ -63,6 +66,12 @@ impl World {
             wall_us: 0,
             made: 0,
             ticks,
+            // Of four schedules one has room for nothing, and one for little.
+            room: match seed % 4 {
+                0 => Spill::new(0, &std::env::temp_dir()),
+                1 => Spill::new(600, &std::env::temp_dir()),
+                _ => unbounded(),
+            },
             tally: Tally::default(),
         };
         (0..processes).for_each(|slot| world.start(slot));
@@ -98,6 +107,8 @@ impl World {
             }
         }
         self.tally.lines = self.broker.output.len();
+        self.room.check().unwrap();
+        self.tally.on_disk += usize::from(self.room.file_bytes() > 0);
     }
 
     /// The committed output, sorted.
@@ -110,7 +121,7 @@ impl World {
     /// The output of one engine that reads all logs without a break, its watermarks advanced where the
     /// committed ones were; sorted.
     pub fn undisturbed(&self) -> Vec<String> {
-        let mut engine = engine();
+        let mut engine = engine(&unbounded());
         let inputs = self.broker.inputs();
         inputs.iter().for_each(|lane| engine.take_on(*lane, 0));
         for lane in inputs {
@@ -369,7 +380,7 @@ impl World {
         self.made += 1;
         let instance = format!("p{}", self.made);
         let sources: Vec<_> = self.broker.inputs().into_iter().filter_map(input).collect();
-        let mut engine = engine();
+        let mut engine = engine(&self.room);
         engine.exchange_over_topic(EXCHANGE_PARTITIONS, &sources);
         self.processes.push(Process {
             slot,
