@@ -23,8 +23,7 @@ use crate::{
     finding::{Finding, Output},
     run::{DetectError, Progress, run_subject},
     runtime::{
-        Aggregate, Emit, Frozen, Logic, Reader, Saved, SavedError, WindowSpec, Windows, encoded,
-        plausible,
+        Aggregate, Emit, Frozen, Logic, Reader, Saved, SavedError, WindowSpec, Windows, plausible,
     },
 };
 
@@ -149,7 +148,7 @@ impl Logic for Always {
 
 impl Saved for Always {
     fn freeze(&mut self) -> Result<Frozen, SavedError> {
-        encoded(&self.seen)
+        Ok(self.seen.freeze())
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {

@@ -11,6 +11,7 @@
 
 pub(crate) mod chunks;
 pub(crate) mod exchange;
+pub(crate) mod groups;
 pub(crate) mod hashing;
 pub(crate) mod job;
 pub(crate) mod keyed;
@@ -18,6 +19,7 @@ pub(crate) mod merge;
 pub(crate) mod once;
 pub(crate) mod order;
 pub(crate) mod partition;
+pub(crate) mod recent;
 pub(crate) mod saved;
 pub(crate) mod sessions;
 pub(crate) mod spill;

@@ -44,7 +44,7 @@ use crate::{
     },
     runtime::{
         Emit, Frozen, KeyedState, Logic, Packet, Part, Reader, Saved, SavedError, Spill, State,
-        Window, WindowSpec, Windows, encoded, plausible, together,
+        Window, WindowSpec, Windows, plausible, together,
     },
 };
 
@@ -391,12 +391,11 @@ impl Logic for Banking {
 
 impl Saved for Banking {
     fn freeze(&mut self) -> Result<Frozen, SavedError> {
-        let windows = encoded(&(&self.logins, &self.devices))?;
-        let (accounts, sessions) = (self.accounts.freeze()?, self.sessions.freeze()?);
         Ok(together([
-            accounts,
-            sessions,
-            windows,
+            self.accounts.freeze()?,
+            self.sessions.freeze()?,
+            self.logins.freeze(),
+            self.devices.freeze(),
             self.features.freeze()?,
         ]))
     }

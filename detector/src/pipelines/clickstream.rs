@@ -323,9 +323,13 @@ impl Logic for Clickstream {
 
 impl Saved for Clickstream {
     fn freeze(&mut self) -> Result<Frozen, SavedError> {
-        let rest = (&self.users, &self.users_found, &self.pages, &self.referrers);
-        let rest = encoded(&rest)?;
-        Ok(together([self.sessions.freeze()?, rest]))
+        Ok(together([
+            self.sessions.freeze()?,
+            self.users.freeze(),
+            encoded(&self.users_found)?,
+            self.pages.freeze(),
+            self.referrers.freeze(),
+        ]))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
@@ -437,7 +441,9 @@ impl Merger for PageMerger {
 
 impl Saved for PageMerger {
     fn freeze(&mut self) -> Result<Frozen, SavedError> {
-        encoded(&(&self.windows, &self.referrers, &self.rules, &self.spam))
+        let (windows, referrers) = (self.windows.freeze(), self.referrers.freeze());
+        let rules = encoded(&(&self.rules, &self.spam))?;
+        Ok(together([windows, referrers, rules]))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {

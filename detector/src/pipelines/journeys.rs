@@ -26,7 +26,7 @@ use crate::{
     pack::Packed,
     runtime::{
         Aggregate, Emit, Frozen, Logic, Packet, Part, Reader, Saved, SavedError, Sessions, Window,
-        WindowSpec, Windows, encoded,
+        WindowSpec, Windows, together,
     },
     settings::Rows,
 };
@@ -416,7 +416,9 @@ impl Logic for Journeys {
 
 impl Saved for Journeys {
     fn freeze(&mut self) -> Result<Frozen, SavedError> {
-        encoded(&(&self.pages, &self.countries, &self.visits, &self.segments))
+        let (pages, countries) = (self.pages.freeze(), self.countries.freeze());
+        let (visits, segments) = (self.visits.freeze(), self.segments.freeze());
+        Ok(together([pages, countries, visits, segments]))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {

@@ -100,12 +100,13 @@ struct Sensor {
     drift: Drift,
     phase: SeasonShift,
     buckets: LastBuckets,
-    /// The step that was seen with the last reading, until it has gone to the merger.
-    step: Option<Step>,
     /// Large, and only there if the rule runs.
     adaptive: Option<Box<Adaptive>>,
     robust_z: Option<Box<RobustZ>>,
 }
+
+/// A finding with the time of the reading that it is about.
+type Judged = Option<(EventTime, Finding)>;
 
 impl State for Tracked {
     fn heap(&self) -> usize {
@@ -121,6 +122,7 @@ impl Sensor {
         let robust_z = |rule: &RobustZ| size_of::<RobustZ>() + rule.heap();
         self.level.heap()
             + self.shift.heap()
+            + self.lone.heap()
             + self.noise.heap()
             + self.season.heap()
             + self.drift.heap()
@@ -130,14 +132,15 @@ impl Sensor {
             + self.robust_z.as_deref().map_or(0, robust_z)
     }
 
-    /// What the rules over single readings find, with the time of the reading that each is about.
-    fn judge(&mut self, at: EventTime, value: f64) -> [Option<(EventTime, Finding)>; 6] {
+    /// What the rules over single readings find, with the time of the reading that each is about; and the sensor's step,
+    /// for its group.
+    fn judge(&mut self, at: EventTime, value: f64) -> ([Judged; 6], Option<Step>) {
         let now = |finding| Some((at, finding));
         let stuck = self.stuck.reading(at, value).and_then(now);
         if sensor_spike::is_spike(&self.level, value) {
             self.lone.reported();
             let spike = sensor_spike::finding(&self.level, at, value);
-            return [now(spike), stuck, None, None, None, None];
+            return ([now(spike), stuck, None, None, None, None], None);
         }
         let usual = self.noise.usual();
         let mut lone = usual.and_then(|noise| self.lone.reading(&self.level, noise, at, value));
@@ -158,7 +161,7 @@ impl Sensor {
         }
         let season = &mut self.season;
         let minute = usual.and_then(|noise| season.reading(at, value, noise));
-        self.step = usual.and_then(|noise| self.buckets.reading(&self.season, noise, at, value));
+        let step = usual.and_then(|noise| self.buckets.reading(&self.season, noise, at, value));
         let drift = minute.and_then(|minute| self.drift.minute(minute));
         if drift.is_some() || self.shift.is_pending() {
             self.phase.disturbed(at);
@@ -166,7 +169,7 @@ impl Sensor {
         let phase = minute.and_then(|minute| self.phase.minute(&self.season, minute));
         let [shift, burst, drift, phase] =
             [shift, burst, drift, phase].map(|found| found.and_then(now));
-        [stuck, lone, shift, burst, drift, phase]
+        ([stuck, lone, shift, burst, drift, phase], step)
     }
 }
 
@@ -315,7 +318,7 @@ impl Logic for Sensors {
         if let Some(deadline) = sensor.drop_out.reading(at) {
             self.deadlines.set(deadline, slot);
         }
-        let found = sensor.judge(at, value);
+        let (found, step) = sensor.judge(at, value);
         let rare = self.adaptive.as_ref().and_then(|settings| {
             let rule = sensor.adaptive.get_or_insert_default();
             Some((at, rule.reading(at, value, settings)?))
@@ -324,7 +327,6 @@ impl Logic for Sensors {
             let rule = sensor.robust_z.get_or_insert_default();
             Some((at, rule.reading(at, value, settings)?))
         });
-        let step = sensor.step.take();
         let name = self.sensors.key(slot);
         if let Some(step) = step
             && let Some((group, number)) = group_failure::group_of(name)
@@ -381,9 +383,9 @@ impl Logic for Sensors {
 impl Saved for Sensors {
     fn freeze(&mut self) -> Result<Frozen, SavedError> {
         let sensors = self.sensors.freeze()?;
-        let (deadlines, windows) = (self.deadlines.clone(), self.windows.share());
-        let rest = encoded(&(&self.reported, &self.groups))?;
-        Ok(together([sensors, later((deadlines, windows)), rest]))
+        let (deadlines, windows) = (later(self.deadlines.clone()), self.windows.freeze());
+        let (reported, groups) = (encoded(&self.reported)?, self.groups.freeze());
+        Ok(together([sensors, deadlines, windows, reported, groups]))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {

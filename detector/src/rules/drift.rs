@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     finding::{Finding, two_decimals},
-    runtime::heap_of,
+    runtime::{heap_of, recent::keep_last},
 };
 
 /// Minutes looked at.
@@ -65,10 +65,7 @@ impl Drift {
         if self.recent.back().is_some_and(gap) {
             self.recent.clear();
         }
-        if self.recent.len() >= MINUTES {
-            self.recent.pop_front();
-        }
-        self.recent.push_back((minute.start, minute.residual));
+        keep_last(&mut self.recent, (minute.start, minute.residual), MINUTES);
         let side = minute.residual.signum();
         let deviations = minute.residual.abs() / minute.deviation;
         if deviations < OVER_DEVIATIONS || side != self.drifting {

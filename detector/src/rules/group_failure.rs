@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::sensor_season::SensorSeason;
 use crate::{
     finding::{Finding, two_decimals},
-    runtime::{Aggregate, Window, heap_of},
+    runtime::{Aggregate, Window, heap_of, recent::keep_last},
 };
 
 /// Length of what a sensor's readings are averaged over.
@@ -129,10 +129,7 @@ impl LastBuckets {
         season: &SensorSeason,
         noise: f64,
     ) -> Option<Step> {
-        if self.closed.len() == NOW + BETWEEN + BEFORE {
-            self.closed.pop_front();
-        }
-        self.closed.push_back(bucket);
+        keep_last(&mut self.closed, bucket, NOW + BETWEEN + BEFORE);
         let first = self.closed.front()?.number;
         let all = self.closed.len() == NOW + BETWEEN + BEFORE;
         if !all || next - first != self.closed.len() as i64 {

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{sensor_level::SensorLevel, sensor_season::SensorSeason};
 use crate::{
     finding::{Finding, two_decimals},
-    runtime::heap_of,
+    runtime::{heap_of, recent::keep_last},
 };
 
 /// Time whose readings are the new level, and how many of them: two may be a spike and chance, and more than ten
@@ -56,9 +56,9 @@ pub struct LevelShift {
     /// Readings without repeats, oldest first.
     recent: VecDeque<(EventTime, f64)>,
     /// The level before the last shift, and after it, while that shift lasts.
-    shifted: Option<(f64, f64)>,
+    shifted: Option<Box<(f64, f64)>>,
     /// A shift that has to last yet.
-    pending: Option<Pending>,
+    pending: Option<Box<Pending>>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -80,7 +80,9 @@ impl LevelShift {
     /// Bytes that it holds on the heap.
     #[must_use]
     pub fn heap(&self) -> usize {
-        heap_of(&self.recent)
+        let shifted = self.shifted.as_ref().map_or(0, |_| size_of::<(f64, f64)>());
+        let pending = self.pending.as_ref().map_or(0, |_| size_of::<Pending>());
+        heap_of(&self.recent) + shifted + pending
     }
 
     /// Takes a reading that is no spike, of a sensor with this noise; a finding if a shift has lasted.
@@ -96,11 +98,8 @@ impl LevelShift {
         if self.recent.back().is_some_and(|(_, last)| *last == value) {
             return None;
         }
-        if self.recent.len() >= AFTER.1 * (1 + BEFORE_TIMES) {
-            self.recent.pop_front();
-        }
-        self.recent.push_back((at, value));
-        if let Some(pending) = self.pending {
+        keep_last(&mut self.recent, (at, value), AFTER.1 * (1 + BEFORE_TIMES));
+        if let Some(pending) = &self.pending {
             return (at.since(pending.start) >= LAST_MS)
                 .then(|| self.lasted(season, at))
                 .flatten();
@@ -112,12 +111,12 @@ impl LevelShift {
             self.recent.clear();
             return None;
         }
-        self.pending = Some(Pending {
+        self.pending = Some(Box::new(Pending {
             start,
             from: from.value,
             to: to.value,
             noise,
-        });
+        }));
         None
     }
 
@@ -163,7 +162,7 @@ impl LevelShift {
             let way = (from - home).abs();
             way >= LEAST_WAY_NOISES * noise && (to.value - home).abs() < REMAINING_SHARE * way
         });
-        let undone = self.shifted.is_some_and(|(old, new)| {
+        let undone = self.shifted.as_deref().is_some_and(|(old, new)| {
             let moved = to.value - from;
             let way = (old - new).abs();
             way >= LEAST_WAY_NOISES * noise
@@ -179,7 +178,7 @@ impl LevelShift {
             from,
             to,
             noise,
-        } = self.pending.take()?;
+        } = *self.pending.take()?;
         while self.recent.front().is_some_and(|(at, _)| *at < start) {
             self.recent.pop_front();
         }
@@ -190,11 +189,11 @@ impl LevelShift {
         let left = now.value - from - moved(season, start, now.at);
         if left * (to - from).signum() < STILL_SHARE * (to - from).abs() {
             // From where it is now, the way to where it was is a way back.
-            self.shifted = Some((from, now.value));
+            self.shifted = Some(Box::new((from, now.value)));
             self.recent.clear();
             return None;
         }
-        self.shifted = Some((from, to));
+        self.shifted = Some(Box::new((from, to)));
         let off = (to - from).abs() / noise;
         Some(
             Finding::between("level-shift", Kind::LevelShift, start, at)

@@ -34,7 +34,7 @@ pub struct LoneReading {
     /// Their sum, since a reading was off.
     sum: f64,
     /// A reading that was off, until the next ones have been seen.
-    held: Option<Held>,
+    held: Option<Box<Held>>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -46,6 +46,12 @@ struct Held {
 }
 
 impl LoneReading {
+    /// Bytes that it holds on the heap.
+    #[must_use]
+    pub fn heap(&self) -> usize {
+        self.held.as_ref().map_or(0, |_| size_of::<Held>())
+    }
+
     /// Takes a reading of a sensor with this level and noise; a finding, with the time of the reading that was
     /// off, if this one makes it plain that it was alone.
     pub fn reading(
@@ -75,11 +81,13 @@ impl LoneReading {
             return Some((held.at, finding));
         }
         let alone = self.held.is_none() && self.ordinary >= BEFORE && noises > OFF;
-        self.held = alone.then(|| Held {
-            at,
-            value,
-            level: level.level(),
-            noises,
+        self.held = alone.then(|| {
+            Box::new(Held {
+                at,
+                value,
+                level: level.level(),
+                noises,
+            })
         });
         self.ordinary = 0;
         self.sum = 0.0;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     finding::Finding,
-    runtime::{Aggregate, Window},
+    runtime::{Aggregate, Frozen, Window, groups::Groups, later},
 };
 
 /// Length of the windows in which partitions count.
@@ -47,8 +47,8 @@ impl Aggregate for DeviceLogins {
 }
 
 /// What devices did lately.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct MuleDevices(BTreeMap<String, Device>);
+#[derive(Debug, Default, Deserialize)]
+pub struct MuleDevices(Groups<String, Device>);
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Device {
@@ -67,10 +67,7 @@ impl MuleDevices {
         device: &str,
         logins: &DeviceLogins,
     ) -> Option<Finding> {
-        if !self.0.contains_key(device) {
-            self.0.insert(device.to_owned(), Device::default());
-        }
-        let known = self.0.get_mut(device)?;
+        let known = self.0.at(device);
         known.seen = window.end;
         for account in &logins.0 {
             if known.accounts.len() < MOST_ACCOUNTS || known.accounts.contains_key(account) {
@@ -92,7 +89,13 @@ impl MuleDevices {
 
     /// Forgets the devices that have rested.
     pub fn sweep(&mut self, to: EventTime) {
-        self.0.retain(|_, device| to.since(device.seen) <= SPAN_MS);
+        self.0.retain(|device| to.since(device.seen) <= SPAN_MS);
+    }
+
+    /// All that is known now, to be saved later and elsewhere.
+    #[must_use]
+    pub fn freeze(&mut self) -> Frozen {
+        later(self.0.share())
     }
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     finding::{Finding, two_decimals},
-    runtime::heap_of,
+    runtime::{heap_of, recent::keep_last},
 };
 
 /// Differences that are looked at.
@@ -84,10 +84,7 @@ impl NoiseBurst {
             return None;
         }
         let difference = (value - last).abs() / MEAN_DIFFERENCE;
-        if self.recent.len() >= DIFFERENCES {
-            self.recent.pop_front();
-        }
-        self.recent.push_back((at, difference));
+        keep_last(&mut self.recent, (at, difference), DIFFERENCES);
         if self.recent.len() < DIFFERENCES {
             return None;
         }

@@ -53,7 +53,7 @@ const MEDIAN_VARIANCE: f64 = 1.57;
 /// State for one sensor.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct SensorSeason {
-    state: Option<State>,
+    state: Option<Box<State>>,
     minute: i64,
     values: Vec<f64>,
     /// Readings of the last minute.
@@ -101,7 +101,8 @@ impl SensorSeason {
     /// Bytes that it holds on the heap.
     #[must_use]
     pub fn heap(&self) -> usize {
-        heap_of(&self.values) + heap_of(&self.waiting)
+        let state = self.state.as_ref().map_or(0, |_| size_of::<State>());
+        state + heap_of(&self.values) + heap_of(&self.waiting)
     }
 
     /// Takes a reading of a sensor with this noise; the minute before, if this reading begins another.
@@ -167,7 +168,7 @@ impl SensorSeason {
         let (median, start) = (median?, EventTime(self.minute * MINUTE_MS));
         let state = self
             .state
-            .get_or_insert_with(|| State::new(start, median, noise));
+            .get_or_insert_with(|| Box::new(State::new(start, median, noise)));
         let x = state.inputs(start);
         let variance = state.variance(&x) / (noise * noise) + MEDIAN_VARIANCE / readings + MODEL;
         let minute = Minute {
@@ -212,7 +213,7 @@ impl SensorSeason {
             self.left_out += 1;
         } else {
             self.left_out = 0;
-            *state = State::new(next.start, next.median, noise);
+            **state = State::new(next.start, next.median, noise);
             state.learn(&next, noise);
             // They were far from what has been given up.
             self.waiting

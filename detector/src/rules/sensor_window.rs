@@ -18,33 +18,60 @@ use crate::{
 /// Readings of one sensor in one pane. A single one is held in place: with many sensors most panes hold no more.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Readings {
+    first: Option<(EventTime, f64)>,
+    more: Option<Box<More>>,
+}
+
+/// All readings of a pane together, and all but the first one each.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct More {
     sum: f64,
     least: f64,
     most: f64,
-    first: Option<(EventTime, f64)>,
-    more: Vec<(EventTime, f64)>,
+    rest: Vec<(EventTime, f64)>,
 }
 
 impl Readings {
     /// Adds a reading.
     pub fn add(&mut self, at: EventTime, value: f64) {
-        self.sum += value;
-        if self.first.is_none() {
-            (self.least, self.most) = (value, value);
+        let Some((_, first)) = self.first else {
             self.first = Some((at, value));
             return;
+        };
+        let more = self.more.get_or_insert_with(|| {
+            Box::new(More {
+                sum: 0.0 + first,
+                least: first,
+                most: first,
+                rest: Vec::new(),
+            })
+        });
+        more.sum += value;
+        more.least = more.least.min(value);
+        more.most = more.most.max(value);
+        more.rest.push((at, value));
+    }
+
+    /// Sum, least and most of all readings.
+    fn extent(&self) -> (f64, f64, f64) {
+        match (&self.more, self.first) {
+            (Some(more), _) => (more.sum, more.least, more.most),
+            // As a sum begins, so that a negative zero is none.
+            (None, Some((_, first))) => (0.0 + first, first, first),
+            (None, None) => (0.0, 0.0, 0.0),
         }
-        self.least = self.least.min(value);
-        self.most = self.most.max(value);
-        self.more.push((at, value));
+    }
+
+    fn rest(&self) -> &[(EventTime, f64)] {
+        self.more.as_ref().map_or(&[], |more| &more.rest)
     }
 
     fn all(&self) -> impl Iterator<Item = &(EventTime, f64)> {
-        self.first.iter().chain(&self.more)
+        self.first.iter().chain(self.rest())
     }
 
     fn len(&self) -> usize {
-        self.first.iter().len() + self.more.len()
+        self.first.iter().len() + self.rest().len()
     }
 
     /// Whether a reading of this time is in it: then another one is a copy made in transport.
@@ -73,10 +100,11 @@ pub fn deviations<'a>(
     let (mut sum, mut n) = (0.0, 0usize);
     let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
     for part in parts.clone() {
-        sum += part.sum;
+        let (of_part, lowest, highest) = part.extent();
+        sum += of_part;
         n += part.len();
-        least = least.min(part.least);
-        most = most.max(part.most);
+        least = least.min(lowest);
+        most = most.max(highest);
     }
     if n == 0 {
         return Vec::new();

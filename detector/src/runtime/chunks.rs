@@ -28,21 +28,24 @@ pub struct Chunks<T> {
 
 /// Values that are in `shared` if there is one, and in `own` otherwise.
 #[derive(Debug)]
-struct Chunk<T> {
+pub struct Chunk<T> {
     own: Vec<T>,
     shared: Option<Arc<Vec<T>>>,
 }
 
 impl<T> Chunk<T> {
-    fn of(own: Vec<T>) -> Self {
+    /// These values.
+    pub fn of(own: Vec<T>) -> Self {
         Self { own, shared: None }
     }
 
-    fn values(&self) -> &Vec<T> {
+    /// The values.
+    pub fn values(&self) -> &Vec<T> {
         self.shared.as_deref().unwrap_or(&self.own)
     }
 
-    fn share(&mut self) -> Arc<Vec<T>> {
+    /// The values as they are now, for somebody else.
+    pub fn share(&mut self) -> Arc<Vec<T>> {
         let own = &mut self.own;
         let shared = self
             .shared
@@ -52,8 +55,9 @@ impl<T> Chunk<T> {
 }
 
 impl<T: Clone> Chunk<T> {
+    /// The values, to be changed: copied, if somebody else still has them.
     #[inline]
-    fn change(&mut self) -> &mut Vec<T> {
+    pub fn change(&mut self) -> &mut Vec<T> {
         if self.shared.is_some() {
             self.take_back();
         }

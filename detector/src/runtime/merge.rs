@@ -5,16 +5,15 @@
 //! added to: so neither order nor repetition matters, and a window is complete when every active
 //! partition's watermark has passed it.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    hash::Hash,
-};
+use std::{collections::BTreeMap, hash::Hash};
 
 use floodmark_contracts::clock::EventTime;
 use serde::{Deserialize, Serialize};
 
 use super::{
     exchange::Source,
+    groups::{Groups, Listed},
+    saved::{Frozen, later},
     watermark::BEGINNING,
     window::{Aggregate, Window},
 };
@@ -30,16 +29,21 @@ pub enum Accepted<A> {
     TooLate,
 }
 
+/// What each source found of a group, in order of the sources.
+type Parts<A> = Vec<(Source, A)>;
+
 /// Windows being put together.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(bound(deserialize = "G: Deserialize<'de> + Eq + Hash, A: Deserialize<'de>"))]
+#[derive(Debug, Deserialize)]
+#[serde(bound(
+    deserialize = "G: Deserialize<'de> + Eq + Hash + Clone, A: Deserialize<'de> + Clone"
+))]
 pub struct MergedWindows<G, A> {
     lateness_ms: i64,
-    windows: BTreeMap<Window, HashMap<G, Vec<(Source, A)>>>,
+    windows: BTreeMap<Window, Groups<G, Parts<A>>>,
     closed: EventTime,
 }
 
-impl<G: Eq + Hash + Ord + Clone, A: Aggregate> MergedWindows<G, A> {
+impl<G: Eq + Hash + Ord + Clone, A: Aggregate + Clone> MergedWindows<G, A> {
     /// No windows yet; closed ones take corrections for another `lateness_ms`.
     #[must_use]
     pub fn new(lateness_ms: i64) -> Self {
@@ -55,12 +59,7 @@ impl<G: Eq + Hash + Ord + Clone, A: Aggregate> MergedWindows<G, A> {
         if window.end.plus_ms(self.lateness_ms) <= self.closed {
             return Accepted::TooLate;
         }
-        let parts = self
-            .windows
-            .entry(window)
-            .or_default()
-            .entry(group)
-            .or_default();
+        let parts = self.windows.entry(window).or_default().at(&group);
         match parts.binary_search_by_key(&source, |(source, _)| *source) {
             Ok(found) => parts[found].1 = part,
             Err(place) => parts.insert(place, (source, part)),
@@ -70,6 +69,21 @@ impl<G: Eq + Hash + Ord + Clone, A: Aggregate> MergedWindows<G, A> {
         } else {
             Accepted::Waiting
         }
+    }
+
+    /// All windows as they are now, to be saved later and elsewhere.
+    #[must_use]
+    pub fn freeze(&mut self) -> Frozen
+    where
+        G: Serialize + Send + Sync + 'static,
+        A: Serialize + Send + Sync + 'static,
+    {
+        let windows = self.windows.iter_mut();
+        let windows: BTreeMap<Window, Listed<G, Parts<A>>> = windows
+            .map(|(window, groups)| (*window, groups.share()))
+            .collect();
+        // In the order of the fields.
+        later((self.lateness_ms, windows, self.closed))
     }
 
     /// Closes every window that ends at or before `to`, in order of their starts, and gives each with

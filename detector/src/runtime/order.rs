@@ -6,10 +6,15 @@
 //! Buckets near the watermark, which nearly all events go into, lie in a ring, where one is found
 //! without a search; the others lie in a map.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use floodmark_contracts::clock::EventTime;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeSeq};
+
+use super::{
+    chunks::Chunk,
+    saved::{Frozen, later},
+};
 
 /// Buckets in the ring: more than steps of the watermark fit into its bound, but for bounds of many
 /// minutes, whose newest buckets wait in the map.
@@ -32,10 +37,11 @@ pub struct OrderBuffer<E> {
     /// The bucket of the event before: mostly that of the next one too, which saves a division.
     recent: i64,
     /// Emptied buckets, kept so that a steady stream allocates nothing.
-    spare: Vec<Bucket<E>>,
+    spare: Vec<Vec<(EventTime, E)>>,
 }
 
-type Bucket<E> = Vec<(EventTime, E)>;
+/// The events of one step, in the order of the log; shared while a snapshot is written.
+type Bucket<E> = Chunk<(EventTime, E)>;
 
 /// What is saved: all buckets in one map.
 #[derive(Serialize, Deserialize)]
@@ -45,33 +51,29 @@ struct SavedBuffer<B> {
     held: usize,
 }
 
-impl<E: Serialize> Serialize for OrderBuffer<E> {
+/// A bucket of which a part came before the ring reached up to it.
+struct Parts<E>(Vec<Arc<Vec<(EventTime, E)>>>);
+
+impl<E: Serialize> Serialize for Parts<E> {
     fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
-        let mut buckets: BTreeMap<i64, Vec<&(EventTime, E)>> = BTreeMap::new();
-        for (number, bucket) in &self.far {
-            buckets.entry(*number).or_default().extend(bucket);
+        let n_events = self.0.iter().map(|part| part.len()).sum();
+        let mut seq = serializer.serialize_seq(Some(n_events))?;
+        for event in self.0.iter().flat_map(|part| part.iter()) {
+            seq.serialize_element(event)?;
         }
-        for number in (self.base..).take(self.ring.len()) {
-            let bucket = &self.ring[place(number)];
-            if !bucket.is_empty() {
-                buckets.entry(number).or_default().extend(bucket);
-            }
-        }
-        let (grain_ms, held) = (self.grain_ms, self.held);
-        SavedBuffer {
-            grain_ms,
-            buckets,
-            held,
-        }
-        .serialize(serializer)
+        seq.end()
     }
 }
 
 impl<'de, E: Deserialize<'de>> Deserialize<'de> for OrderBuffer<E> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let saved: SavedBuffer<Bucket<E>> = SavedBuffer::deserialize(deserializer)?;
+        let saved: SavedBuffer<Vec<(EventTime, E)>> = SavedBuffer::deserialize(deserializer)?;
         let mut this = Self::new(saved.grain_ms);
-        (this.far, this.held) = (saved.buckets, saved.held);
+        let buckets = saved.buckets.into_iter();
+        this.far = buckets
+            .map(|(number, events)| (number, Chunk::of(events)))
+            .collect();
+        this.held = saved.held;
         Ok(this)
     }
 }
@@ -98,6 +100,36 @@ impl<E> OrderBuffer<E> {
         }
     }
 
+    /// All events as they are now, to be saved later and elsewhere.
+    pub fn freeze(&mut self) -> Frozen
+    where
+        E: Serialize + Send + Sync + 'static,
+    {
+        let mut buckets: BTreeMap<i64, Parts<E>> = BTreeMap::new();
+        for (number, bucket) in &mut self.far {
+            buckets.insert(*number, Parts(vec![bucket.share()]));
+        }
+        for number in (self.base..).take(self.ring.len()) {
+            let bucket = &mut self.ring[place(number)];
+            if !bucket.values().is_empty() {
+                let parts = buckets.entry(number).or_insert(Parts(Vec::new()));
+                parts.0.push(bucket.share());
+            }
+        }
+        later(SavedBuffer {
+            grain_ms: self.grain_ms,
+            buckets,
+            held: self.held,
+        })
+    }
+
+    /// Number of events held.
+    pub fn len(&self) -> usize {
+        self.held
+    }
+}
+
+impl<E: Clone> OrderBuffer<E> {
     /// Holds an event.
     pub fn push(&mut self, at: EventTime, event: E) {
         if !(0..self.grain_ms).contains(&at.0.wrapping_sub(self.recent * self.grain_ms)) {
@@ -108,14 +140,14 @@ impl<E> OrderBuffer<E> {
         self.held += 1;
         if number < self.base || number - self.base >= RING as i64 {
             let bucket = self.far.entry(number);
-            let bucket = bucket.or_insert_with(|| spare.pop().unwrap_or_default());
-            bucket.push((at, event));
+            let bucket = bucket.or_insert_with(|| Chunk::of(spare.pop().unwrap_or_default()));
+            bucket.change().push((at, event));
             return;
         }
         if self.ring.is_empty() {
-            self.ring.resize_with(RING, Vec::new);
+            self.ring.resize_with(RING, || Chunk::of(Vec::new()));
         }
-        let bucket = &mut self.ring[place(number)];
+        let bucket = self.ring[place(number)].change();
         if bucket.capacity() == 0 {
             *bucket = spare.pop().unwrap_or_default();
         }
@@ -138,10 +170,12 @@ impl<E> OrderBuffer<E> {
         let mut bucket = Vec::new();
         if far == Some(number) {
             // These came before those in the ring, which did not reach up to them yet.
-            bucket = self.far.remove(&number).unwrap_or_default();
+            if let Some(mut far) = self.far.remove(&number) {
+                bucket = std::mem::take(far.change());
+            }
         }
         if near == Some(number) {
-            let mut ringed = std::mem::take(&mut self.ring[place(number)]);
+            let mut ringed = std::mem::take(self.ring[place(number)].change());
             self.in_ring -= ringed.len();
             if bucket.is_empty() {
                 bucket = ringed;
@@ -161,7 +195,7 @@ impl<E> OrderBuffer<E> {
     /// `end`: what is before that is empty, and what still comes for it goes into the map.
     fn next_in_ring(&mut self, end: i64) -> Option<i64> {
         while self.in_ring > 0 && self.base < end {
-            if !self.ring[place(self.base)].is_empty() {
+            if !self.ring[place(self.base)].values().is_empty() {
                 return Some(self.base);
             }
             self.base += 1;
@@ -179,18 +213,16 @@ impl<E> OrderBuffer<E> {
             self.spare.push(bucket);
         }
     }
-
-    /// Number of events held.
-    pub fn len(&self) -> usize {
-        self.held
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{
+        super::saved::{Reader, Writer},
+        *,
+    };
 
     fn drain(buffer: &mut OrderBuffer<usize>, watermark: i64) -> Vec<(i64, usize)> {
         let mut out = Vec::new();
@@ -255,8 +287,10 @@ mod tests {
                 watermark = watermark.max((newest - bound).div_euclid(grain) * grain);
                 got.extend(drain(&mut buffer, watermark));
                 if save {
-                    let bytes = postcard::to_allocvec(&buffer).unwrap();
-                    buffer = postcard::from_bytes(&bytes).unwrap();
+                    let mut writer = Writer::default();
+                    buffer.freeze()(&mut writer).unwrap();
+                    let sealed = writer.seal(1);
+                    buffer = Reader::open(&sealed, 1).unwrap().get().unwrap();
                 }
             }
             got.extend(drain(&mut buffer, i64::MAX));

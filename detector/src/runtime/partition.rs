@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     exchange::{Part, Source, Standing},
     order::OrderBuffer,
-    saved::{Frozen, Reader, Saved, SavedError, Writer},
+    saved::{Frozen, Reader, Saved, SavedError, encoded, together},
     watermark::{TimeSettings, Watermark},
 };
 
@@ -33,7 +33,7 @@ pub fn plausible(at: EventTime) -> Result<EventTime, String> {
 /// instance per partition.
 pub trait Logic: Saved {
     /// A decoded event, small: many of them wait in memory.
-    type Event: Serialize + DeserializeOwned;
+    type Event: Clone + Serialize + DeserializeOwned + Send + Sync + 'static;
     /// What goes on to a [`Merger`].
     type Partial: Part;
     /// What leaves the pipeline.
@@ -234,13 +234,9 @@ impl<L: Logic> Partition<L> {
     /// # Errors
     /// If a value cannot be encoded.
     pub fn freeze(&mut self) -> Result<Frozen, SavedError> {
-        let mut head = Writer::default();
-        head.put(&(&self.watermark, &self.buffer))?;
-        let logic = self.logic.freeze()?;
-        Ok(Box::new(move |to| {
-            to.append(&head);
-            logic(to)
-        }))
+        let watermark = encoded(&self.watermark)?;
+        let (events, logic) = (self.buffer.freeze(), self.logic.freeze()?);
+        Ok(together([watermark, events, logic]))
     }
 
     /// Takes the state of another task over that had the same settings.

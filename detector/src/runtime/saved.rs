@@ -16,7 +16,7 @@ use serde::{
 const MAGIC: [u8; 4] = *b"fmdk";
 
 /// Goes up with every change of what any rule or window keeps.
-const VERSION: u16 = 7;
+const VERSION: u16 = 8;
 
 /// Bytes before the body.
 const HEADER: usize = 4 + 2 + 8 + 8 + 4;

@@ -7,40 +7,51 @@
 //! A closed session is kept for the allowed lateness. A late event can lengthen it, put it together with its
 //! neighbours, or be one of its own; what had come out for the sessions concerned is then withdrawn.
 
-use std::{borrow::Borrow, collections::HashMap, hash::Hash};
+use std::{borrow::Borrow, hash::Hash};
 
 use floodmark_contracts::clock::EventTime;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    groups::Groups,
+    saved::{Frozen, later},
     timers::Deadlines,
     watermark::BEGINNING,
     window::{Aggregate, Window},
 };
 
 /// Sessions per key, within one partition.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(bound(
-    serialize = "K: Serialize + Eq + Hash + Ord, A: Serialize",
-    deserialize = "K: Deserialize<'de> + Eq + Hash + Ord, A: Deserialize<'de>"
+    deserialize = "K: Deserialize<'de> + Eq + Hash + Clone, A: Deserialize<'de> + Clone"
 ))]
 pub struct Sessions<K, A> {
     gap_ms: i64,
     lateness_ms: i64,
-    keys: HashMap<K, Held<A>>,
-    due: Deadlines<K>,
+    keys: Groups<K, Held<A>>,
+    /// By the keys' slots.
+    due: Deadlines<u32>,
     watermark: EventTime,
 }
 
 /// The sessions of one key, in the order of their starts.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Held<A> {
     /// The one entry among the deadlines that counts; others are left over.
     due: EventTime,
     sessions: Vec<Session<A>>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+impl<A> Default for Held<A> {
+    fn default() -> Self {
+        Self {
+            due: BEGINNING,
+            sessions: Vec::new(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Session<A> {
     first: EventTime,
     last: EventTime,
@@ -64,7 +75,7 @@ impl<K: Eq + Hash + Ord + Clone, A: Aggregate + Clone> Sessions<K, A> {
         Self {
             gap_ms: gap_ms.max(1),
             lateness_ms,
-            keys: HashMap::new(),
+            keys: Groups::default(),
             due: Deadlines::default(),
             watermark: BEGINNING,
         }
@@ -102,37 +113,61 @@ impl<K: Eq + Hash + Ord + Clone, A: Aggregate + Clone> Sessions<K, A> {
     /// Closes every session whose window ends at or before `to`, in the order of their ends and keys.
     pub fn close(&mut self, to: EventTime, mut closed: impl FnMut(Window, &K, &A)) {
         self.watermark = self.watermark.max(to);
-        let (gap_ms, lateness_ms) = (self.gap_ms, self.lateness_ms);
-        while let Some((deadline, key)) = self.due.pop(to) {
-            let Some(held) = self.keys.get_mut(&key) else {
-                continue;
-            };
-            if held.due != deadline {
-                continue;
+        while let Some((deadline, slot)) = self.due.pop(to) {
+            let mut slots = vec![slot];
+            while let Some((_, slot)) = self.due.pop(deadline) {
+                slots.push(slot);
             }
-            for session in &mut held.sessions {
-                let window = session.window(gap_ms);
-                if !session.closed && window.end <= deadline {
-                    session.closed = true;
-                    closed(window, &key, &session.whole);
-                }
-            }
-            let next = |session: &Session<A>| {
-                let keep_ms = if session.closed { lateness_ms } else { 0 };
-                session.last.plus_ms(gap_ms + keep_ms)
-            };
-            held.sessions
-                .retain(|session| !session.closed || next(session) > deadline);
-            match held.sessions.iter().map(next).min() {
-                Some(due) => {
-                    held.due = due;
-                    self.due.set(due, key);
-                }
-                None => {
-                    self.keys.remove(&key);
+            // Which slots keys have is nothing that results may depend on.
+            slots.sort_unstable_by(|a, b| self.keys.name(*a).cmp(self.keys.name(*b)));
+            for slot in slots {
+                if self.keys.value(slot).due == deadline {
+                    self.close_of(slot, deadline, &mut closed);
                 }
             }
         }
+    }
+
+    /// Closes the sessions of a key that end at or before `deadline`, and forgets those that are over.
+    fn close_of(
+        &mut self,
+        slot: u32,
+        deadline: EventTime,
+        closed: &mut impl FnMut(Window, &K, &A),
+    ) {
+        let (gap_ms, lateness_ms) = (self.gap_ms, self.lateness_ms);
+        let mut sessions = std::mem::take(&mut self.keys.value(slot).sessions);
+        for session in &mut sessions {
+            let window = session.window(gap_ms);
+            if !session.closed && window.end <= deadline {
+                session.closed = true;
+                closed(window, self.keys.name(slot), &session.whole);
+            }
+        }
+        let next = |session: &Session<A>| {
+            let keep_ms = if session.closed { lateness_ms } else { 0 };
+            session.last.plus_ms(gap_ms + keep_ms)
+        };
+        sessions.retain(|session| !session.closed || next(session) > deadline);
+        match sessions.iter().map(next).min() {
+            Some(due) => {
+                *self.keys.value(slot) = Held { due, sessions };
+                self.due.set(due, slot);
+            }
+            None => self.keys.remove(slot),
+        }
+    }
+
+    /// All sessions as they are now, to be saved later and elsewhere.
+    #[must_use]
+    pub fn freeze(&mut self) -> Frozen
+    where
+        K: Serialize + Send + Sync + 'static,
+        A: Serialize + Send + Sync + 'static,
+    {
+        // In the order of the fields.
+        let (keys, due) = (self.keys.share(), self.due.clone());
+        later((self.gap_ms, self.lateness_ms, keys, due, self.watermark))
     }
 
     /// Number of keys held.
@@ -155,13 +190,12 @@ impl<K: Eq + Hash + Ord + Clone, A: Aggregate + Clone> Sessions<K, A> {
     {
         let gap_ms = self.gap_ms;
         let end = at.plus_ms(gap_ms);
-        if !self.keys.contains_key(key) {
-            self.due.set(end, key.to_owned());
+        let slot = self.keys.slot(key);
+        let held = self.keys.value(slot);
+        if held.due == BEGINNING {
+            held.due = end;
+            self.due.set(end, slot);
         }
-        let held = self.keys.entry(key.to_owned()).or_insert_with(|| Held {
-            due: end,
-            sessions: Vec::new(),
-        });
         let near = |session: &Session<A>| {
             at.since(session.last) < gap_ms && session.first.since(at) < gap_ms
         };
@@ -190,7 +224,7 @@ impl<K: Eq + Hash + Ord + Clone, A: Aggregate + Clone> Sessions<K, A> {
         }
         if found == 0 && end < held.due {
             held.due = end;
-            self.due.set(end, key.to_owned());
+            self.due.set(end, slot);
         }
         held.sessions.insert(place, joined);
         &mut held.sessions[place]

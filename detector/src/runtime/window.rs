@@ -8,16 +8,16 @@
 //! watermark reaches its end. For the allowed lateness it is kept, and an event that comes within it
 //! gives the window's corrected result again.
 
-use std::{
-    borrow::Borrow,
-    collections::{BTreeMap, HashMap},
-    hash::Hash,
-};
+use std::{borrow::Borrow, collections::BTreeMap, hash::Hash};
 
 use floodmark_contracts::clock::EventTime;
 use serde::{Deserialize, Serialize};
 
-use super::{chunks::Chunks, hashing::Names, watermark::BEGINNING};
+use super::{
+    groups::{Groups, Listed},
+    saved::{Frozen, later},
+    watermark::BEGINNING,
+};
 
 /// What is summed up over a window. Merging must not depend on the order.
 pub trait Aggregate: Default {
@@ -80,34 +80,9 @@ impl WindowSpec {
     }
 }
 
-/// What the groups of one pane hold.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(bound(deserialize = "G: Deserialize<'de> + Eq + Hash, A: Clone + Deserialize<'de>"))]
-struct Pane<G, A> {
-    index: HashMap<G, u32, Names>,
-    aggregates: Chunks<A>,
-}
-
-impl<G, A> Default for Pane<G, A> {
-    fn default() -> Self {
-        Self {
-            index: HashMap::default(),
-            aggregates: Chunks::default(),
-        }
-    }
-}
-
-impl<G: Eq + Hash, A> Pane<G, A> {
-    fn get(&self, group: &G) -> Option<&A> {
-        self.index
-            .get(group)
-            .and_then(|slot| self.aggregates.get(*slot as usize))
-    }
-}
-
 /// The parts of one group in one window, oldest first.
 pub struct Parts<'a, G, A> {
-    panes: &'a [&'a Pane<G, A>],
+    panes: &'a [&'a Groups<G, A>],
     group: &'a G,
 }
 
@@ -133,12 +108,14 @@ impl<'a, G: Eq + Hash, A> Parts<'a, G, A> {
 }
 
 /// Windows per group, within one partition.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(bound(deserialize = "G: Deserialize<'de> + Eq + Hash, A: Clone + Deserialize<'de>"))]
+#[derive(Debug, Deserialize)]
+#[serde(bound(
+    deserialize = "G: Deserialize<'de> + Eq + Hash + Clone, A: Clone + Deserialize<'de>"
+))]
 pub struct Windows<G, A> {
     spec: WindowSpec,
     lateness_ms: i64,
-    panes: BTreeMap<i64, Pane<G, A>>,
+    panes: BTreeMap<i64, Groups<G, A>>,
     /// Windows that end at or before this are closed.
     closed: EventTime,
     /// No window ends before this: nearly every call of [`close`](Self::close) stops here.
@@ -148,7 +125,7 @@ pub struct Windows<G, A> {
     recent: i64,
 }
 
-impl<G: Eq + Hash + Ord, A: Clone + Default> Windows<G, A> {
+impl<G: Eq + Hash + Ord + Clone, A: Clone + Default> Windows<G, A> {
     /// No windows yet; closed ones take events for another `lateness_ms`.
     #[must_use]
     pub fn new(spec: WindowSpec, lateness_ms: i64) -> Self {
@@ -171,40 +148,22 @@ impl<G: Eq + Hash + Ord, A: Clone + Default> Windows<G, A> {
         if !(0..self.spec.slide_ms).contains(&at.0.saturating_sub(self.recent)) {
             self.recent = self.spec.pane(at);
         }
-        let pane = self.panes.entry(self.recent).or_default();
-        let slot = if let Some(slot) = pane.index.get(group) {
-            *slot as usize
-        } else {
-            let slot = pane.aggregates.push(A::default());
-            pane.index
-                .insert(group.to_owned(), u32::try_from(slot).unwrap_or(u32::MAX));
-            slot
-        };
-        &mut pane.aggregates[slot]
+        self.panes.entry(self.recent).or_default().at(group)
     }
 
-    /// All windows as they are now, to be saved later and elsewhere. The groups' names are copied, and what is
-    /// summed up for them is shared.
+    /// All windows as they are now, to be saved later and elsewhere.
     #[must_use]
-    pub fn share(&mut self) -> Self
+    pub fn freeze(&mut self) -> Frozen
     where
-        G: Clone,
+        G: Serialize + Send + Sync + 'static,
+        A: Serialize + Send + Sync + 'static,
     {
-        let panes = self.panes.iter_mut().map(|(start, pane)| {
-            let shared = Pane {
-                index: pane.index.clone(),
-                aggregates: pane.aggregates.share(),
-            };
-            (*start, shared)
-        });
-        Self {
-            spec: self.spec,
-            lateness_ms: self.lateness_ms,
-            panes: panes.collect(),
-            closed: self.closed,
-            next_boundary: self.next_boundary,
-            recent: self.recent,
-        }
+        let panes = self.panes.iter_mut();
+        let panes: BTreeMap<i64, Listed<G, A>> =
+            panes.map(|(start, pane)| (*start, pane.share())).collect();
+        // In the order of the fields.
+        let (spec, lateness_ms) = (self.spec, self.lateness_ms);
+        later((spec, lateness_ms, panes, self.closed, self.next_boundary))
     }
 
     /// Closes every window that ends at or before `to`, oldest first, and gives each group in it, in
@@ -217,12 +176,16 @@ impl<G: Eq + Hash + Ord, A: Clone + Default> Windows<G, A> {
         while let Some(end) = self.next_end(to) {
             self.closed = EventTime(end);
             let window = self.spec.ending_at(end);
-            let panes: Vec<&Pane<G, A>> = self
+            let panes: Vec<&Groups<G, A>> = self
                 .panes
                 .range(window.start.0..end)
                 .map(|(_, pane)| pane)
                 .collect();
-            let mut groups: Vec<&G> = panes.iter().flat_map(|pane| pane.index.keys()).collect();
+            let mut groups: Vec<&G> = panes
+                .iter()
+                .flat_map(|pane| pane.iter())
+                .map(|(group, _)| group)
+                .collect();
             groups.sort_unstable();
             groups.dedup();
             for group in groups {
@@ -251,7 +214,7 @@ impl<G: Eq + Hash + Ord, A: Clone + Default> Windows<G, A> {
         let mut end = pane + self.spec.slide_ms;
         while end <= pane + self.spec.size_ms && EventTime(end) <= self.closed {
             let window = self.spec.ending_at(end);
-            let panes: Vec<&Pane<G, A>> = self
+            let panes: Vec<&Groups<G, A>> = self
                 .panes
                 .range(window.start.0..end)
                 .map(|(_, pane)| pane)
@@ -271,7 +234,7 @@ impl<G: Eq + Hash + Ord, A: Clone + Default> Windows<G, A> {
     /// Number of groups in all panes held.
     #[cfg(test)]
     pub fn len(&self) -> usize {
-        self.panes.values().map(|pane| pane.aggregates.len()).sum()
+        self.panes.values().map(|pane| pane.len()).sum()
     }
 
     /// End of the oldest open window with events, if it is at or before `to`. Gaps are jumped over,

@@ -11,7 +11,7 @@ use crate::{
     },
     runtime::{
         Frozen, MergedWindows, Merger, Once, Reader, Saved, SavedError, Source, Window, encoded,
-        merge::Accepted,
+        merge::Accepted, together,
     },
 };
 
@@ -90,7 +90,12 @@ impl Merger for BankingMerger {
 
 impl Saved for BankingMerger {
     fn freeze(&mut self) -> Result<Frozen, SavedError> {
-        encoded(&(&self.addresses, &self.found, &self.devices, &self.mules))
+        Ok(together([
+            self.addresses.freeze(),
+            encoded(&self.found)?,
+            self.devices.freeze(),
+            self.mules.freeze(),
+        ]))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {

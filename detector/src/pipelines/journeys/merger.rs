@@ -9,8 +9,8 @@ use super::{Counts, RowPart, SegmentTally};
 use crate::{
     finding::Output,
     runtime::{
-        Frozen, MergedWindows, Merger, Reader, Saved, SavedError, Source, Window, encoded,
-        merge::Accepted,
+        Frozen, MergedWindows, Merger, Reader, Saved, SavedError, Source, Window, merge::Accepted,
+        together,
     },
 };
 
@@ -101,7 +101,8 @@ impl Merger for RowMerger {
 
 impl Saved for RowMerger {
     fn freeze(&mut self) -> Result<Frozen, SavedError> {
-        encoded(&(&self.pages, &self.countries, &self.segments))
+        let (pages, countries) = (self.pages.freeze(), self.countries.freeze());
+        Ok(together([pages, countries, self.segments.freeze()]))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {

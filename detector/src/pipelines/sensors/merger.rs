@@ -15,7 +15,7 @@ use crate::{
     },
     runtime::{
         Frozen, MergedWindows, Merger, Packet, Part, Reader, Saved, SavedError, Source, Window,
-        encoded, merge::Accepted,
+        encoded, merge::Accepted, together,
     },
 };
 
@@ -113,7 +113,8 @@ impl Merger for GroupMerger {
 
 impl Saved for GroupMerger {
     fn freeze(&mut self) -> Result<Frozen, SavedError> {
-        encoded(&(&self.windows, &self.rule, &self.distance, &self.shifts))
+        let rules = encoded(&(&self.rule, &self.distance, &self.shifts))?;
+        Ok(together([self.windows.freeze(), rules]))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {

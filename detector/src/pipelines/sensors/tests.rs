@@ -408,3 +408,11 @@ fn the_adaptive_rule_takes_any_interval_and_is_off_unless_asked_for() {
         assert!(found.len() < 20, "{}", found.len());
     }
 }
+
+#[test]
+fn what_there_is_for_each_of_a_million_sensors_stays_small() {
+    // A megabyte for each byte: whoever adds to these knows what it costs.
+    assert!(size_of::<Sensor>() <= 600, "{}", size_of::<Sensor>());
+    assert!(size_of::<Tracked>() <= 24);
+    assert!(size_of::<Readings>() <= 32);
+}

@@ -6,7 +6,7 @@ use super::{
     *,
 };
 use crate::runtime::{
-    Exchange, Frozen, MergedWindows, Merger, MergerId, Saved, SavedError, Source, Writer, encoded,
+    Exchange, Frozen, MergedWindows, Merger, MergerId, Saved, SavedError, Source, Writer,
     merge::Accepted,
 };
 
@@ -69,7 +69,7 @@ impl Logic for Counting {
 
 impl Saved for Counting {
     fn freeze(&mut self) -> Result<Frozen, SavedError> {
-        encoded(&self.windows)
+        Ok(self.windows.freeze())
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
@@ -80,7 +80,7 @@ impl Saved for Counting {
 
 impl Saved for Summing {
     fn freeze(&mut self) -> Result<Frozen, SavedError> {
-        encoded(&self.0)
+        Ok(self.0.freeze())
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {

@@ -171,7 +171,7 @@ proptest! {
         for (i, (key, offset, advance)) in steps.iter().enumerate() {
             if i == restart.index(steps.len()) {
                 let mut saved = Writer::default();
-                saved.put(&bench.sessions).unwrap();
+                bench.sessions.freeze()(&mut saved).unwrap();
                 let bytes = saved.seal(0);
                 bench.sessions = Reader::open(&bytes, 0).unwrap().get().unwrap();
             }

@@ -13,7 +13,7 @@ use crate::{
     runtime::{
         Aggregate, Emit, Exchange, Frozen, Job, KeyedState, Logic, MergedWindows, Merger, MergerId,
         Packet, Part, Reader, Saved, SavedError, Source, Spill, TimeSettings, Window, WindowSpec,
-        Windows, encoded, later, merge::Accepted, together,
+        Windows, encoded, merge::Accepted, together,
     },
 };
 
@@ -82,8 +82,12 @@ impl Logic for Counting {
 
 impl Saved for Counting {
     fn freeze(&mut self) -> Result<Frozen, SavedError> {
-        let windows = later((self.windows.share(), self.all.share()));
-        Ok(together([self.numbers.freeze()?, windows]))
+        let numbers = self.numbers.freeze()?;
+        Ok(together([
+            numbers,
+            self.windows.freeze(),
+            self.all.freeze(),
+        ]))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
@@ -118,7 +122,6 @@ impl Part for SumPart {
 }
 
 /// Sums over all partitions, numbered within their groups, so that state between windows shows too.
-#[derive(Serialize, Deserialize)]
 struct Summing {
     windows: MergedWindows<i64, Count>,
     numbers: BTreeMap<i64, u32>,
@@ -148,11 +151,11 @@ impl Merger for Summing {
 
 impl Saved for Summing {
     fn freeze(&mut self) -> Result<Frozen, SavedError> {
-        encoded(self)
+        Ok(together([self.windows.freeze(), encoded(&self.numbers)?]))
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SavedError> {
-        *self = from.get()?;
+        (self.windows, self.numbers) = from.get()?;
         Ok(())
     }
 }
