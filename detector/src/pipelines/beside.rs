@@ -2,7 +2,7 @@
 //!
 //! A record is read once, and each keeps what it needs of the event.
 
-use floodmark_contracts::{clock::EventTime, event::clickstream::ClickEvent};
+use floodmark_contracts::{clock::EventTime, event::clickstream::ClickEvent, status::StateSize};
 
 use crate::runtime::{
     Emit, Frozen, Logic, Packet, Part, Reader, Saved, SavedError, plausible, together,
@@ -114,6 +114,12 @@ impl<A: OfClicks, B: OfClicks<Output = A::Output>> Logic for Beside<A, B> {
         self.first.advance(to, &mut self.emit_first);
         self.second.advance(to, &mut self.emit_second);
         self.hand_over(emit);
+    }
+
+    fn size(&self) -> StateSize {
+        let mut size = self.first.size();
+        size.add(self.second.size());
+        size
     }
 }
 
