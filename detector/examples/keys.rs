@@ -12,7 +12,7 @@ use std::error::Error;
 use floodmark_contracts::{
     clock::{EventTime, WallTime},
     event::sensor::SensorReading,
-    profile::DetectorSection,
+    profile::{DetectorSection, detector::StateSection},
     stream::Stream,
 };
 use floodmark_detector::{Engine, Output, Settings, Subject, enrichment::EnrichmentStore};
@@ -32,9 +32,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         [n_keys, memory_mib, n_rounds] => (n_keys, memory_mib, n_rounds),
         _ => return Err("usage: keys SENSORS MIB [READINGS]".into()),
     };
-    let mut section = DetectorSection::default();
-    section.watermark_bound = "1s".to_owned();
-    section.state.memory_mib = memory_mib;
+    let section = DetectorSection {
+        watermark_bound: "1s".to_owned(),
+        state: StateSection {
+            memory_mib,
+            folder: None,
+        },
+        ..DetectorSection::default()
+    };
     let settings = Settings::validate(&section).map_err(|problems| format!("{problems:?}"))?;
     let subject = Subject::Bundled(EnrichmentStore::default());
     let mut engine = Engine::new(&settings, subject, [Stream::Sensors])?;
@@ -46,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             reading(key, round, n_keys).encode(&mut value);
             let partition = i32::try_from(key % PARTITIONS.unsigned_abs())?;
             engine.feed(Stream::Sensors, partition, &value, 0)?;
-            if key % 1000 == 0 {
+            if key.is_multiple_of(1000) {
                 engine.check()?;
                 for output in engine.take(WallTime(0)) {
                     if let Output::Alert(alert) = output {
@@ -72,7 +77,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// A sensor's reading: its level, a little noise, and now and then something that deviates.
 fn reading(key: u32, round: u32, n_keys: u32) -> SensorReading<'static> {
     let noise = u64::from(key * 31 + round).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
-    let off = if (key + round) % 5000 == 0 {
+    let off = if (key + round).is_multiple_of(5000) {
         200.0
     } else {
         0.0
