@@ -162,6 +162,10 @@ class World:
         """The partitions that the group's processes have, with how far they are."""
         return {(p["topic"], p["partition"]): p for one in self.status(group) for p in one["partitions"]}
 
+    def owners(self, group):
+        """How many partitions each of the group's processes has: one entry for each of them."""
+        return [len(one["partitions"]) for one in self.status(group) if one["partitions"]]
+
     def wait_until_read(self, group, processes, seconds=600):
         """Waits until nothing is left to read for three seconds: commits and the exchange follow each other by 0.1 s."""
         last, since = None, time.monotonic()
@@ -181,9 +185,9 @@ class World:
         """What changes as long as something happens: the inputs' positions. The exchange's own move with each commit."""
         return {place: p["position"] for place, p in partitions.items() if p["of"] != "exchange"}
 
-    def stop(self, processes):
+    def stop(self, processes, how=signal.SIGINT):
         for process in processes:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(how)
         for process in processes:
             if process.wait(60) != 0:
                 raise CannotRun(f"{process.args} ended with {process.returncode}")
