@@ -7,9 +7,13 @@
 //! the partition had shown by then, in milliseconds. So the folder itself says where to go on after a crash, and
 //! with which watermark: each record is in one file, and no other store is needed for it. A file appears whole,
 //! under its final name: its content is held in memory until then.
+//!
+//! Or they are files of a table, which then says both ([`table`]).
 
 mod name;
 mod parquet;
+#[cfg(feature = "iceberg")]
+mod table;
 
 use std::collections::BTreeMap;
 
@@ -41,10 +45,19 @@ pub(super) trait Content: Send {
 
 /// Files of some content.
 pub(super) struct Files<C> {
-    objects: Objects,
+    shelf: Shelf,
     roll: Roll,
     content: C,
     open: BTreeMap<TopicPartition, OpenFile>,
+}
+
+/// What makes files known.
+enum Shelf {
+    /// Their names, in folders.
+    Folders(Objects),
+    /// A table.
+    #[cfg(feature = "iceberg")]
+    Table(Box<table::Table>),
 }
 
 /// A file that does not exist yet.
@@ -74,6 +87,14 @@ impl OpenFile {
         }
     }
 
+    fn stretch(&self) -> Stretch {
+        Stretch {
+            first: self.first,
+            end: self.next,
+            newest: self.newest,
+        }
+    }
+
     fn is_due(&self, which: Which, roll: &Roll) -> bool {
         let age_us = i64::try_from(roll.age.as_micros()).unwrap_or(i64::MAX);
         self.records > 0
@@ -89,62 +110,133 @@ impl OpenFile {
 impl<C: Content> Files<C> {
     /// Opens a place for files.
     pub(super) fn open(place: &Place, roll: Roll, content: C) -> Result<Self, SinkError> {
-        let objects = Objects::open(place)
-            .map_err(|error| SinkError::new(format!("open `{place}` for files"), error))?;
+        let shelf = match roll.format {
+            FileFormat::JsonLines | FileFormat::Parquet => Objects::open(place)
+                .map(Shelf::Folders)
+                .map_err(|error| SinkError::new(format!("open `{place}` for files"), error))?,
+            FileFormat::Iceberg => Shelf::table(place, content.columns())?,
+        };
         Ok(Self {
-            objects,
+            shelf,
             roll,
             content,
             open: BTreeMap::new(),
         })
     }
 
-    /// The last stretch of a partition that stands in the store, with its file; only names behind `after` are
-    /// looked at.
-    fn last(
-        &self,
-        partition: &TopicPartition,
-        after: Option<&Path>,
-    ) -> Result<Option<(Stretch, Path)>, SinkError> {
-        let folder = Stretch::folder(partition);
-        let listed = self
-            .objects
-            .list(&folder, after)
-            .map_err(|error| failed(format!("list the files in `{folder}`"), error))?;
-        let stretches = listed.into_iter().filter_map(|object| {
-            let stretch = Stretch::parse(partition, object.location.filename()?)?;
-            Some((stretch, object.location))
-        });
-        Ok(stretches.max_by_key(|(stretch, _)| stretch.end))
-    }
-
     /// Writes one file; gives its path.
-    fn publish(&self, partition: &TopicPartition, file: &OpenFile) -> Result<Path, SinkError> {
+    fn publish(
+        &self,
+        objects: &Objects,
+        partition: &TopicPartition,
+        file: &OpenFile,
+    ) -> Result<Path, SinkError> {
         // Another member may have gone on with this partition, if we were thought dead: what it has written
         // must not be there twice. Its files come after the last one that we know.
-        if let Some((last, _)) = self.last(partition, file.last.as_ref())?
+        if let Some((last, _)) = last(objects, partition, file.last.as_ref())?
             && last.end > file.first
         {
             let reason = format!("somebody else has written records up to {}", last.end);
             let attempt = format!("write the records of {partition} from {}", file.first);
             return Err(SinkError::new(attempt, reason).start_over());
         }
-        let stretch = Stretch {
-            first: file.first,
-            end: file.next,
-            newest: file.newest,
-        };
-        let path = stretch.path(partition, extension(self.roll.format));
+        let path = file.stretch().path(partition, extension(self.roll.format));
         let content = match self.roll.format {
             FileFormat::JsonLines => file.content.clone(),
-            FileFormat::Parquet => parquet::encode(&file.content, self.content.columns())
-                .map_err(|error| SinkError::new(format!("encode the file `{path}`"), error))?,
+            FileFormat::Parquet | FileFormat::Iceberg => {
+                let rows = parquet::rows(&file.content);
+                parquet::encode(&rows, self.content.columns(), None)
+                    .map_err(|error| SinkError::new(format!("encode the file `{path}`"), error))?
+            }
         };
-        self.objects
+        objects
             .create(&path, content)
             .map_err(|error| failed(format!("write the file `{path}`"), error))?;
         Ok(path)
     }
+
+    /// Adds to the table whatever is there: each commit writes its metadata anew, so that one is better than several.
+    #[cfg(feature = "iceberg")]
+    fn add(&mut self) -> Result<Written, SinkError> {
+        let mut written = Written::default();
+        let Shelf::Table(table) = &mut self.shelf else {
+            return Ok(written);
+        };
+        let filled = self.open.iter().filter(|(_, file)| file.records > 0);
+        let parts: Vec<table::Part<'_>> = filled
+            .map(|(partition, file)| table::Part {
+                partition,
+                stretch: file.stretch(),
+                lines: &file.content,
+            })
+            .collect();
+        table.append(&parts)?;
+        let partitions: Vec<TopicPartition> =
+            parts.iter().map(|part| part.partition.clone()).collect();
+        for partition in partitions {
+            self.roll(&partition, None, &mut written);
+        }
+        Ok(written)
+    }
+
+    /// Takes note that a file is written, and begins the next one.
+    fn roll(&mut self, partition: &TopicPartition, path: Option<Path>, written: &mut Written) {
+        let Some(file) = self.open.get_mut(partition) else {
+            return;
+        };
+        let at = PartitionOffset::new(&partition.topic, partition.partition, file.next);
+        written.offsets.push(at);
+        written.records += file.records;
+        *file = OpenFile::new(path, file.next, file.newest);
+    }
+}
+
+impl Shelf {
+    #[cfg(feature = "iceberg")]
+    fn table(place: &Place, columns: &'static [Column]) -> Result<Self, SinkError> {
+        table::Table::open(place, columns).map(|table| Self::Table(Box::new(table)))
+    }
+
+    #[cfg(not(feature = "iceberg"))]
+    fn table(place: &Place, _: &'static [Column]) -> Result<Self, SinkError> {
+        let attempt = format!("open `{place}` for a table");
+        Err(SinkError::new(
+            attempt,
+            "this program was built without the feature `iceberg`",
+        ))
+    }
+
+    /// Where a partition goes on: behind which offset, with which newest event time, and behind which file.
+    fn reached(
+        &mut self,
+        partition: &TopicPartition,
+    ) -> Result<Option<(i64, EventTime, Option<Path>)>, SinkError> {
+        Ok(match self {
+            Self::Folders(objects) => last(objects, partition, None)?
+                .map(|(stretch, path)| (stretch.end, stretch.newest, Some(path))),
+            #[cfg(feature = "iceberg")]
+            Self::Table(table) => table
+                .last(partition)?
+                .map(|(end, newest)| (end, newest, None)),
+        })
+    }
+}
+
+/// The last stretch of a partition that stands in a store, with its file; only names behind `after` are looked at.
+fn last(
+    objects: &Objects,
+    partition: &TopicPartition,
+    after: Option<&Path>,
+) -> Result<Option<(Stretch, Path)>, SinkError> {
+    let folder = Stretch::folder(partition);
+    let listed = objects
+        .list(&folder, after)
+        .map_err(|error| failed(format!("list the files in `{folder}`"), error))?;
+    let stretches = listed.into_iter().filter_map(|object| {
+        let stretch = Stretch::parse(partition, object.location.filename()?)?;
+        Some((stretch, object.location))
+    });
+    Ok(stretches.max_by_key(|(stretch, _)| stretch.end))
 }
 
 /// A refusal makes the connector begin anew, with the keys that there are then.
@@ -157,7 +249,7 @@ fn failed(attempt: String, error: object_store::Error) -> SinkError {
 fn extension(format: FileFormat) -> &'static str {
     match format {
         FileFormat::JsonLines => "jsonl",
-        FileFormat::Parquet => "parquet",
+        FileFormat::Parquet | FileFormat::Iceberg => "parquet",
     }
 }
 
@@ -167,10 +259,12 @@ impl<C: Content> Destination for Files<C> {
         partition: &TopicPartition,
         committed: Option<i64>,
     ) -> Result<Option<i64>, SinkError> {
-        let (last, path) = self.last(partition, None)?.unzip();
+        let (end, newest, path) = match self.shelf.reached(partition)? {
+            Some((end, newest, path)) => (Some(end), newest, path),
+            None => (None, BEGINNING, None),
+        };
         // The group commits after a file is there, so that it is ahead only where files were taken away.
-        let start = last.map(|stretch| stretch.end).max(committed);
-        let newest = last.map_or(BEGINNING, |stretch| stretch.newest);
+        let start = end.max(committed);
         let file = OpenFile::new(path, start.unwrap_or(0), newest);
         self.open.insert(partition.clone(), file);
         Ok(start)
@@ -212,16 +306,17 @@ impl<C: Content> Destination for Files<C> {
             .filter(|(_, file)| file.is_due(which, &self.roll))
             .map(|(partition, _)| partition.clone())
             .collect();
+        #[cfg(feature = "iceberg")]
+        if let (Shelf::Table(_), false) = (&self.shelf, due.is_empty()) {
+            return self.add();
+        }
         for partition in due {
-            let Some(file) = self.open.get(&partition) else {
+            let (Shelf::Folders(objects), Some(file)) = (&self.shelf, self.open.get(&partition))
+            else {
                 continue;
             };
-            let path = self.publish(&partition, file)?;
-            let at = PartitionOffset::new(&partition.topic, partition.partition, file.next);
-            written.offsets.push(at);
-            written.records += file.records;
-            let next = OpenFile::new(Some(path), file.next, file.newest);
-            self.open.insert(partition, next);
+            let path = self.publish(objects, &partition, file)?;
+            self.roll(&partition, Some(path), &mut written);
         }
         Ok(written)
     }

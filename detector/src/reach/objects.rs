@@ -63,6 +63,21 @@ impl std::fmt::Display for Place {
     }
 }
 
+#[cfg(feature = "iceberg")]
+impl Place {
+    /// The whole location of a place, which others can read: `file:///…` or `s3://…`, without a slash at the end. A
+    /// folder has to be there.
+    pub(crate) fn location(&self) -> Result<String> {
+        match self {
+            Self::Folder(folder) => {
+                let folder = folder.canonicalize().map_err(unusable)?;
+                Ok(format!("file://{}", folder.display()))
+            }
+            Self::S3 { .. } => Ok(self.to_string().trim_end_matches('/').to_owned()),
+        }
+    }
+}
+
 /// A store of objects, for threads that wait.
 #[derive(Debug, Clone)]
 pub(crate) struct Objects {
@@ -82,18 +97,28 @@ impl Objects {
                 service,
             } => {
                 let store = service.bucket(bucket)?;
-                let runtime = tokio::runtime::Builder::new_multi_thread()
-                    .worker_threads(1)
-                    .thread_name("objects")
-                    .enable_all()
-                    .build()
-                    .map_err(unusable)?;
                 Ok(Self {
                     store: Arc::new(PrefixStore::new(store, prefix.as_str())),
-                    runtime: Some(Arc::new(runtime)),
+                    runtime: Some(runtime()?),
                 })
             }
         }
+    }
+
+    /// Opens a place for whoever brings work of its own, which a runtime has to drive for a folder too.
+    #[cfg(feature = "iceberg")]
+    pub(crate) fn open_driven(place: &Place) -> Result<Self> {
+        let mut objects = Self::open(place)?;
+        if objects.runtime.is_none() {
+            objects.runtime = Some(runtime()?);
+        }
+        Ok(objects)
+    }
+
+    /// What is behind it.
+    #[cfg(feature = "iceberg")]
+    pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.store)
     }
 
     fn in_folder(folder: &FilePath) -> Result<Self> {
@@ -150,12 +175,22 @@ impl Objects {
         self.wait(self.store.delete(path))
     }
 
-    fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+    /// Waits for some work with the store.
+    pub(crate) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
         match &self.runtime {
             Some(runtime) => runtime.block_on(work),
             None => pollster::block_on(work),
         }
     }
+}
+
+fn runtime() -> Result<Arc<Runtime>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("objects")
+        .enable_all()
+        .build();
+    runtime.map(Arc::new).map_err(unusable)
 }
 
 /// True if the same may succeed later: nobody answered, or the service has trouble of its own.

@@ -350,6 +350,11 @@ fn roll(problems: &mut Problems, path: &str, section: &RollSection) -> Option<Ro
         );
         return None;
     }
+    if section.format == FileFormat::Iceberg && !cfg!(feature = "iceberg") {
+        let message = "this program was built without tables of Iceberg; use `parquet`, or build it with `--features iceberg`";
+        problems.add(format!("detector.{path}.roll.format"), message);
+        return None;
+    }
     Some(Roll {
         format: section.format,
         size: usize::try_from(section.size).ok()?,

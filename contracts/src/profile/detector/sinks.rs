@@ -54,6 +54,9 @@ pub enum FileFormat {
     JsonLines,
     /// Apache Parquet, with columns that are fixed for each sink.
     Parquet,
+    /// A table of Apache Iceberg in the folder, over Parquet files with the same columns. Needs a program that was
+    /// built with the feature `iceberg`.
+    Iceberg,
 }
 
 /// Click events in files.

@@ -1,4 +1,7 @@
 //! Lines of JSON as a Parquet file: one row group, columns compressed with Snappy.
+//!
+//! Columns of a file that stands for itself are known by their names, and instants are milliseconds. In a table of
+//! Iceberg columns are known by the ids of the table's fields, and instants are microseconds.
 
 use jiff::Timestamp;
 use parquet::{
@@ -30,6 +33,9 @@ pub(in crate::connect) struct Column(
     pub(in crate::connect) Holds,
 );
 
+/// A line.
+pub(super) type Fields = Map<String, Value>;
+
 /// Values of a column that are there, with a level for each row: 1 if it is, 0 if it is missing.
 struct Filled<T> {
     values: Vec<T>,
@@ -37,7 +43,7 @@ struct Filled<T> {
 }
 
 impl<T> Filled<T> {
-    fn of(rows: &[Map<String, Value>], name: &str, value: impl Fn(&Value) -> Option<T>) -> Self {
+    fn of(rows: &[Fields], name: &str, value: impl Fn(&Value) -> Option<T>) -> Self {
         let found = rows.iter().map(|row| row.get(name).and_then(&value));
         let (mut values, mut levels) = (Vec::new(), Vec::new());
         for value in found {
@@ -48,13 +54,22 @@ impl<T> Filled<T> {
     }
 }
 
-/// The lines as a file. A line that is no object is left out; contents make none.
-pub(super) fn encode(lines: &[u8], columns: &[Column]) -> Result<Vec<u8>, ParquetError> {
-    let rows: Vec<Map<String, Value>> = lines
+/// The lines, read. One that is no object is left out; contents make none.
+pub(super) fn rows(lines: &[u8]) -> Vec<Fields> {
+    lines
         .split(|byte| *byte == b'\n')
         .filter_map(|line| serde_json::from_slice(line).ok())
-        .collect();
-    let schema = Arc::new(parse_message_type(&message(columns))?);
+        .collect()
+}
+
+/// The rows as a file; in a table, `ids` are those of its fields, one for each column.
+pub(super) fn encode(
+    rows: &[Fields],
+    columns: &[Column],
+    ids: Option<&[i32]>,
+) -> Result<Vec<u8>, ParquetError> {
+    let schema = Arc::new(parse_message_type(&message(columns, ids))?);
+    let factor = if ids.is_some() { 1000 } else { 1 };
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .build();
@@ -66,12 +81,17 @@ pub(super) fn encode(lines: &[u8], columns: &[Column]) -> Result<Vec<u8>, Parque
         };
         match holds {
             Holds::Text => {
-                let Filled { values, levels } = Filled::of(&rows, name, text);
+                let Filled { values, levels } = Filled::of(rows, name, text);
                 let typed = column.typed::<ByteArrayType>();
                 typed.write_batch(&values, Some(&levels), None)?;
             }
             Holds::Whole | Holds::Instant => {
-                let Filled { values, levels } = Filled::of(&rows, name, number);
+                let Filled { mut values, levels } = Filled::of(rows, name, number);
+                if *holds == Holds::Instant {
+                    values
+                        .iter_mut()
+                        .for_each(|ms| *ms = ms.saturating_mul(factor));
+                }
                 let typed = column.typed::<Int64Type>();
                 typed.write_batch(&values, Some(&levels), None)?;
             }
@@ -82,14 +102,19 @@ pub(super) fn encode(lines: &[u8], columns: &[Column]) -> Result<Vec<u8>, Parque
     writer.into_inner()
 }
 
-fn message(columns: &[Column]) -> String {
+fn message(columns: &[Column], ids: Option<&[i32]>) -> String {
     let mut text = "message floodmark {".to_owned();
-    for Column(name, holds) in columns {
+    let unit = if ids.is_some() { "MICROS" } else { "MILLIS" };
+    for (idx, Column(name, holds)) in columns.iter().enumerate() {
         text += &match holds {
-            Holds::Text => format!(" OPTIONAL BYTE_ARRAY {name} (UTF8);"),
-            Holds::Whole => format!(" OPTIONAL INT64 {name};"),
-            Holds::Instant => format!(" OPTIONAL INT64 {name} (TIMESTAMP(MILLIS,true));"),
+            Holds::Text => format!(" OPTIONAL BYTE_ARRAY {name} (UTF8)"),
+            Holds::Whole => format!(" OPTIONAL INT64 {name}"),
+            Holds::Instant => format!(" OPTIONAL INT64 {name} (TIMESTAMP({unit},true))"),
         };
+        if let Some(id) = ids.and_then(|ids| ids.get(idx)) {
+            text += &format!(" = {id}");
+        }
+        text += ";";
     }
     text + " }"
 }
@@ -102,7 +127,8 @@ fn text(value: &Value) -> Option<ByteArray> {
     }
 }
 
-fn number(value: &Value) -> Option<i64> {
+/// A whole number, or an instant in milliseconds.
+pub(super) fn number(value: &Value) -> Option<i64> {
     match value {
         Value::String(text) => text
             .parse::<Timestamp>()
@@ -119,22 +145,48 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_file_is_read_back_with_its_types() {
-        let columns = [
-            Column("key", Holds::Text),
-            Column("start", Holds::Instant),
-            Column("revision", Holds::Whole),
-            Column("fields", Holds::Text),
-        ];
+    const COLUMNS: [Column; 4] = [
+        Column("key", Holds::Text),
+        Column("start", Holds::Instant),
+        Column("revision", Holds::Whole),
+        Column("fields", Holds::Text),
+    ];
+
+    fn encoded(ids: Option<&[i32]>) -> SerializedFileReader<Bytes> {
         let lines = concat!(
             r#"{"key":"π","start":"2025-06-10T05:00:00.000Z","revision":3,"fields":{"a":1}}"#,
             "\n",
             r#"{"key":"b","start":1749531600001,"fields":null,"more":1}"#,
             "\n",
         );
-        let file = encode(lines.as_bytes(), &columns).unwrap();
-        let reader = SerializedFileReader::new(Bytes::from(file)).unwrap();
+        let file = encode(&rows(lines.as_bytes()), &COLUMNS, ids).unwrap();
+        SerializedFileReader::new(Bytes::from(file)).unwrap()
+    }
+
+    #[test]
+    fn in_a_table_columns_have_its_ids_and_instants_are_finer() {
+        let reader = encoded(Some(&[7, 3, 5, 9]));
+        let schema = reader.metadata().file_metadata().schema_descr();
+        let ids: Vec<i32> = (0..4)
+            .map(|idx| schema.column(idx).self_type().get_basic_info().id())
+            .collect();
+        assert_eq!(ids, [7, 3, 5, 9]);
+        let rows: Vec<String> = reader
+            .get_row_iter(None)
+            .unwrap()
+            .map(|row| row.unwrap().to_string())
+            .collect();
+        assert!(
+            rows[1].contains("start: 2025-06-10 05:00:00.001"),
+            "{rows:?}"
+        );
+        let unit = schema.column(1).logical_type_ref().cloned();
+        assert!(format!("{unit:?}").contains("MICROS"), "{unit:?}");
+    }
+
+    #[test]
+    fn a_file_is_read_back_with_its_types() {
+        let reader = encoded(None);
         let rows: Vec<String> = reader
             .get_row_iter(None)
             .unwrap()
