@@ -55,6 +55,9 @@ pub struct DetectorStatus {
     pub partitions: Vec<PartitionStatus>,
     /// What it has written.
     pub written: Written,
+    /// What takes records and rows on to files and stores, by its name.
+    #[serde(default)]
+    pub sinks: BTreeMap<String, SinkStatus>,
     /// Commits and snapshots.
     pub checkpoints: CheckpointStatus,
     /// What its time goes into, and what waits.
@@ -205,6 +208,29 @@ pub struct Written {
     pub rows: u64,
 }
 
+/// A sink: it reads topics with a group of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct SinkStatus {
+    /// What it writes, in a few words.
+    pub does: String,
+    /// Where to; no secrets.
+    pub place: String,
+    /// Topics that it reads.
+    pub inputs: Vec<String>,
+    /// Records read.
+    pub read: u64,
+    /// Of those, what stands in the destination.
+    pub written: u64,
+    /// Records in its partitions that it has not read; unknown before it has any, and while it fails.
+    pub lag: Option<u64>,
+    /// Attempts to write that failed; each was made again.
+    pub failures: u64,
+    /// It pauses after a failure, and will try again.
+    pub failing: bool,
+    /// What failed last.
+    pub last_failure: Option<String>,
+}
+
 /// Commits and snapshots.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct CheckpointStatus {
@@ -299,6 +325,22 @@ impl DetectorStatus {
         self.written.flags += before.written.flags;
         self.written.dead_letters += before.written.dead_letters;
         self.written.rows += before.written.rows;
+        for (name, more) in &before.sinks {
+            let of = self
+                .sinks
+                .entry(name.clone())
+                .or_insert_with(|| SinkStatus {
+                    does: more.does.clone(),
+                    place: more.place.clone(),
+                    inputs: more.inputs.clone(),
+                    ..SinkStatus::default()
+                });
+            of.read += more.read;
+            of.written += more.written;
+            of.failures += more.failures;
+            let last = || more.last_failure.clone();
+            of.last_failure = of.last_failure.take().or_else(last);
+        }
         let (mine, more) = (&mut self.checkpoints, &before.checkpoints);
         mine.commits += more.commits;
         mine.aborts += more.aborts;

@@ -25,7 +25,7 @@ use floodmark_contracts::{
 };
 use floodmark_kafka::{ClientSettings, PartitionOffset, TopicPartition};
 
-use crate::settings::SinkKind;
+use crate::{settings::SinkKind, watch::Watch};
 use batched::Batched;
 use reader::Reader;
 
@@ -176,17 +176,23 @@ impl<'scope> Connectors<'scope> {
         sinks: &BTreeMap<String, SinkKind>,
         client: &'env ClientSettings,
         job: &'env DetectorJob,
-        clock: &'env dyn Clock,
+        (watch, clock): (&'env Watch, &'env dyn Clock),
         ending: &'env Ending,
     ) -> Self {
         let threads = sinks
             .iter()
             .map(|(name, kind)| {
+                let topics = topics(kind, job);
+                watch.sink(name, |of| {
+                    (of.does, of.place) = described(kind);
+                    of.inputs.clone_from(&topics);
+                });
                 let reader = Reader {
                     name: name.clone(),
                     group: format!("{}-{name}", job.group),
-                    topics: topics(kind, job),
+                    topics,
                     client,
+                    watch,
                     clock,
                     ending,
                     tally: Tally::default(),
@@ -227,6 +233,24 @@ fn topics(kind: &SinkKind, job: &DetectorJob) -> Vec<String> {
         }
         SinkKind::Postgres(_) => job.inputs.values().flatten().cloned().collect(),
     }
+}
+
+/// What a sink writes, and where to.
+fn described(kind: &SinkKind) -> (String, String) {
+    let (does, place) = match kind {
+        SinkKind::ClickFiles(of) => ("click events in files", of.place.to_string()),
+        SinkKind::RowFiles(of) => ("rows in files", of.place.to_string()),
+        SinkKind::Redis(of) => ("page counts in Redis", of.address.url.clone()),
+        SinkKind::Postgres(of) => {
+            let place = format!("{}, table {}", of.url, of.table);
+            ("records in PostgreSQL", place)
+        }
+        SinkKind::BigQuery(of) => {
+            let place = format!("{}.{}.{}", of.project, of.dataset, of.table);
+            ("rows in BigQuery", place)
+        }
+    };
+    (does.to_owned(), place)
 }
 
 /// Opens a destination.

@@ -193,7 +193,7 @@ fn attempt(
     std::thread::scope(|scope| {
         let _ends = EndsWithScope(&ending);
         let sinks = &settings.sinks;
-        let connectors = Connectors::start(scope, sinks, &client, job, clock, &ending);
+        let connectors = Connectors::start(scope, sinks, &client, job, (watch, clock), &ending);
         let mut facts = detect(
             job,
             settings,

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use floodmark_contracts::{
     clock::WallTime,
     job::DetectorJob,
-    status::{DetectorStatus, Phase},
+    status::{DetectorStatus, Phase, SinkStatus},
     subject::SubjectFacts,
 };
 
@@ -107,6 +107,7 @@ impl Watch {
             late_parts: 0,
             partitions: Vec::new(),
             written: Default::default(),
+            sinks: Default::default(),
             checkpoints: Default::default(),
             restarts: ended.restarts + 1,
             restarts_left: left,
@@ -119,6 +120,11 @@ impl Watch {
         let limit = figures.now.pressure.read_ahead_limit_kib;
         figures.now.pressure = Default::default();
         figures.now.pressure.read_ahead_limit_kib = limit;
+    }
+
+    /// Shows how a sink is doing.
+    pub(crate) fn sink(&self, name: &str, change: impl FnOnce(&mut SinkStatus)) {
+        self.update(|status| change(status.sinks.entry(name.to_owned()).or_default()));
     }
 
     /// Gives a sign of life while nothing else happens.
@@ -166,6 +172,7 @@ mod tests {
                 };
                 status.streams.insert(Stream::Sensors, of);
                 status.written.alerts = 2;
+                status.sinks.entry("lake".to_owned()).or_default().written += consumed;
                 status.pressure.paused = 1;
                 status.pressure.pauses = 4;
             });
@@ -176,12 +183,14 @@ mod tests {
         let between = watch.status();
         assert_eq!((between.phase, between.restarts), (Phase::Restarting, 1));
         assert_eq!(between.streams[&Stream::Sensors].consumed, 10);
+        assert_eq!(between.sinks["lake"].written, 10);
         assert_eq!((between.pressure.paused, between.pressure.pauses), (0, 4));
         live(5);
         watch.restarting("broken again", 1, WallTime(3));
         live(1);
         let status = watch.status();
         assert_eq!(status.streams[&Stream::Sensors].consumed, 16);
+        assert_eq!(status.sinks["lake"].written, 16);
         assert_eq!((status.restarts, status.restarts_left), (2, 1));
         assert_eq!(status.last_failure.as_deref(), Some("broken again"));
         let mut facts = SubjectFacts {

@@ -13,7 +13,7 @@ use floodmark_kafka::{
 };
 
 use super::{Destination, Ending, Record, SinkError, Taken, Tally, Which, Written};
-use crate::restarts::chain;
+use crate::{restarts::chain, watch::Watch};
 
 /// Records taken at once.
 const BATCH: usize = 1024;
@@ -31,6 +31,9 @@ const LONGEST_DRAIN_US: i64 = 10_000_000;
 const FIRST_PAUSE_US: i64 = 100_000;
 const LONGEST_PAUSE_US: i64 = 10_000_000;
 
+/// How often what is shown of a connector is brought up to date.
+const SHOWN_EVERY_US: i64 = 250_000;
+
 /// Fetched ahead, KiB. A connector needs no more, and there may be several of them.
 const QUEUE_KIB: u32 = 8 * 1024;
 
@@ -40,6 +43,7 @@ pub(super) struct Reader<'a> {
     pub(super) group: String,
     pub(super) topics: Vec<String>,
     pub(super) client: &'a ClientSettings,
+    pub(super) watch: &'a Watch,
     pub(super) clock: &'a dyn Clock,
     pub(super) ending: &'a Ending,
     pub(super) tally: Tally,
@@ -90,6 +94,7 @@ impl Reader<'_> {
             places: BTreeMap::new(),
             assigned: false,
             failing: None,
+            shown_us: i64::MIN,
         };
         session.work()
     }
@@ -102,6 +107,11 @@ impl Reader<'_> {
         count(&self.tally.failures, 1);
         let reason = chain(error);
         tracing::warn!(sink = self.name, reason, "a sink failed; trying again");
+        self.watch.sink(&self.name, |of| {
+            of.failures += 1;
+            of.failing = true;
+            of.last_failure = Some(reason);
+        });
     }
 
     fn wait(&self, until_us: i64) {
@@ -143,6 +153,8 @@ struct Session<'a> {
     assigned: bool,
     /// The destination does not take anything: the pauses, and when to try again.
     failing: Option<(Pause, i64)>,
+    /// When it was shown last how far it is.
+    shown_us: i64,
 }
 
 impl Session<'_> {
@@ -157,6 +169,10 @@ impl Session<'_> {
             }
             let now_us = self.reader.clock.monotonic_us();
             self.write(Which::Due(now_us), now_us)?;
+            if now_us >= self.shown_us.saturating_add(SHOWN_EVERY_US) {
+                self.shown_us = now_us;
+                self.show();
+            }
             if !self.reader.ending.drain.load(Ordering::Relaxed) {
                 continue;
             }
@@ -172,7 +188,26 @@ impl Session<'_> {
                 break;
             }
         }
+        self.show();
         self.consumer.close().map_err(in_topic)
+    }
+
+    /// Shows how far it is.
+    fn show(&self) {
+        let facts = self.reader.tally.facts();
+        // Behind the last record there may be marks of transactions, which nobody reads.
+        let lag = self.places.iter().map(|(partition, place)| {
+            let end = self.consumer.known_end(partition)?;
+            let read = place.next.map_or(place.end, |next| next.max(place.end));
+            u64::try_from(end - read).ok().or(Some(0))
+        });
+        // While it fails nothing is fetched, so that nobody here hears of new ends.
+        let is_known = self.assigned && self.failing.is_none();
+        let lag = lag.sum::<Option<u64>>().filter(|_| is_known);
+        self.reader.watch.sink(&self.reader.name, |of| {
+            (of.read, of.written, of.lag) = (facts.read, facts.written, lag);
+            of.failing = self.failing.is_some();
+        });
     }
 
     /// What is there at the end has to be written.

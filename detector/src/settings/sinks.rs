@@ -479,6 +479,21 @@ mod tests {
     }
 
     #[test]
+    fn a_table_needs_a_program_that_has_tables() {
+        let sinks = serde_json::json!({
+            "lake": {"click-files": {"folder": "x", "roll": {"format": "iceberg"}}},
+        });
+        let path = "detector.sinks.lake.click-files.roll.format";
+        let refused = [(path, "--features iceberg")];
+        let expected = if cfg!(feature = "iceberg") {
+            &[][..]
+        } else {
+            &refused[..]
+        };
+        check(sinks, false, expected);
+    }
+
+    #[test]
     fn sinks_with_their_defaults_are_valid() {
         let sinks = serde_json::json!({
             "clicks": {"click-files": {"folder": "lakehouse/clickstream-events"}},

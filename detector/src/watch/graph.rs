@@ -1,6 +1,6 @@
 //! Which topics go where: the graph of the status page.
 
-use floodmark_contracts::{job::DetectorJob, status::PipelineStatus, stream::Stream};
+use floodmark_contracts::{job::DetectorJob, row::Row, status::PipelineStatus, stream::Stream};
 
 /// What puts together what lies in several partitions.
 const GROUPS: &str = "groups";
@@ -44,7 +44,7 @@ pub(super) fn add_exchange(pipelines: &mut Vec<PipelineStatus>, topic: &str) {
 fn does(stream: Stream) -> &'static str {
     match stream {
         Stream::Clickstream => "pages per minute, sessions, users",
-        Stream::Banking => "sessions, accounts, addresses per minute",
+        Stream::Banking => "sessions, accounts, addresses",
         Stream::Sensors => "sliding windows, levels, silences",
     }
 }
@@ -53,6 +53,9 @@ fn outputs(job: &DetectorJob, stream: Stream) -> Vec<String> {
     let mut outputs = vec![job.anomalies.clone()];
     if stream == Stream::Banking {
         outputs.push(job.fraud_flags.clone());
+    }
+    if stream == Stream::Clickstream && job.section.rows.enabled {
+        outputs.push(Row::topic_of(&job.group));
     }
     outputs.push(job.dead_letters.clone());
     outputs

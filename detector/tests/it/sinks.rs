@@ -16,7 +16,7 @@ use super::{
 const KILLS: usize = 5;
 
 /// Asks for rows, and for both kinds of files below the world's folder.
-fn with_files(world: &mut World) {
+pub(super) fn with_files(world: &mut World) {
     let below = world.folder.path().display().to_string();
     with_files_in(world, &below);
 }

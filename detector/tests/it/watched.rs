@@ -8,7 +8,10 @@ use floodmark_contracts::{
 };
 use floodmark_detector::{Watch, run_watched};
 
-use super::*;
+use super::{
+    sinks::{with_files, write_end, write_visits},
+    *,
+};
 
 /// Runs the detector until `done` says so of its figures, and gives the last ones.
 fn watch_until(
@@ -103,6 +106,46 @@ fn snapshots_show_their_age_and_size() {
     );
     assert_eq!((of.aborts, status.delivery.as_str()), (0, "exactly-once"));
     assert!(status.latency["sensors"].total() > 0);
+}
+
+#[test]
+fn sinks_show_how_far_they_are_and_what_keeps_them() {
+    let mut world = World::new(&[Stream::Clickstream]);
+    with_files(&mut world);
+    let file = world.folder.path().join("a-file");
+    std::fs::write(&file, "").unwrap();
+    let lost = serde_json::json!({"row-files": {"folder": file.join("rows")}});
+    let sinks = &mut world.job.section.sinks;
+    sinks.insert("lost".into(), serde_json::from_value(lost).unwrap());
+    for part in 0..4 {
+        write_visits(&world, part);
+    }
+    write_end(&world, 4);
+    let (facts, status) = watch_until(&world, &mut Vec::new(), |status| {
+        let done = |name: &str| {
+            let of = status.sinks.get(name);
+            of.is_some_and(|of| of.written == of.read && of.written > 0 && of.lag == Some(0))
+        };
+        let lost = status.sinks.get("lost").is_some_and(|of| of.failing);
+        lost && done("rows") && done("clicks") && status.sinks["clicks"].written == 242
+    });
+    let facts = facts.unwrap();
+    let (clicks, lost) = (&status.sinks["clicks"], &status.sinks["lost"]);
+    assert_eq!(clicks.inputs, ["clickstream-events"]);
+    assert!(clicks.place.ends_with("/clicks"), "{clicks:?}");
+    assert_eq!((clicks.failures, clicks.last_failure.as_deref()), (0, None));
+    assert_eq!(status.sinks["rows"].written, facts.sinks["rows"].written);
+    assert_eq!((lost.written, lost.lag), (0, None));
+    let failure = lost.last_failure.as_deref().unwrap_or_default();
+    assert!(failure.contains("a-file/rows"), "{failure}");
+    assert!(lost.failures >= 1 && lost.failures == facts.sinks["lost"].failures);
+    // Rows leave the pipeline that counts, and what puts together what lies in several partitions.
+    for pipeline in &status.pipelines {
+        assert!(
+            pipeline.outputs.contains(&"detector.rows".to_owned()),
+            "{pipeline:?}"
+        );
+    }
 }
 
 /// Standard output into something that takes its time.

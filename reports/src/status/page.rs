@@ -4,7 +4,7 @@ use askama::Template;
 use floodmark_contracts::{
     clock::WallTime,
     counts::{BOUNDS_US, Spans},
-    status::{DetectorStatus, PartitionStatus, Phase, StreamStatus},
+    status::{DetectorStatus, PartitionStatus, Phase, SinkStatus, StreamStatus},
 };
 
 use super::graph;
@@ -27,6 +27,7 @@ struct Page<'a> {
     shares: [Share; 3],
     pressure: String,
     streams: Vec<StreamRow>,
+    sinks: Vec<SinkRow>,
     partitions: Vec<PartitionRow>,
     checkpoints: Vec<(&'static str, String)>,
     failure: Option<&'a str>,
@@ -63,6 +64,18 @@ struct StreamRow {
     waiting: String,
     bytes: String,
     on_disk: String,
+}
+
+struct SinkRow {
+    name: String,
+    does: String,
+    place: String,
+    written: String,
+    lag: String,
+    failures: String,
+    word: &'static str,
+    class: &'static str,
+    last_failure: Option<String>,
 }
 
 struct PartitionRow {
@@ -105,6 +118,11 @@ pub fn status_html(status: &DetectorStatus, now: WallTime) -> Result<String, Rep
             .streams
             .iter()
             .map(|(stream, of)| stream_row(stream.name(), of, status))
+            .collect(),
+        sinks: status
+            .sinks
+            .iter()
+            .map(|(name, of)| sink_row(name, of))
             .collect(),
         partitions: status
             .partitions
@@ -291,6 +309,25 @@ fn bound(spans: &Spans, share: f64) -> Option<String> {
     Some("> 1 min".to_owned())
 }
 
+fn sink_row(name: &str, of: &SinkStatus) -> SinkRow {
+    let (word, class) = match of {
+        of if of.failing => ("tries again", "warn"),
+        of if of.lag.is_none() => ("waiting", "dim"),
+        _ => ("writing", "good"),
+    };
+    SinkRow {
+        name: name.to_owned(),
+        does: of.does.clone(),
+        place: of.place.clone(),
+        written: format::count(of.written),
+        lag: of.lag.map_or(UNKNOWN.to_owned(), format::count),
+        failures: format::count(of.failures),
+        word,
+        class,
+        last_failure: of.last_failure.clone(),
+    }
+}
+
 fn partition_row(of: &PartitionStatus, now: WallTime) -> PartitionRow {
     let (word, class) = match of {
         of if of.paused => ("paused", "warn"),
@@ -367,7 +404,15 @@ mod tests {
 
     #[test]
     fn the_page_shows_graph_watermarks_lag_pressure_and_checkpoints() {
-        let page = status_html(&status(), NOW).unwrap();
+        let mut status = status();
+        let sink = SinkStatus {
+            does: "rows in files".to_owned(),
+            place: "s3://lake/rows".to_owned(),
+            last_failure: Some("write the file: <no store>".to_owned()),
+            ..SinkStatus::default()
+        };
+        status.sinks.insert("results".to_owned(), sink);
+        let page = status_html(&status, NOW).unwrap();
         for text in [
             "Running",
             "It reads 2 partitions.",
@@ -383,6 +428,8 @@ mod tests {
             "1.70 ms",
             "64.0 KiB",
             "poll: &#60;no broker&#62; answered",
+            "rows in files</td><td>s3://lake/rows</td>",
+            "<pre>results: write the file: &#60;no store&#62;</pre>",
         ] {
             assert!(page.contains(text), "{text}\n{page}");
         }
