@@ -40,6 +40,10 @@ train:
 real:
     ci/real-parts
 
+# Every decoder of bytes from outside under libFuzzer, so many seconds each.
+fuzz seconds="60":
+    ci/fuzz {{seconds}}
+
 # Run the conformance suites against real parts and write docs/conformance.md.
 conformance:
     ci/conformance

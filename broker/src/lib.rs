@@ -20,6 +20,8 @@ mod config;
 mod connection;
 mod dispatch;
 mod frame;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod groups;
 mod guard;
 mod log;

@@ -12,6 +12,9 @@ mod http;
 mod level;
 mod store;
 
+#[cfg(fuzzing)]
+pub(crate) use http::take_bodies;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::thread::{self, JoinHandle};

@@ -124,6 +124,12 @@ impl Shared {
         self.stopping.load(Ordering::Acquire)
     }
 
+    /// Lets nobody wait any more, and serves on.
+    #[cfg(fuzzing)]
+    pub(crate) fn serve_without_waiting(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
     /// Tells all threads to stop; true for the first call.
     pub(crate) fn stop(&self) -> bool {
         let is_first = !self.stopping.swap(true, Ordering::AcqRel);

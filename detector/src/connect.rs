@@ -94,6 +94,25 @@ pub(crate) enum Which {
     All,
 }
 
+/// Takes a value as the connectors to files do: what they would write is theirs to read again.
+#[cfg(fuzzing)]
+pub(crate) fn take_value(value: &[u8]) {
+    use floodmark_contracts::{clock::EventTime, row::RowKind};
+    let contents: [Box<dyn files::Content>; 2] = [
+        Box::new(clicks::Clicks::new(300_000, 600_000)),
+        Box::new(rows::Rows::new(&RowKind::ALL)),
+    ];
+    for mut content in contents {
+        let (mut newest, mut out) = (EventTime(i64::MIN), Vec::new());
+        if content.take(value, &mut newest, &mut out) == Taken::Kept {
+            let line = out.strip_suffix(b"\n").unwrap_or_default();
+            assert!(!line.contains(&b'\n'), "more than one line");
+            let read = serde_json::from_slice::<serde_json::Value>(line);
+            assert!(read.is_ok_and(|read| read.is_object()), "no object");
+        }
+    }
+}
+
 /// What stands in the destination now.
 #[derive(Debug, Default)]
 pub(crate) struct Written {

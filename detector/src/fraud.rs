@@ -24,6 +24,8 @@ mod stage;
 mod threshold;
 mod vector;
 
+#[cfg(fuzzing)]
+pub(crate) use self::{service::read_answer, threshold::read_threshold};
 pub use case::{Case, Standing, Stop};
 pub use model::{Model, ModelError};
 pub use serve::{ModelServer, ServeError};

@@ -20,6 +20,8 @@ pub mod enrichment;
 mod exactly_once;
 mod finding;
 pub mod fraud;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod hash;
 mod pack;
 mod pipelines;

@@ -53,7 +53,7 @@ impl Places {
         Self::from_bytes(Cow::Owned(std::fs::read(path)?))
     }
 
-    fn from_bytes(bytes: Cow<'static, [u8]>) -> Result<Self, MaxMindDbError> {
+    pub(crate) fn from_bytes(bytes: Cow<'static, [u8]>) -> Result<Self, MaxMindDbError> {
         let nearest = countries()
             .iter()
             .filter_map(|of| Some((of.code, nearest(of)?)))

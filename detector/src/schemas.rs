@@ -92,7 +92,7 @@ fn is_about_the_id(error: &RegistryError) -> bool {
 }
 
 /// Whether a schema has the fields that we read, in our order. Documentation may differ.
-fn compare(id: u32, text: &str) -> Result<(), String> {
+pub(crate) fn compare(id: u32, text: &str) -> Result<(), String> {
     let shape = |text: &str| {
         serde_json::from_str::<Value>(text)
             .ok()

@@ -8,6 +8,8 @@
 //! It never queues without a bound: when Kafka is slow it answers 429, when nothing gets through any more 503,
 //! and the script keeps its events and tries again.
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod http;
 mod message;
 mod writer;

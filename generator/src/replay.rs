@@ -36,6 +36,23 @@ pub use self::{
 /// Event time behind the last record in which alerts still count: longer than any kind's tolerance.
 const ROOM_MS: i64 = 10 * 60_000;
 
+/// Milliseconds since 1970 that a record can be of: the years 1 to 9999. What is beyond them is no time, and sums of such
+/// numbers are none either.
+const TIMES_MS: std::ops::RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
+
+/// A time in milliseconds since 1970, if it can be one.
+///
+/// # Errors
+/// What was found and what would do.
+pub(crate) fn sound_time(ms: i64) -> Result<i64, String> {
+    if TIMES_MS.contains(&ms) {
+        return Ok(ms);
+    }
+    Err(format!(
+        "`{ms}` milliseconds since 1970 are no time; write one of the years 1 to 9999"
+    ))
+}
+
 /// A record to be sent again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {

@@ -6,6 +6,9 @@
 
 mod reader;
 
+#[cfg(fuzzing)]
+pub use self::reader::alert_in;
+
 use std::{
     path::{Path, PathBuf},
     sync::{

@@ -381,6 +381,28 @@ fn described(found: Found) -> Value {
     })
 }
 
+/// Takes bodies as the paths that have one do, one after the other.
+#[cfg(fuzzing)]
+pub(crate) fn take_bodies<'a>(bodies: impl Iterator<Item = &'a [u8]>) {
+    let mut store = Store::new();
+    for (body, subject) in bodies.zip(["a", "b"].into_iter().cycle()) {
+        if let Ok(text) = schema_of(body) {
+            let _ = store.compatibility(subject, &text, None);
+            let id = store.register(subject, &text);
+            let _ = store.look_up(subject, &text, Scope::Live);
+            if let Ok(id) = id {
+                // What the registry hands out it takes back, under the same id.
+                let Ok(kept) = store.schema(id).map(str::to_owned) else {
+                    unreachable!("a schema that was just registered is gone");
+                };
+                assert_eq!(store.register(subject, &kept), Ok(id), "{text}");
+            }
+        }
+        let _ = level_of(body).map(|level| store.set_level(subject, level));
+        let _ = mode_of(body).map(|mode| store.set_mode(subject, mode));
+    }
+}
+
 fn schema_of(body: &[u8]) -> Result<String, RegistryError> {
     let body: SchemaBody = decode(body)?;
     let invalid = |problem: String| Err(RegistryError::InvalidSchema { problem });

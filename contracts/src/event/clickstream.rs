@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     DecodeError,
     json::{
-        integer_field,
+        integer_field, parse,
         plain::{Plain, once},
         text_field,
     },
@@ -148,10 +148,7 @@ impl ClickEvent<'_> {
     }
 
     fn parsed(bytes: &[u8]) -> Result<ClickEvent<'_>, DecodeError> {
-        serde_json::from_slice(bytes).map_err(|error| DecodeError::Json {
-            record: "ClickEvent",
-            reason: error.to_string(),
-        })
+        parse(bytes, "ClickEvent")
     }
 }
 

@@ -2,6 +2,24 @@
 
 pub mod plain;
 
+use serde::Deserialize;
+
+use super::DecodeError;
+
+/// Reads a record by `serde_json`. All of it has to be text: the parser would pass over other bytes in fields that nobody
+/// reads, and who copies the record would copy what is no JSON.
+///
+/// # Errors
+/// [`DecodeError::Json`] with what the parser says.
+pub(super) fn parse<'a, T: Deserialize<'a>>(
+    bytes: &'a [u8],
+    record: &'static str,
+) -> Result<T, DecodeError> {
+    let refused = |reason: String| DecodeError::Json { record, reason };
+    let text = std::str::from_utf8(bytes).map_err(|error| refused(error.to_string()))?;
+    serde_json::from_str(text).map_err(|error| refused(error.to_string()))
+}
+
 /// Appends `text` as a JSON string body, escaping what must be escaped.
 pub fn escaped(out: &mut Vec<u8>, text: &str) {
     // Nearly every string that we write is plain. Looking at all of its bytes, without leaving at the

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     DecodeError,
     json::{
-        integer_field, number_field,
+        integer_field, number_field, parse,
         plain::{Plain, once},
         text_field,
     },
@@ -106,10 +106,7 @@ impl SensorReading<'_> {
     }
 
     fn parsed(bytes: &[u8]) -> Result<SensorReading<'_>, DecodeError> {
-        serde_json::from_slice(bytes).map_err(|error| DecodeError::Json {
-            record: "SensorReading",
-            reason: error.to_string(),
-        })
+        parse(bytes, "SensorReading")
     }
 
     /// Id of this reading.
@@ -157,6 +154,16 @@ mod tests {
             let json = format!(r#"{{"sensor_id":"s","value":{value},"timestamp":5}}"#);
             assert!(SensorReading::decode(json.as_bytes()).is_err(), "{value}");
         }
+    }
+
+    /// Found by fuzzing: whoever copies such a record would write what is no JSON.
+    #[test]
+    fn a_record_that_is_no_text_is_refused_wherever_that_is() {
+        let json = br#"{"sensor_id":"s","value":1,"timestamp":7,"more":"?"}"#;
+        assert!(SensorReading::decode(json).is_ok());
+        let bad = json.map(|byte| if byte == b'?' { 0xff } else { byte });
+        let error = SensorReading::decode(&bad).unwrap_err().to_string();
+        assert!(error.contains("utf-8"), "{error}");
     }
 
     proptest! {

@@ -44,8 +44,9 @@ impl Clicks {
         ]
     }
 
-    /// Appends the record with its times as one line.
-    fn append(&self, value: &[u8], at: EventTime, out: &mut Vec<u8>) {
+    /// Appends the record with its times as one line; false if it cannot be written as one: a field that nobody reads
+    /// may be nested deeper than can be written anew.
+    fn append(&self, value: &[u8], at: EventTime, out: &mut Vec<u8>) -> bool {
         let times = self.times(at);
         let text = value.trim_ascii();
         // Nearly every record is one line without these fields already: the times go in before the last brace,
@@ -59,16 +60,17 @@ impl Clicks {
                 out.extend_from_slice(format!(",\"{name}\":\"{time}\"").as_bytes());
             }
             out.extend_from_slice(b"}\n");
-            return;
+            return true;
         }
         let Ok(mut fields) = serde_json::from_slice::<Map<String, Value>>(text) else {
-            return;
+            return false;
         };
         for (name, time) in times {
             fields.insert(name.to_owned(), time.into());
         }
         out.extend_from_slice(Value::from(fields).to_string().as_bytes());
         out.push(b'\n');
+        true
     }
 }
 
@@ -104,8 +106,10 @@ impl Content for Clicks {
         if at < newest.plus_ms(-self.bound_ms) {
             return Taken::Late;
         }
+        if !self.append(value, at, out) {
+            return Taken::Invalid;
+        }
         *newest = at.max(*newest);
-        self.append(value, at, out);
         Taken::Kept
     }
 }
@@ -155,6 +159,12 @@ mod tests {
             let found: Value = serde_json::from_str(line).unwrap();
             assert_eq!(found, serde_json::from_str::<Value>(&one_line).unwrap());
         }
+    }
+
+    #[test]
+    fn an_event_that_cannot_be_written_as_one_line_is_not_said_to_be() {
+        let deep = EVENT.replace("[1]", &format!("\n{}{}", "[".repeat(200), "]".repeat(200)));
+        assert_eq!(take(&deep, 0), (Taken::Invalid, String::new(), 0));
     }
 
     #[test]

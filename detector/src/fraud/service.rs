@@ -162,7 +162,12 @@ fn ask(agent: &Agent, url: &str, sessions: Vec<ScoreSession>) -> Result<Vec<f64>
         .limit(LONGEST_ANSWER)
         .read_to_vec()
         .map_err(|error| error.to_string())?;
-    let answer: ScoreAnswer = serde_json::from_slice(&answer)
+    read_answer(&answer, wanted)
+}
+
+/// The scores in the body of an answer.
+pub(crate) fn read_answer(body: &[u8], wanted: usize) -> Result<Vec<f64>, String> {
+    let answer: ScoreAnswer = serde_json::from_slice(body)
         .map_err(|error| format!("the answer is not one of a scorer: {error}"))?;
     let scores = answer.scores;
     if scores.len() != wanted || !scores.iter().all(|score| (0.0..=1.0).contains(score)) {

@@ -45,13 +45,9 @@ impl Threshold {
     fn look(&mut self) {
         let Some(path) = &self.file else { return };
         let (value, problem) = match std::fs::read_to_string(path) {
-            Ok(text) => match text.trim().parse::<f64>() {
-                Ok(value) if (0.0..=1.0).contains(&value) => (value, None),
-                _ => {
-                    let start: String = text.trim().chars().take(40).collect();
-                    let problem = format!("it holds `{start}`; expected a number from 0 to 1");
-                    (self.value, Some(problem))
-                }
+            Ok(text) => match read_threshold(&text) {
+                Ok(value) => (value, None),
+                Err(problem) => (self.value, Some(problem)),
             },
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 (self.fallback, Some("it is not there".to_owned()))
@@ -67,6 +63,17 @@ impl Threshold {
             tracing::info!(file = %path.display(), from = self.value, to = value, "another threshold");
         }
         (self.value, self.problem) = (value, problem);
+    }
+}
+
+/// The threshold in a file's text.
+pub(crate) fn read_threshold(text: &str) -> Result<f64, String> {
+    match text.trim().parse::<f64>() {
+        Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
+        _ => {
+            let start: String = text.trim().chars().take(40).collect();
+            Err(format!("it holds `{start}`; expected a number from 0 to 1"))
+        }
     }
 }
 

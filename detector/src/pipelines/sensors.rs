@@ -46,6 +46,9 @@ use crate::{
 
 pub(crate) use merger::{GroupMerger, GroupPart};
 
+/// Longest id of a sensor, bytes: as long as all texts of an event of the other streams may be.
+const LONGEST_ID: usize = 65_535;
+
 /// A sensor's state is kept this long after its last reading, and longer where windows, which name
 /// their sensors by slot, are kept longer.
 const SENSOR_TTL_MS: i64 = 6 * 3_600_000;
@@ -290,6 +293,10 @@ impl Logic for Sensors {
     fn decode(&mut self, value: &[u8]) -> Result<(EventTime, Reading), String> {
         let reading = SensorReading::decode(value).map_err(|error| error.to_string())?;
         let at = plausible(reading.timestamp)?;
+        // An alert names its sensor several times, and must not be larger than a broker takes.
+        if reading.sensor_id.len() > LONGEST_ID {
+            return Err("the sensor's id is longer than 64 KiB".to_owned());
+        }
         let sensor = self.sensors.reserve(&*reading.sensor_id, at);
         Ok((
             at,

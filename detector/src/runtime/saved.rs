@@ -167,6 +167,12 @@ impl<'a> Reader<'a> {
         Ok(Self { body })
     }
 
+    /// A body without its header.
+    #[cfg(fuzzing)]
+    pub fn of_body(body: &'a [u8]) -> Self {
+        Self { body }
+    }
+
     /// Takes the next value.
     ///
     /// # Errors

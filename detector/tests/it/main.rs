@@ -6,6 +6,7 @@
 
 mod exactly_once;
 mod fraud;
+mod hostile;
 mod malformed;
 mod sinks;
 mod stores;

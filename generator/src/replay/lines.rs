@@ -9,7 +9,7 @@ use std::{
 use floodmark_contracts::stream::Stream;
 use serde_json::Value;
 
-use super::{Budget, Recorded, RecordedClock, Recording, ReplayError, truth::span};
+use super::{Budget, Recorded, RecordedClock, Recording, ReplayError, sound_time, truth::span};
 
 /// A file of events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,16 +76,48 @@ fn record(source: &LineSource, text: &[u8]) -> Result<Recorded, String> {
         Some(Value::Null) | None => Vec::new(),
         Some(other) => other.to_string().into_bytes(),
     };
+    let at_ms = at_ms.ok_or_else(|| {
+        format!(
+            "there is no field `{}` with milliseconds since 1970; name another with `--time`",
+            source.time
+        )
+    })?;
     Ok(Recorded {
-        at_ms: at_ms.ok_or_else(|| {
-            format!(
-                "there is no field `{}` with milliseconds since 1970; name another with `--time`",
-                source.time
-            )
-        })?,
+        at_ms: sound_time(at_ms)?,
         key,
         value: text.to_vec(),
         headers: Vec::new(),
         partition: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sums of such times would be none: found by fuzzing.
+    #[test]
+    fn times_that_are_none_are_refused_by_their_line() {
+        for time in [
+            "-9223372036854775808",
+            "9223372036854775807",
+            "253402300800000",
+        ] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            let text = format!("{{\"timestamp\":5}}\n{{\"timestamp\":{time}}}\n");
+            std::fs::write(file.path(), text).unwrap();
+            let source = LineSource {
+                path: file.path().to_owned(),
+                stream: Stream::Clickstream,
+                time: "timestamp".to_owned(),
+                key: "user_id".to_owned(),
+                memory_mib: 1,
+            };
+            let error = read_lines(&source).unwrap_err().to_string();
+            assert!(
+                error.starts_with("line 2") && error.contains(time),
+                "{error}"
+            );
+        }
+    }
 }

@@ -8,7 +8,7 @@ use floodmark_kafka::{
     consumer::{Event, Message, StartOffset},
 };
 
-use super::{Budget, Recorded, RecordedClock, Recording, ReplayError};
+use super::{Budget, Recorded, RecordedClock, Recording, ReplayError, sound_time};
 
 /// How long the cluster may take to answer, and may give nothing before a partition's end.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -129,7 +129,11 @@ fn read_to(
 
 fn recorded(message: &Message<'_>) -> Recorded {
     Recorded {
-        at_ms: message.timestamp().map_or(0, |time| time.millis),
+        // Any producer can write any timestamp; what is no time counts as none.
+        at_ms: message
+            .timestamp()
+            .and_then(|time| sound_time(time.millis).ok())
+            .unwrap_or(0),
         key: message.key().unwrap_or_default().to_vec(),
         value: message.payload().unwrap_or_default().to_vec(),
         headers: message

@@ -233,7 +233,14 @@ impl Reader {
 
 /// The alert in a record, or why it is none.
 fn read_alert(message: &Message<'_>) -> Result<Alert, String> {
-    let payload = message.payload().ok_or("the record has no value")?;
+    alert_in(message.payload().ok_or("the record has no value")?)
+}
+
+/// The alert in a record's value, or why there is none.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn alert_in(payload: &[u8]) -> Result<Alert, String> {
     let alert: Alert = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
     if alert.end < alert.start {
         return Err(format!(

@@ -2,6 +2,8 @@
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
+use crate::replay::sound_time;
+
 /// Numbers below this are seconds, others milliseconds: it is 1973 in the one and 5138 in the other.
 const SECONDS_BELOW: f64 = 1e11;
 
@@ -21,9 +23,9 @@ pub(super) fn parse_time(text: &str) -> Result<i64, String> {
         };
         #[expect(
             clippy::cast_possible_truncation,
-            reason = "too large a number gives the largest, which no window reaches"
+            reason = "too large a number gives the largest, which is no time"
         )]
-        return Ok(millis.round() as i64);
+        return sound_time(millis.round() as i64);
     }
     if let Ok(instant) = text.parse::<Timestamp>() {
         return Ok(instant.as_millisecond());
@@ -59,6 +61,12 @@ mod tests {
         for text in ["", "noon", "2014-13-01 00:00:00", "NaN"] {
             assert!(
                 parse_time(text).unwrap_err().contains("is no time"),
+                "{text}"
+            );
+        }
+        for text in ["1e300", "-9223372036854775808", "253402300800000"] {
+            assert!(
+                parse_time(text).unwrap_err().contains("years 1 to 9999"),
                 "{text}"
             );
         }
