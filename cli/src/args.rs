@@ -228,6 +228,34 @@ pub struct GenerateArgs {
     /// Add to topics that hold records already, in place of refusing them
     #[arg(long)]
     pub append: bool,
+    /// Traces of single events
+    #[command(flatten)]
+    pub trace: TraceArgs,
+}
+
+/// Traces of single events.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Traces")]
+pub struct TraceArgs {
+    /// Send spans to this collector of OpenTelemetry, over OTLP/HTTP, such as `http://127.0.0.1:4318`: generated records whose
+    /// key is sampled carry a `traceparent`, and the detector follows every record that does
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    pub traces: Option<String>,
+    /// The share of keys whose records are traced, from 0 to 1: the same ones in every run
+    #[arg(
+        long,
+        value_name = "SHARE",
+        env = "OTEL_TRACES_SAMPLER_ARG",
+        default_value_t = 0.001,
+        value_parser = share_of_keys
+    )]
+    pub trace_share: f64,
+}
+
+fn share_of_keys(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok();
+    let share = share.filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| format!("`{text}` is no share; write a number from 0 to 1"))
 }
 
 /// How much is generated, how fast, and by how many.
@@ -384,6 +412,9 @@ pub struct DetectArgs {
     /// Folder by which `floodmark jobs` finds this process [default: $XDG_STATE_HOME/floodmark]
     #[arg(long, value_name = "DIR", env = "FLOODMARK_STATE")]
     pub state: Option<PathBuf>,
+    /// Traces of single events
+    #[command(flatten)]
+    pub trace: TraceArgs,
 }
 
 /// Where a page is.

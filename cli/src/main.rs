@@ -8,6 +8,8 @@ mod load;
 mod logging;
 mod output;
 mod signals;
+#[cfg_attr(not(feature = "traces"), path = "no_traces.rs")]
+mod traces;
 mod watch;
 
 use std::process::ExitCode;

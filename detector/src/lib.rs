@@ -35,6 +35,7 @@ mod schemas;
 mod settings;
 mod sink;
 mod source;
+mod traces;
 mod watch;
 
 pub use engine::{Engine, EngineError, Subject};

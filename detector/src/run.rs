@@ -29,6 +29,7 @@ use crate::{
     settings::{Delivery, Settings},
     sink::{DeadLetter, Sink},
     source::Source,
+    traces::Traces,
     watch::{Meter, Seen, Turn, Watch},
 };
 
@@ -229,7 +230,7 @@ fn detect(
     let exchange = exchange.as_deref();
     let stage = engine
         .lookups()
-        .map(|lookups| Stage::open(&settings.fraud, lookups))
+        .map(|lookups| Stage::open(&settings.fraud, lookups, watch.tracer()))
         .transpose()
         .map_err(|source| DetectError::Fraud { source })?;
     let schemas = Schemas::new(registry.map_err(|source| DetectError::Registry { source })?);
@@ -238,11 +239,14 @@ fn detect(
     let source = Source::join(client, job, exchange, settings.read_ahead_kib)?;
     watch.joined(exchange, clock.now());
     let meter = Meter::new(watch, clock);
+    let traces = watch.tracer().map(Traces::new);
     match kept {
         None => Detector {
             engine,
             schemas,
-            sink: Sink::open(client, job, exchange)?.scoring(stage),
+            sink: Sink::open(client, job, exchange)?
+                .scoring(stage)
+                .tracing(traces),
             source,
             meter,
             commit_every_us,
@@ -260,7 +264,9 @@ fn detect(
             exactly_once::Exact {
                 keeper: Keeper::new(engine, snapshots, settings.of_state(), instance),
                 schemas,
-                sink: Sink::transactional(client, job, exchange)?.scoring(stage),
+                sink: Sink::transactional(client, job, exchange)?
+                    .scoring(stage)
+                    .tracing(traces),
                 source,
                 meter,
                 max_ahead_ms: settings.max_ahead_ms,
@@ -497,6 +503,7 @@ impl Detector<'_> {
                 continue;
             };
             let value = message.payload().unwrap_or_default();
+            let traced = self.sink.traces().and_then(|traces| traces.begin(&message));
             let mut outcome = Ok(());
             if is_banking(lane) {
                 outcome = self
@@ -508,6 +515,10 @@ impl Detector<'_> {
             if outcome.is_ok() {
                 outcome = self.engine.feed_lane(lane, value, now_us);
                 self.meter.fed(lane, self.engine.n_outputs(), &message);
+            }
+            if let (Some(taken), Some(traces)) = (traced, self.sink.traces()) {
+                let refused = outcome.as_ref().err().map(String::as_str);
+                traces.end(taken, (lane, topic), &message, refused);
             }
             if let Err(reason) = outcome {
                 let letter = DeadLetter {

@@ -8,7 +8,12 @@ mod transactions;
 use std::{collections::BTreeMap, io::Write, time::Duration};
 
 use floodmark_contracts::{
-    alert::FraudFlag, clock::Clock, job::DetectorJob, row::Row, status::Written,
+    alert::Alert,
+    clock::Clock,
+    job::DetectorJob,
+    row::Row,
+    status::Written,
+    trace::{TRACEPARENT, TraceParent},
 };
 use floodmark_kafka::{
     ClientSettings, Delivery, ErrorCode, Producer, ProducerSettings, Record, SendError,
@@ -17,8 +22,9 @@ use floodmark_kafka::{
 
 use crate::{
     finding::Output,
-    fraud::{Case, Stage},
+    fraud::{Case, Flag, Stage},
     run::DetectError,
+    traces::{FIRST_TAG, Traces},
 };
 
 pub(crate) use transactions::TRANSACTION_TIMEOUT;
@@ -54,10 +60,21 @@ struct Reports {
     failures: BTreeMap<String, u64>,
     /// The last frame in each partition of the exchange.
     frames: BTreeMap<i32, i64>,
+    /// What follows traces, if anything does.
+    traces: Option<Traces>,
 }
 
 impl Reports {
     fn note(&mut self, delivery: Delivery) {
+        if delivery.tag >= FIRST_TAG
+            && let Some(traces) = &mut self.traces
+        {
+            let failure = match &delivery.outcome {
+                Outcome::Failed { code, .. } => Some(reason(*code)),
+                Outcome::Delivered { .. } => None,
+            };
+            traces.emitted(delivery.tag, failure);
+        }
         match delivery.outcome {
             Outcome::Failed { code, .. } => {
                 *self.failures.entry(reason(code)).or_default() += 1;
@@ -128,6 +145,17 @@ impl Sink {
         self
     }
 
+    /// The sink with what follows traces, if anything does.
+    pub(crate) fn tracing(mut self, traces: Option<Traces>) -> Self {
+        self.reports.traces = traces;
+        self
+    }
+
+    /// What follows traces.
+    pub(crate) fn traces(&mut self) -> Option<&mut Traces> {
+        self.reports.traces.as_mut()
+    }
+
     /// Alerts written so far.
     pub(crate) fn alerts(&self) -> u64 {
         self.count.alerts
@@ -169,14 +197,12 @@ impl Sink {
                 Output::Alert(alert) => {
                     serde_json::to_writer(&mut buffer, &alert)
                         .map_err(|source| DetectError::Encode { source })?;
-                    let topic = self.anomalies.clone();
-                    self.send(
-                        &Record::new(&topic, &buffer).key(alert.key.id.as_bytes()),
-                        clock,
-                    )?;
-                    self.count.alerts += 1;
+                    self.send_alert(&alert, &buffer, clock)?;
                 }
-                Output::Case(case) => cases.push(*case),
+                Output::Case(mut case) => {
+                    case.trace = self.traces().and_then(|traces| traces.of_case(&case));
+                    cases.push(*case);
+                }
                 Output::Row(row) => {
                     serde_json::to_writer(&mut buffer, &row)
                         .map_err(|source| DetectError::Encode { source })?;
@@ -215,15 +241,50 @@ impl Sink {
         self.flag(&flags, clock)
     }
 
-    fn flag(&mut self, flags: &[FraudFlag], clock: &dyn Clock) -> Result<(), DetectError> {
+    fn send_alert(
+        &mut self,
+        alert: &Alert,
+        json: &[u8],
+        clock: &dyn Clock,
+    ) -> Result<(), DetectError> {
+        let topic = self.anomalies.clone();
+        let record = Record::new(&topic, json).key(alert.key.id.as_bytes());
+        let trace = self.traces().and_then(|traces| traces.of_alert(alert));
+        self.send_traced(record, trace, clock)?;
+        self.count.alerts += 1;
+        Ok(())
+    }
+
+    fn flag(&mut self, flags: &[Flag], clock: &dyn Clock) -> Result<(), DetectError> {
         let topic = self.fraud_flags.clone();
-        for flag in flags {
+        for Flag { flag, trace } in flags {
             let line = flag.to_string();
             let record = Record::new(&topic, line.as_bytes()).key(flag.session_id.as_bytes());
-            self.send(&record, clock)?;
+            self.send_traced(record, *trace, clock)?;
             self.count.flags += 1;
         }
         Ok(())
+    }
+
+    /// Hands a record to the producer, with the context of the trace that it is part of, if it is.
+    fn send_traced(
+        &mut self,
+        record: Record<'_>,
+        trace: Option<TraceParent>,
+        clock: &dyn Clock,
+    ) -> Result<(), DetectError> {
+        let emitted = trace
+            .zip(self.reports.traces.as_mut())
+            .map(|(parent, traces)| {
+                let about = String::from_utf8_lossy(record.key.unwrap_or_default());
+                traces.emit(parent, record.topic.name(), &about)
+            });
+        let Some((context, tag)) = emitted else {
+            return self.send(&record, clock);
+        };
+        let text = context.to_string();
+        let headers = [(TRACEPARENT, Some(text.as_bytes()))];
+        self.send_tagged(&record.headers(&headers), tag, clock)
     }
 
     /// Hands a record that is no event to the producer, with the reason and its place in headers.

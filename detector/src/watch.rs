@@ -15,6 +15,7 @@ use floodmark_contracts::{
     job::DetectorJob,
     status::{DetectorStatus, Phase, SinkStatus},
     subject::SubjectFacts,
+    trace::Tracer,
 };
 
 pub(crate) use laps::Turn;
@@ -34,6 +35,8 @@ struct Figures {
     before: DetectorStatus,
     /// It has been a member of the group, so that settings and addresses are right.
     joined: bool,
+    /// What follows traces, if anything does.
+    tracer: Option<Tracer>,
 }
 
 impl Watch {
@@ -41,6 +44,17 @@ impl Watch {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same for a detector that follows traces.
+    #[must_use]
+    pub fn tracing(self, tracer: Tracer) -> Self {
+        self.lock().tracer = Some(tracer);
+        self
+    }
+
+    pub(crate) fn tracer(&self) -> Option<Tracer> {
+        self.lock().tracer.clone()
     }
 
     /// The figures as the detector has shown them last.

@@ -51,7 +51,7 @@ pub use self::{
     fingerprint::Fingerprint,
     label::labels,
     plan::Plan,
-    run::{GenerateError, Measured, Progress, merge, run, speed},
+    run::{GenerateError, Measured, Progress, merge, run, run_traced, speed},
     schedule::read_traces,
     shape::SchemaIds,
     share::Share,

@@ -27,6 +27,7 @@ use floodmark_contracts::{
     problem::Problem,
     record::GeneratorFacts,
     stream::Stream,
+    trace::Tracer,
 };
 use serde::Serialize;
 
@@ -220,6 +221,21 @@ pub fn run(
     stop: &AtomicBool,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<GeneratorFacts, GenerateError> {
+    run_traced(job, choice, None, clock, stop, progress)
+}
+
+/// As [`run`], with traces of those records that the tracer picks.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_traced(
+    job: &GeneratorJob,
+    choice: &SinkChoice,
+    tracer: Option<&Tracer>,
+    clock: &dyn Clock,
+    stop: &AtomicBool,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<GeneratorFacts, GenerateError> {
     let plan = Plan::resolve(&job.section).map_err(|problems| GenerateError::Plan { problems })?;
     check_workers(job, &plan)?;
     check_threads(job, choice)?;
@@ -236,7 +252,7 @@ pub fn run(
         SinkChoice::Kafka => sink::prepare(job, &plan)?,
         _ => BTreeMap::new(),
     };
-    let sinks = open_sinks(job, &plan, choice)?;
+    let sinks = open_sinks(job, &plan, choice, tracer)?;
     let threads = || {
         let threads = job.threads.max(1) as usize;
         plan.streams().map(move |stream| (stream, threads))
@@ -267,11 +283,12 @@ fn open_sinks(
     job: &GeneratorJob,
     plan: &Plan,
     choice: &SinkChoice,
+    tracer: Option<&Tracer>,
 ) -> Result<Vec<OpenSink>, GenerateError> {
     let mut sinks = Vec::new();
     for stream in plan.streams() {
         for thread in 0..job.threads.max(1) as usize {
-            let sink = sink::open(choice, job, plan, stream)?;
+            let sink = sink::open(choice, job, plan, stream, tracer)?;
             sinks.push((stream, thread, sink));
         }
     }

@@ -3,11 +3,14 @@
 mod containers;
 mod kafka;
 mod lines;
+mod traced;
 mod transactions;
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
-use floodmark_contracts::{job::GeneratorJob, profile::shape::RawFormat, stream::Stream};
+use floodmark_contracts::{
+    job::GeneratorJob, profile::shape::RawFormat, stream::Stream, trace::Tracer,
+};
 use floodmark_kafka::ErrorCode;
 
 pub(crate) use self::kafka::{MOST_HEADERS, prepare};
@@ -211,15 +214,16 @@ pub(crate) trait Sink: Send {
     }
 }
 
-/// Opens the sink of one stream. `schema_id` is the one that [`prepare`] gave.
+/// Opens the sink of one stream. What goes to a cluster can be traced.
 pub(crate) fn open(
     choice: &SinkChoice,
     job: &GeneratorJob,
     plan: &Plan,
     stream: Stream,
+    tracer: Option<&Tracer>,
 ) -> Result<Box<dyn Sink>, SinkError> {
     Ok(match choice {
-        SinkChoice::Kafka => Box::new(kafka::KafkaSink::open(job, plan, stream)?),
+        SinkChoice::Kafka => Box::new(kafka::KafkaSink::open(job, plan, stream, tracer)?),
         SinkChoice::Null => Box::new(NullSink),
         SinkChoice::Stdout => Box::new(lines::LineSink::stdout(plan, stream, false)?),
         SinkChoice::StdoutKeyed => Box::new(lines::LineSink::stdout(plan, stream, true)?),

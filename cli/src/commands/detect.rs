@@ -30,6 +30,7 @@ use crate::{
     exit::{Exit, Failure},
     jobs::{self, Ended, Job, Jobs},
     load, signals,
+    traces::Traces,
 };
 
 /// How long everything must have been read before `--until-end` ends the detector: longer than the
@@ -53,7 +54,12 @@ pub fn run(args: &DetectArgs, global: &Global) -> Result<Exit, Failure> {
         }
         (None, None) => return Err(Failure::usage("name a profile, or a job with `--job`")),
     };
-    let watch = Arc::new(Watch::new());
+    let traces = Traces::open(&args.trace, "floodmark-detector")?;
+    let watch = match &traces {
+        Some(traces) => Watch::new().tracing(traces.tracer()),
+        None => Watch::new(),
+    };
+    let watch = Arc::new(watch);
     let page = open_page(args, &job, &watch, global)?;
     let url = page.as_ref().map(HttpServer::url);
     // One that ends by itself, or belongs to a run, is not for others to stop or resume.
@@ -62,6 +68,9 @@ pub fn run(args: &DetectArgs, global: &Global) -> Result<Exit, Failure> {
     let result = detect(args, global, &job, &watch, &stop);
     if let Some(listed) = listed.flatten() {
         listed.end(&watch.status(), result.as_ref().err(), global);
+    }
+    if let Some(traces) = traces {
+        traces.finish(global);
     }
     let facts = result?;
     let line = format!(

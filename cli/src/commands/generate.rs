@@ -8,6 +8,7 @@ use std::{ops::ControlFlow, path::Path, sync::atomic::AtomicBool};
 use floodmark_contracts::{
     clock::{Clock, RunMicros, SystemClock},
     record::GeneratorFacts,
+    trace::Tracer,
 };
 use floodmark_generator::{GenerateError, Progress, SinkChoice, metrics::MetricsServer};
 use floodmark_harness::workers;
@@ -21,8 +22,12 @@ use crate::{
     },
     exit::{Exit, Failure},
     signals,
+    traces::Traces,
     watch::Watcher,
 };
+
+/// Where the environment names a collector of OpenTelemetry.
+const COLLECTOR: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
 /// Generates a profile's events, or a resolved plan's.
 pub fn run(args: &GenerateArgs, global: &Global) -> Result<Exit, Failure> {
@@ -32,13 +37,31 @@ pub fn run(args: &GenerateArgs, global: &Global) -> Result<Exit, Failure> {
     match (&args.job, &args.profile) {
         (Some(file), _) => {
             let job = read_job(file)?;
-            let facts = floodmark_generator::run(&job, &sink, &clock, &stop, &mut |_| {});
+            let traces = open_traces(args, &sink)?;
+            let tracer = traces.as_ref().map(Traces::tracer);
+            let run = floodmark_generator::run_traced;
+            let facts = run(&job, &sink, tracer.as_ref(), &clock, &stop, &mut |_| {});
+            if let Some(traces) = traces {
+                traces.finish(global);
+            }
             Ok(exit_of(&facts.map_err(failure)?))
         }
         (None, Some(profile)) => {
             let metrics = metrics::start(args.metrics, global)?;
             let asked = job::of(profile, args, &sink, global)?;
-            let outcome = send(asked, &sink, &clock, &stop, metrics.as_ref(), global);
+            let traces = open_traces(args, &sink)?;
+            let tracer = traces.as_ref().map(Traces::tracer);
+            let outcome = send(
+                asked,
+                &sink,
+                tracer.as_ref(),
+                (&clock, &stop),
+                metrics.as_ref(),
+                global,
+            );
+            if let Some(traces) = traces {
+                traces.finish(global);
+            }
             let facts = match outcome {
                 Err(failure) if sink.is_stdout() && failure.is_closed_reader() => {
                     return Ok(Exit::Pass);
@@ -64,8 +87,8 @@ pub fn run(args: &GenerateArgs, global: &Global) -> Result<Exit, Failure> {
 fn send(
     asked: Asked,
     sink: &SinkChoice,
-    clock: &dyn Clock,
-    stop: &AtomicBool,
+    tracer: Option<&Tracer>,
+    (clock, stop): (&dyn Clock, &AtomicBool),
     metrics: Option<&MetricsServer>,
     global: &Global,
 ) -> Result<GeneratorFacts, Failure> {
@@ -103,10 +126,27 @@ fn send(
     } else {
         let page = metrics.map(OwnPage::on).transpose()?;
         job.counts = page.as_ref().map(|page| page.file().to_owned());
-        floodmark_generator::run(&job, sink, clock, stop, &mut show).map_err(failure)
+        let run = floodmark_generator::run_traced;
+        run(&job, sink, tracer, clock, stop, &mut show).map_err(failure)
     };
     watcher.finish();
     facts
+}
+
+/// What traces records, where they go to a cluster. Workers learn of a collector from the environment.
+fn open_traces(args: &GenerateArgs, sink: &SinkChoice) -> Result<Option<Traces>, Failure> {
+    let several = args.load.workers > 1;
+    if several && args.trace.traces.is_some() && std::env::var_os(COLLECTOR).is_none() {
+        let message = format!(
+            "`--traces` does not reach the processes of `--workers`; set {COLLECTOR} in its place, and OTEL_TRACES_SAMPLER_ARG \
+             in place of `--trace-share`"
+        );
+        return Err(Failure::usage(message));
+    }
+    if several || !matches!(sink, SinkChoice::Kafka) {
+        return Ok(None);
+    }
+    Traces::open(&args.trace, "floodmark-generator")
 }
 
 fn failure(error: GenerateError) -> Failure {

@@ -17,3 +17,4 @@ mod recordings;
 mod schemas;
 mod serve_model;
 mod support;
+mod traces;

@@ -12,6 +12,8 @@ pub(crate) fn floodmark() -> Command {
         "FLOODMARK_BROKER",
         "FLOODMARK_REGISTRY",
         "FLOODMARK_LOG",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_TRACES_SAMPLER_ARG",
     ] {
         command.env_remove(name);
     }

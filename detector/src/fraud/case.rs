@@ -1,6 +1,8 @@
 //! A session to be scored, and what is looked up for it.
 
-use floodmark_contracts::{clock::EventTime, enrichment::AccountStatus, geo::Country};
+use floodmark_contracts::{
+    clock::EventTime, enrichment::AccountStatus, geo::Country, trace::TraceParent,
+};
 use serde::{Deserialize, Serialize};
 
 use super::vector::{Feature, Vector};
@@ -24,6 +26,8 @@ pub struct Case {
     pub address: String,
     /// Where the account was last.
     pub stops: Vec<Stop>,
+    /// The span of the event at hand, if it is traced.
+    pub trace: Option<TraceParent>,
 }
 
 /// A place where an account was before.
@@ -125,6 +129,7 @@ pub(crate) mod tests {
             vector: Vector::default(),
             address: "192.0.2.1".to_owned(),
             stops: Vec::new(),
+            trace: None,
         }
     }
 

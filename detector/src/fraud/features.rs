@@ -275,6 +275,7 @@ fn case(at: EventTime, act: &Act<'_>, vector: Vector, account: &Account) -> Case
         address: act.address.to_owned(),
         // The newest one is this event's.
         stops: account.stops.iter().rev().skip(1).cloned().collect(),
+        trace: None,
     }
 }
 

@@ -12,7 +12,10 @@ use std::{
     time::Duration,
 };
 
-use floodmark_contracts::alert::FraudFlag;
+use floodmark_contracts::{
+    alert::FraudFlag,
+    trace::{TraceParent, Tracer},
+};
 
 use super::{
     case::{Case, Standing},
@@ -20,6 +23,7 @@ use super::{
     redis::RedisLookUps,
     service::Service,
     settings::FraudSettings,
+    spans::Spans,
     threshold::Threshold,
     vector::Vector,
 };
@@ -54,6 +58,15 @@ pub enum FraudError {
 struct Scored {
     session_id: String,
     score: f64,
+    /// The span of its scoring, if it is traced.
+    trace: Option<TraceParent>,
+}
+
+/// A flag, and the span of the scoring that raised it, if that is traced.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Flag {
+    pub(crate) flag: FraudFlag,
+    pub(crate) trace: Option<TraceParent>,
 }
 
 /// Turns cases into flags.
@@ -73,6 +86,7 @@ enum Route {
 struct Here {
     lookups: Arc<Lookups>,
     model: Arc<Model>,
+    spans: Spans,
 }
 
 struct There {
@@ -97,10 +111,13 @@ impl Stage {
     pub(crate) fn open(
         settings: &FraudSettings,
         lookups: &Arc<Lookups>,
+        tracer: Option<Tracer>,
     ) -> Result<Self, FraudError> {
+        let spans = Spans::new(tracer);
         let here = Here {
             lookups: Arc::clone(lookups),
             model: Arc::new(Model::compiled_in()?),
+            spans: spans.clone(),
         };
         let route = if settings.redis.is_none() && settings.service.is_none() {
             Route::Here(here)
@@ -109,6 +126,7 @@ impl Stage {
                 here: Here {
                     lookups: Arc::clone(lookups),
                     model: Arc::clone(&here.model),
+                    spans,
                 },
                 redis: settings
                     .redis
@@ -127,7 +145,7 @@ impl Stage {
     }
 
     /// Takes cases; the flags that are ready.
-    pub(crate) fn take(&mut self, cases: Vec<Case>, now_us: i64) -> Vec<FraudFlag> {
+    pub(crate) fn take(&mut self, cases: Vec<Case>, now_us: i64) -> Vec<Flag> {
         if !cases.is_empty() {
             match &mut self.route {
                 Route::Here(here) => self.ready.extend(here.score(&cases)),
@@ -144,7 +162,7 @@ impl Stage {
     ///
     /// # Errors
     /// If the thread is gone: then nothing may be committed.
-    pub(crate) fn settle(&mut self, now_us: i64) -> Result<Vec<FraudFlag>, FraudError> {
+    pub(crate) fn settle(&mut self, now_us: i64) -> Result<Vec<Flag>, FraudError> {
         if let Route::There(there, _) = &mut self.route {
             there.wait(&mut self.ready)?;
         }
@@ -159,7 +177,7 @@ impl Stage {
         }
     }
 
-    fn flags(&mut self, now_us: i64) -> Vec<FraudFlag> {
+    fn flags(&mut self, now_us: i64) -> Vec<Flag> {
         if self.ready.is_empty() {
             return Vec::new();
         }
@@ -167,10 +185,13 @@ impl Stage {
         let scored = self.ready.drain(..);
         scored
             .filter(|scored| scored.score >= threshold)
-            .map(|Scored { session_id, score }| FraudFlag {
-                // Sessions may be named by anyone: a comma in one would break the line.
-                session_id: session_id.replace([',', '\n', '\r'], "_"),
-                score,
+            .map(|scored| Flag {
+                flag: FraudFlag {
+                    // Sessions may be named by anyone: a comma in one would break the line.
+                    session_id: scored.session_id.replace([',', '\n', '\r'], "_"),
+                    score: scored.score,
+                },
+                trace: scored.trace,
             })
             .collect()
     }
@@ -178,12 +199,16 @@ impl Stage {
 
 impl Here {
     fn score(&self, cases: &[Case]) -> Vec<Scored> {
-        let one = |case: &Case| {
-            let known = self.known(case);
-            let vector = case.with_journey(&self.lookups.places);
-            scored(case, self.odds(&vector, &known))
+        let mut laps = self.spans.begin(cases);
+        let look_up = |case: &Case| (self.known(case), case.with_journey(&self.lookups.places));
+        let found: Vec<(Standing, Vector)> = cases.iter().map(look_up).collect();
+        laps.enriched();
+        let one = |(case, (known, vector)): (&Case, &(Standing, Vector))| {
+            scored(case, self.odds(vector, known))
         };
-        cases.iter().map(one).collect()
+        let mut all = cases.iter().zip(&found).map(one).collect::<Vec<Scored>>();
+        trace(&mut all, laps.scored(cases, "model"));
+        all
     }
 
     fn known(&self, case: &Case) -> Standing {
@@ -199,6 +224,14 @@ fn scored(case: &Case, score: f64) -> Scored {
     Scored {
         session_id: case.session_id.clone(),
         score,
+        trace: None,
+    }
+}
+
+/// Gives each result the span of its scoring.
+fn trace(all: &mut [Scored], spans: Vec<Option<TraceParent>>) {
+    for (scored, span) in all.iter_mut().zip(spans) {
+        scored.trace = span;
     }
 }
 
@@ -285,11 +318,13 @@ impl Worker {
     fn score(&mut self, cases: &[Case], now_us: i64) -> Vec<Scored> {
         let here = &self.here;
         let places = &here.lookups.places;
+        let mut laps = here.spans.begin(cases);
         let vectors: Vec<Vector> = cases.iter().map(|case| case.with_journey(places)).collect();
         let known = match &mut self.redis {
             Some(redis) => redis.known(cases, now_us),
             None => cases.iter().map(|case| here.known(case)).collect(),
         };
+        laps.enriched();
         let by_service = match &mut self.service {
             Some(service) => service.scores(cases, &vectors, &known),
             None => vec![None; cases.len()],
@@ -299,6 +334,12 @@ impl Worker {
             let by_model = || here.odds(&vectors[number], &known[number]);
             all.push(scored(case, by_service[number].unwrap_or_else(by_model)));
         }
+        let scorer = if self.service.is_some() {
+            "service"
+        } else {
+            "model"
+        };
+        trace(&mut all, laps.scored(cases, scorer));
         all
     }
 }

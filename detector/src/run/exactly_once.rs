@@ -176,6 +176,9 @@ impl Exact<'_> {
         now_us: i64,
     ) -> Result<(), DetectError> {
         let value = message.payload().unwrap_or_default();
+        // What is replayed was traced when it came in.
+        let traces = self.sink.traces().filter(|_| verdict == Verdict::Live);
+        let traced = traces.and_then(|traces| traces.begin(message));
         let mut outcome = Ok(());
         if is_banking(lane) {
             outcome = self
@@ -192,6 +195,10 @@ impl Exact<'_> {
             self.meter.fed(lane, n_outputs, message);
         } else {
             self.keeper.pass(lane, message.offset());
+        }
+        if let (Some(taken), Some(traces)) = (traced, self.sink.traces()) {
+            let refused = outcome.as_ref().err().map(String::as_str);
+            traces.end(taken, (lane, topic), message, refused);
         }
         let Err(reason) = outcome else {
             return Ok(());

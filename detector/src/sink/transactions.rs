@@ -102,7 +102,14 @@ impl Sink {
         self.insist(clock, |sink| {
             sink.producer.abort_transaction(PATIENCE, &mut |_| ())
         })?;
-        self.reports = Reports::default();
+        let mut traces = self.reports.traces.take();
+        if let Some(traces) = &mut traces {
+            traces.give_up();
+        }
+        self.reports = Reports {
+            traces,
+            ..Reports::default()
+        };
         Ok(())
     }
 

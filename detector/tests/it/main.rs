@@ -10,6 +10,7 @@ mod hostile;
 mod malformed;
 mod sinks;
 mod stores;
+mod traces;
 mod watched;
 
 use std::{

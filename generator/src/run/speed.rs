@@ -60,7 +60,7 @@ pub fn speed(
         counts: None,
         ..job.clone()
     };
-    let sinks = open_sinks(&job, &plan, choice)?;
+    let sinks = open_sinks(&job, &plan, choice, None)?;
     let threads = plan.streams().map(|stream| (stream, 1));
     let board = Board::create(job.out.join("speed-series.ndjson"), threads)?;
     let stop = AtomicBool::new(false);

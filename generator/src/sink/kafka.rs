@@ -2,14 +2,23 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use floodmark_contracts::{event::banking::SUBJECT_SUFFIX, job::GeneratorJob, stream::Stream};
+use floodmark_contracts::{
+    event::banking::SUBJECT_SUFFIX,
+    job::GeneratorJob,
+    stream::Stream,
+    trace::{TRACEPARENT, Tracer},
+};
 use floodmark_kafka::{
     Admin, ClientSettings, Delivery, ErrorCode, Producer, ProducerSettings, Record, Registry,
     SendError,
     producer::{Outcome, Topic},
 };
 
-use super::{Handover, Report, Sink, SinkError, transactions::Transactions};
+use super::{
+    Handover, Report, Sink, SinkError,
+    traced::{Begun, Traced},
+    transactions::Transactions,
+};
 use crate::{events::Event, plan::Plan, shape::SchemaIds};
 
 /// How long the cluster may take to answer before the run.
@@ -26,6 +35,8 @@ pub(super) struct KafkaSink {
     /// Headers of every record.
     headers: Vec<(String, String)>,
     transactions: Option<Transactions>,
+    traced: Option<Traced>,
+    names: Vec<String>,
 }
 
 /// Checks that the cluster answers and its topics are as the plan has them, and registers the schemas, also
@@ -94,7 +105,12 @@ fn register(registry: &Registry, topic: &str, schemas: &[String]) -> Result<Sche
 }
 
 impl KafkaSink {
-    pub(super) fn open(job: &GeneratorJob, plan: &Plan, stream: Stream) -> Result<Self, SinkError> {
+    pub(super) fn open(
+        job: &GeneratorJob,
+        plan: &Plan,
+        stream: Stream,
+        tracer: Option<&Tracer>,
+    ) -> Result<Self, SinkError> {
         let names = topic_names(job, plan, stream)?;
         let every = plan.transactions();
         let settings = every.map_or_else(ProducerSettings::default, |every| {
@@ -110,6 +126,8 @@ impl KafkaSink {
             headers: headers.clone().into_iter().collect(),
             transactions: transactions.transpose()?,
             producer,
+            traced: tracer.map(|tracer| Traced::new(tracer, stream)),
+            names: names.to_vec(),
         };
         tracing::debug!(%stream, topics = ?names, slots = plan.slots(stream), "producer");
         Ok(sink)
@@ -122,20 +140,34 @@ impl Sink for KafkaSink {
         if let Some(transactions) = &mut self.transactions {
             transactions.open(&self.producer)?;
         }
-        let mut headers: [(&str, Option<&[u8]>); MOST_HEADERS] = [("", None); MOST_HEADERS];
-        for (slot, (name, text)) in headers.iter_mut().zip(&self.headers) {
+        let begun = self.traced.as_ref().and_then(|traced| traced.begin(event));
+        let text = begun.map(|begun| begun.context.to_string());
+        // One more, for the context of a trace.
+        let mut headers: [(&str, Option<&[u8]>); MOST_HEADERS + 1] = [("", None); MOST_HEADERS + 1];
+        let mut count = 0;
+        let own = self.headers.iter().take(MOST_HEADERS);
+        let own = own.map(|(name, text)| (name.as_str(), text));
+        for (slot, (name, text)) in headers
+            .iter_mut()
+            .zip(own.chain(text.iter().map(|text| (TRACEPARENT, text))))
+        {
             *slot = (name, Some(text.as_bytes()));
+            count += 1;
         }
         let topic = &self.topics[event.topic as usize];
         let mut record = Record::new(topic, &event.value)
-            .headers(&headers[..self.headers.len().min(MOST_HEADERS)])
+            .headers(&headers[..count])
             .partition(event.partition)
             .timestamp_ms(timestamp_ms);
         // A profile can ask for records without a key, which is not the same as an empty one.
         if !event.key.is_empty() {
             record = record.key(&event.key);
         }
-        match (self.producer.send(&record, tag), &mut self.transactions) {
+        let sent = self.producer.send(&record, tag);
+        if sent.is_ok() {
+            self.trace(begun, event, tag);
+        }
+        match (sent, &mut self.transactions) {
             (Ok(()), _) => Ok(Handover::Taken),
             (Err(SendError::QueueFull), _) => Ok(Handover::Full),
             (Err(error), Some(transactions)) if is_spoilt(&error) => {
@@ -151,6 +183,13 @@ impl Sink for KafkaSink {
     }
 
     fn poll(&mut self, report: &mut dyn FnMut(Report)) {
+        let traced = &mut self.traced;
+        let report = &mut |said: Report| {
+            if let Some(traced) = traced {
+                traced.reported(said);
+            }
+            report(said);
+        };
         let Some(transactions) = &mut self.transactions else {
             self.producer
                 .poll(Duration::ZERO, &mut |delivery| report(report_of(delivery)));
@@ -170,6 +209,13 @@ impl Sink for KafkaSink {
         limit: Duration,
         report: &mut dyn FnMut(Report),
     ) -> Result<bool, SinkError> {
+        let traced = &mut self.traced;
+        let report = &mut |said: Report| {
+            if let Some(traced) = traced {
+                traced.reported(said);
+            }
+            report(said);
+        };
         if let Some(transactions) = &mut self.transactions {
             transactions.end(&self.producer, report)?;
             return Ok(true);
@@ -181,6 +227,17 @@ impl Sink for KafkaSink {
             Ok(()) => Ok(true),
             Err(_) if self.producer.in_flight() > 0 => Ok(false),
             Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl KafkaSink {
+    /// Takes note of a record that was taken, if it is traced.
+    fn trace(&mut self, begun: Option<Begun>, event: &Event, tag: u64) {
+        if let (Some(begun), Some(traced)) = (begun, &mut self.traced)
+            && let Some(topic) = self.names.get(event.topic as usize)
+        {
+            traced.taken(begun, topic, event, tag);
         }
     }
 }

@@ -66,12 +66,15 @@ fn fraud(session: &str) -> Case {
 fn flagged(stage: &mut Stage, cases: Vec<Case>) -> Vec<String> {
     let mut flags = stage.take(cases, 0);
     flags.extend(stage.settle(0).unwrap());
-    flags.into_iter().map(|flag| flag.session_id).collect()
+    flags
+        .into_iter()
+        .map(|found| found.flag.session_id)
+        .collect()
 }
 
 #[test]
 fn what_reaches_the_threshold_is_flagged() {
-    let mut stage = Stage::open(&settings(), &lookups(&[])).unwrap();
+    let mut stage = Stage::open(&settings(), &lookups(&[]), None).unwrap();
     let cases = vec![usual(), fraud("a,b\nc")];
     assert_eq!(flagged(&mut stage, cases), ["a_b_c"]);
 }
@@ -85,6 +88,7 @@ fn flags_follow_the_watched_file() {
             ..settings()
         },
         &lookups(&[]),
+        None,
     )
     .unwrap();
     for (second, (content, expected)) in (0i64..).zip([("1", 0), ("0", 2), ("0.8", 1)]) {
@@ -105,8 +109,8 @@ fn what_is_looked_up_moves_the_score() {
             threshold: 0.0,
             ..settings()
         };
-        let mut stage = Stage::open(&settings, &lookups(records)).unwrap();
-        stage.take(vec![usual()], 0)[0].score
+        let mut stage = Stage::open(&settings, &lookups(records), None).unwrap();
+        stage.take(vec![usual()], 0)[0].flag.score
     };
     assert!(score(&[risky]) > score(&[]));
 }
@@ -126,7 +130,7 @@ fn by_service(url: String) -> FraudSettings {
 fn scores(stage: &mut Stage, cases: Vec<Case>) -> Vec<f64> {
     let mut flags = stage.take(cases, 0);
     flags.extend(stage.settle(0).unwrap());
-    flags.into_iter().map(|flag| flag.score).collect()
+    flags.into_iter().map(|found| found.flag.score).collect()
 }
 
 #[test]
@@ -139,7 +143,7 @@ fn a_service_scores_in_the_models_place_and_the_model_in_the_services() {
     };
     let server = ModelServer::start(listen(0), certain.clone()).unwrap();
     let port = server.address().port();
-    let mut stage = Stage::open(&by_service(server.url()), &lookups(&[])).unwrap();
+    let mut stage = Stage::open(&by_service(server.url()), &lookups(&[]), None).unwrap();
     let many: Vec<Case> = (0..1200).map(|n| fraud(&n.to_string())).collect();
     assert_eq!(scores(&mut stage, many), vec![1.0; 1200]);
     // Down: no session is lost, and none is waited for.
@@ -174,7 +178,7 @@ fn a_redis_that_is_down_is_done_without() {
         }),
         ..settings()
     };
-    let mut stage = Stage::open(&settings, &lookups(&[])).unwrap();
+    let mut stage = Stage::open(&settings, &lookups(&[]), None).unwrap();
     let cases: Vec<Case> = (0..100).map(|n| fraud(&n.to_string())).collect();
     assert_eq!(flagged(&mut stage, cases).len(), 100);
 }
@@ -183,7 +187,7 @@ fn a_redis_that_is_down_is_done_without() {
 fn what_is_given_up_does_not_come_later() {
     let server = ModelServer::start(([127, 0, 0, 1], 0).into(), Model::compiled_in().unwrap());
     let server = server.unwrap();
-    let mut stage = Stage::open(&by_service(server.url()), &lookups(&[])).unwrap();
+    let mut stage = Stage::open(&by_service(server.url()), &lookups(&[]), None).unwrap();
     assert!(stage.take(vec![fraud("before")], 0).is_empty());
     stage.give_up();
     assert_eq!(flagged(&mut stage, vec![fraud("after")]), ["after"]);
@@ -193,7 +197,7 @@ fn what_is_given_up_does_not_come_later() {
 fn more_than_the_thread_can_take_is_scored_on_the_spot() {
     let server = ModelServer::start(([127, 0, 0, 1], 0).into(), Model::compiled_in().unwrap());
     let server = server.unwrap();
-    let mut stage = Stage::open(&by_service(server.url()), &lookups(&[])).unwrap();
+    let mut stage = Stage::open(&by_service(server.url()), &lookups(&[]), None).unwrap();
     let batches = UNDER_WAY * 20;
     let mut flags = 0;
     for n in 0..batches {
@@ -217,7 +221,7 @@ fn a_password_that_is_not_there_ends_it_at_once() {
         }),
         ..settings()
     };
-    let error = Stage::open(&settings, &lookups(&[])).err().unwrap();
+    let error = Stage::open(&settings, &lookups(&[]), None).err().unwrap();
     assert!(error.to_string().contains("password"), "{error}");
 }
 
