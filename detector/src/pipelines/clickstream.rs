@@ -171,14 +171,12 @@ impl Clickstream {
         }
     }
 
-    /// Counts where visits begin, and that they go on. Only of events in order.
-    fn count_stage(&mut self, at: EventTime, click: &Click) {
-        let session = self.sessions.at(click.text.get(SESSION), at);
+    /// Counts that a visit begins with this event, or that it goes on from the page where it began. Only of events
+    /// in order.
+    fn count_stage(&mut self, at: EventTime, click: &Click, before: Stage) {
         let path = click.text.get(PAGE);
-        match std::mem::replace(&mut session.stage, Stage::Onward) {
-            Stage::New if click.action == Action::Error => {}
-            Stage::New => {
-                session.stage = Stage::Landed(path.into());
+        match before {
+            Stage::New if click.action != Action::Error => {
                 let page = self.pages.pane(at, path);
                 page.landings = page.landings.saturating_add(1);
                 if let Some(site) = referrer_spam::site(click.text.get(REFERRER)) {
@@ -190,7 +188,21 @@ impl Clickstream {
                 let page = self.pages.pane(at, &*first);
                 page.onward = page.onward.saturating_add(1);
             }
-            Stage::Onward => {}
+            Stage::New | Stage::Onward => {}
+        }
+    }
+}
+
+impl Stage {
+    /// Moves on with an event; gives what was before it.
+    fn follow(&mut self, path: &str, action: Action) -> Self {
+        match self {
+            // Nothing is made, and nothing let go, for most events.
+            Self::Onward => Self::Onward,
+            Self::New if action != Action::Error => {
+                std::mem::replace(self, Self::Landed(path.into()))
+            }
+            Self::New | Self::Landed(_) => std::mem::replace(self, Self::Onward),
         }
     }
 }
@@ -233,7 +245,6 @@ impl Logic for Clickstream {
 
     fn event(&mut self, at: EventTime, click: Click, emit: &mut Emit<Routed<ClickPart>, Output>) {
         self.count(at, &click);
-        self.count_stage(at, &click);
         let (id, user) = (click.text.get(ID), click.text.get(USER));
         let path = click.text.get(PAGE);
         let page = self.links.page(path);
@@ -247,6 +258,7 @@ impl Logic for Clickstream {
                 .event(at, click.text.get(COUNTRY), click.address, id),
             clicks(&mut session.clicks, at, click.action, hash(path), id),
         ];
+        let before = session.stage.follow(path, click.action);
         if session.bot.is_found() {
             self.users.pane(at, user).beats = true;
         }
@@ -257,6 +269,7 @@ impl Logic for Clickstream {
         for finding in found.into_iter().flatten() {
             emit.outputs.push(alert(finding, KeyType::User, user));
         }
+        self.count_stage(at, &click, before);
     }
 
     fn late_event(

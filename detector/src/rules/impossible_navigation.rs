@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use floodmark_contracts::{clock::EventTime, kind::Kind, site::Site};
 use serde::{Deserialize, Serialize};
 
-use crate::finding::Finding;
+use crate::{finding::Finding, runtime::hashing::Names};
 
 /// Steps looked at, and how many of them must be impossible. With one ordinary step in 50 without a
 /// link, lost events included, chance does this once in 30,000 steps.
@@ -19,7 +19,7 @@ const IMPOSSIBLE: u32 = 3;
 /// Links of the site, by path.
 #[derive(Debug, Clone)]
 pub struct Links {
-    pages: HashMap<&'static str, u16>,
+    pages: HashMap<&'static str, u16, Names>,
     /// `connected[from * pages + to]`.
     connected: Vec<bool>,
 }
