@@ -10,7 +10,7 @@
 //! else the machine does meets all of them; CPU time is user and system time of the whole process, start-up
 //! included. Without `FLOODMARK_KAFKA` the embedded broker holds the topic, in another process.
 //! `FLOODMARK_BENCH_EVENTS`, `FLOODMARK_BENCH_SENSORS` and `FLOODMARK_BENCH_ROUNDS` change how much and how
-//! often; `FLOODMARK_BENCH_STREAM` takes `clickstream` or `banking` in place of `sensors`, with events of the shipped
+//! often; `FLOODMARK_BENCH_STATE_MIB` bounds the memory for keyed state; `FLOODMARK_BENCH_STREAM` takes `clickstream` or `banking` in place of `sensors`, with events of the shipped
 //! profile.
 
 mod bare;

@@ -137,6 +137,12 @@ impl Reader {
             watermark_bound: inputs.watermark_bound.clone(),
             ..DetectorSection::default()
         };
+        if let Some(bound) = std::env::var("FLOODMARK_BENCH_STATE_MIB")
+            .ok()
+            .and_then(|text| text.parse().ok())
+        {
+            section.state.memory_mib = bound;
+        }
         match self {
             Self::Windows => {
                 section.sensor_rules = SensorRules::Window;
@@ -153,8 +159,10 @@ impl Reader {
             Self::Pages => {
                 section.rows.enabled = true;
                 section.rows.kinds = vec![RowKind::PageMinute];
+                // Files that are there already would not be written again.
+                let folder = format!("clicks-{}", std::process::id());
                 let files = SinkSection::ClickFiles(ClickFilesSection {
-                    folder: inputs.folder.join("clicks").display().to_string(),
+                    folder: inputs.folder.join(folder).display().to_string(),
                     window: "5m".to_owned(),
                     watermark_bound: "10m".to_owned(),
                     roll: RollSection::default(),
@@ -305,7 +313,10 @@ fn detect(
     for (name, sink) in &facts.sinks {
         let taken = sink.written + sink.invalid + sink.late;
         if taken != events {
-            return Err(format!("the sink `{name}` has taken {taken} of {events} records").into());
+            return Err(format!(
+                "the sink `{name}` has taken {taken} of {events} records: {sink:?}"
+            )
+            .into());
         }
     }
     let mut cost = Cost::now(events, clock.monotonic_us(), first_alert_s, facts.alerts)?;

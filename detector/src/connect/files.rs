@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 use floodmark_contracts::{clock::EventTime, profile::detector::sinks::FileFormat};
 use floodmark_kafka::{PartitionOffset, TopicPartition};
-use object_store::path::Path;
+use object_store::{PutPayload, path::Path};
 
 use super::{Destination, Record, SinkError, Taken, Which, Written};
 use crate::{
@@ -124,37 +124,6 @@ impl<C: Content> Files<C> {
         })
     }
 
-    /// Writes one file; gives its path.
-    fn publish(
-        &self,
-        objects: &Objects,
-        partition: &TopicPartition,
-        file: &OpenFile,
-    ) -> Result<Path, SinkError> {
-        // Another member may have gone on with this partition, if we were thought dead: what it has written
-        // must not be there twice. Its files come after the last one that we know.
-        if let Some((last, _)) = last(objects, partition, file.last.as_ref())?
-            && last.end > file.first
-        {
-            let reason = format!("somebody else has written records up to {}", last.end);
-            let attempt = format!("write the records of {partition} from {}", file.first);
-            return Err(SinkError::new(attempt, reason).start_over());
-        }
-        let path = file.stretch().path(partition, extension(self.roll.format));
-        let content = match self.roll.format {
-            FileFormat::JsonLines => file.content.clone(),
-            FileFormat::Parquet | FileFormat::Iceberg => {
-                let rows = parquet::rows(&file.content);
-                parquet::encode(&rows, self.content.columns(), None)
-                    .map_err(|error| SinkError::new(format!("encode the file `{path}`"), error))?
-            }
-        };
-        objects
-            .create(&path, content)
-            .map_err(|error| failed(format!("write the file `{path}`"), error))?;
-        Ok(path)
-    }
-
     /// Adds to the table whatever is there: each commit writes its metadata anew, so that one is better than several.
     #[cfg(feature = "iceberg")]
     fn add(&mut self) -> Result<Written, SinkError> {
@@ -220,6 +189,44 @@ impl Shelf {
                 .map(|(end, newest)| (end, newest, None)),
         })
     }
+}
+
+/// Writes one file; gives its path.
+fn publish(
+    objects: &Objects,
+    (roll, columns): (&Roll, &'static [Column]),
+    partition: &TopicPartition,
+    file: &mut OpenFile,
+) -> Result<Path, SinkError> {
+    // Another member may have gone on with this partition, if we were thought dead: what it has written
+    // must not be there twice. Its files come after the last one that we know.
+    if let Some((last, _)) = last(objects, partition, file.last.as_ref())?
+        && last.end > file.first
+    {
+        let reason = format!("somebody else has written records up to {}", last.end);
+        let attempt = format!("write the records of {partition} from {}", file.first);
+        return Err(SinkError::new(attempt, reason).start_over());
+    }
+    let path = file.stretch().path(partition, extension(roll.format));
+    let created = match roll.format {
+        FileFormat::JsonLines => {
+            // Handed over and not copied: it is as large as what was read.
+            let content = PutPayload::from(std::mem::take(&mut file.content));
+            let created = objects.create(&path, content.clone());
+            if created.is_err() {
+                file.content = content.iter().flatten().copied().collect();
+            }
+            created
+        }
+        FileFormat::Parquet | FileFormat::Iceberg => {
+            let rows = parquet::rows(&file.content);
+            let content = parquet::encode(&rows, columns, None)
+                .map_err(|error| SinkError::new(format!("encode the file `{path}`"), error))?;
+            objects.create(&path, content)
+        }
+    };
+    created.map_err(|error| failed(format!("write the file `{path}`"), error))?;
+    Ok(path)
 }
 
 /// The last stretch of a partition that stands in a store, with its file; only names behind `after` are looked at.
@@ -311,11 +318,13 @@ impl<C: Content> Destination for Files<C> {
             return self.add();
         }
         for partition in due {
-            let (Shelf::Folders(objects), Some(file)) = (&self.shelf, self.open.get(&partition))
+            let columns = self.content.columns();
+            let (Shelf::Folders(objects), Some(file)) =
+                (&self.shelf, self.open.get_mut(&partition))
             else {
                 continue;
             };
-            let path = self.publish(objects, &partition, file)?;
+            let path = publish(objects, (&self.roll, columns), &partition, file)?;
             self.roll(&partition, Some(path), &mut written);
         }
         Ok(written)

@@ -145,9 +145,9 @@ impl Objects {
     }
 
     /// Writes an object, which must not be there yet. When this returns it can be read whole.
-    pub(crate) fn create(&self, path: &Path, bytes: Vec<u8>) -> Result<()> {
+    pub(crate) fn create(&self, path: &Path, bytes: impl Into<PutPayload>) -> Result<()> {
         let options = PutOptions::from(PutMode::Create);
-        let put = self.store.put_opts(path, PutPayload::from(bytes), options);
+        let put = self.store.put_opts(path, bytes.into(), options);
         self.wait(put).map(drop)
     }
 
