@@ -55,7 +55,6 @@ pub mod status;
 pub mod stream;
 /// Figures of the detector under test.
 pub mod subject;
-/// Traces of single events.
 pub mod trace;
 /// Durations and rates as text.
 pub mod units;
