@@ -9,7 +9,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     str::FromStr,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -141,6 +141,15 @@ pub trait Spans: Send + Sync {
     fn take(&self, span: Span);
 }
 
+/// A list that keeps them, in the order in which they ended.
+impl Spans for Mutex<Vec<Span>> {
+    fn take(&self, span: Span) {
+        self.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(span);
+    }
+}
+
 /// Chooses what is traced, and hands spans over.
 #[derive(Clone)]
 pub struct Tracer {
@@ -239,23 +248,14 @@ fn hash(key: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, sync::Mutex};
+    use std::collections::BTreeSet;
 
     use proptest::prelude::*;
 
     use super::*;
 
-    #[derive(Default)]
-    struct Kept(Mutex<Vec<Span>>);
-
-    impl Spans for Kept {
-        fn take(&self, span: Span) {
-            self.0.lock().unwrap().push(span);
-        }
-    }
-
     fn tracer(share: f64) -> Tracer {
-        Tracer::new(Arc::new(Kept::default()), share)
+        Tracer::new(Arc::new(Mutex::<Vec<Span>>::default()), share)
     }
 
     #[test]

@@ -90,7 +90,7 @@ fn service(resource: &opentelemetry_proto::tonic::resource::v1::Resource) -> Str
     }
 }
 
-/// A run with all its processes, a tenth of all keys traced.
+/// A run with all its processes, half of all keys traced.
 #[test]
 fn spans_of_a_run_reach_a_collector_and_link_up_from_the_producer_to_the_alert() {
     let collector = Collector::start();

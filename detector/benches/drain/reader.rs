@@ -26,7 +26,7 @@ use floodmark_kafka::{Admin, ClientSettings, admin::NewTopic};
 use nix::sys::resource::{UsageWho, getrusage};
 use serde::{Deserialize, Serialize};
 
-use crate::{bare::Bare, records::PARTITIONS, streams::Inputs};
+use crate::{bare::Bare, records::PARTITIONS, setting, streams::Inputs};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -119,7 +119,7 @@ impl Reader {
                 }
                 Cost::now(events, clock.monotonic_us(), None, 0)
             }
-            _ => detect(inputs, self.stream(), self.section(inputs)),
+            _ => detect(inputs, self.stream(), self.section(inputs)?),
         }
     }
 
@@ -132,17 +132,13 @@ impl Reader {
     }
 
     /// The detector's settings.
-    fn section(self, inputs: &Inputs) -> DetectorSection {
+    fn section(self, inputs: &Inputs) -> Result<DetectorSection, Box<dyn Error>> {
         let mut section = DetectorSection {
             watermark_bound: inputs.watermark_bound.clone(),
             ..DetectorSection::default()
         };
-        if let Some(bound) = std::env::var("FLOODMARK_BENCH_STATE_MIB")
-            .ok()
-            .and_then(|text| text.parse().ok())
-        {
-            section.state.memory_mib = bound;
-        }
+        let usual = section.state.memory_mib.into();
+        section.state.memory_mib = setting("FLOODMARK_BENCH_STATE_MIB", usual)?.try_into()?;
         match self {
             Self::Windows => {
                 section.sensor_rules = SensorRules::Window;
@@ -172,7 +168,7 @@ impl Reader {
             Self::Clickstream => section.rows.enabled = true,
             _ => {}
         }
-        section
+        Ok(section)
     }
 }
 

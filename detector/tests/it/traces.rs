@@ -9,25 +9,16 @@ use floodmark_contracts::{
     event::banking::SCHEMA,
     profile::detector::DeliverySection,
     stream::Stream,
-    trace::{Span, SpanKind, Spans, TRACEPARENT, TraceParent, Tracer},
+    trace::{Span, SpanKind, TRACEPARENT, TraceParent, Tracer},
 };
 use floodmark_detector::Watch;
 use floodmark_kafka::{Producer, ProducerSettings, Record, Registry};
 
 use super::{PATIENCE, World, input, reading, sensor};
 
-#[derive(Default)]
-struct Kept(Mutex<Vec<Span>>);
-
-impl Spans for Kept {
-    fn take(&self, span: Span) {
-        self.0.lock().unwrap().push(span);
-    }
-}
-
 /// A world whose detector follows traces, and where the spans go.
-fn traced(streams: &[Stream]) -> (World, Arc<Kept>) {
-    let kept = Arc::new(Kept::default());
+fn traced(streams: &[Stream]) -> (World, Arc<Mutex<Vec<Span>>>) {
+    let kept = Arc::new(Mutex::<Vec<Span>>::default());
     let mut world = World::new(streams);
     // The share is a matter of producers: whoever follows follows all.
     world.watch = Watch::new().tracing(Tracer::new(kept.clone(), 0.0));
@@ -107,7 +98,7 @@ fn run_with_a_sampled_sensor(change: impl FnOnce(&mut World)) -> (World, Vec<Spa
     world.write("sensor-data_2", &[(0, reading(901, "sensor_0", 50.0))]);
     world.detect();
 
-    let spans = std::mem::take(&mut *kept.0.lock().unwrap());
+    let spans = std::mem::take(&mut *kept.lock().unwrap());
     check(&spans);
     let taken = named(&spans, "sensor-data_2 process");
     assert_eq!(taken.len(), half + 1);
@@ -163,7 +154,7 @@ fn a_flag_goes_on_with_the_trace_of_what_was_looked_up_and_scored() {
     write(&world, "banking-ui-events", &values, |_| true);
     world.detect();
 
-    let spans = kept.0.lock().unwrap();
+    let spans = kept.lock().unwrap();
     check(&spans);
     let flags = contexts(&world, "fraud-flags");
     assert!(!flags.is_empty());
@@ -217,6 +208,6 @@ fn hostile_headers_are_passed_over() {
     }
     producer.flush(PATIENCE, &mut |_| ()).unwrap();
     world.detect();
-    assert!(kept.0.lock().unwrap().is_empty());
+    assert!(kept.lock().unwrap().is_empty());
     assert!(!world.alerts().is_empty());
 }

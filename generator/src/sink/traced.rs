@@ -116,19 +116,9 @@ impl Traced {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use floodmark_contracts::trace::Spans;
     use floodmark_kafka::ErrorCode;
 
     use super::*;
-
-    #[derive(Default)]
-    struct Kept(Mutex<Vec<Span>>);
-
-    impl Spans for Kept {
-        fn take(&self, span: Span) {
-            self.0.lock().unwrap().push(span);
-        }
-    }
 
     fn event(key: &str) -> Event {
         Event {
@@ -140,18 +130,18 @@ mod tests {
 
     #[test]
     fn a_span_ends_with_its_records_report_and_says_what_went_wrong() {
-        let kept = Arc::new(Kept::default());
+        let kept = Arc::new(Mutex::<Vec<Span>>::default());
         let mut traced = Traced::new(&Tracer::new(kept.clone(), 1.0), Stream::Sensors);
         let contexts = ["a", "b"].map(|key| traced.begin(&event(key)).unwrap());
         traced.taken(contexts[0], "topic", &event("a"), 7);
         traced.taken(contexts[1], "topic", &event("b"), 8);
         let report = |tag, failure| Report { tag, failure };
         traced.reported(report(9, None));
-        assert!(kept.0.lock().unwrap().is_empty());
+        assert!(kept.lock().unwrap().is_empty());
         traced.reported(report(8, Some(ErrorCode::State)));
         traced.reported(report(7, None));
         traced.reported(report(7, None));
-        let spans = kept.0.lock().unwrap();
+        let spans = kept.lock().unwrap();
         let found: Vec<_> = spans
             .iter()
             .map(|span| (span.context, span.failure.is_some()))
@@ -170,7 +160,7 @@ mod tests {
 
     #[test]
     fn only_keys_of_the_share_are_traced_and_no_more_than_can_wait() {
-        let kept = Arc::new(Kept::default());
+        let kept = Arc::new(Mutex::<Vec<Span>>::default());
         let none = Traced::new(&Tracer::new(kept.clone(), 0.0), Stream::Sensors);
         assert_eq!(none.begin(&event("a")), None);
         let mut all = Traced::new(&Tracer::new(kept, 1.0), Stream::Sensors);
