@@ -66,7 +66,8 @@ impl Admin {
     /// Waits until a broker answers, for as long as `patience`, and returns the cluster's id.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] with the addresses and the last connection error if none does.
+    /// [`Error::Unreachable`] with the addresses and the last connection error if none does; at once where the
+    /// credentials are refused or the broker's certificate is not trusted.
     pub fn wait_until_reachable(&self, patience: Duration) -> Result<String, Error> {
         let deadline = Deadline::after(patience);
         loop {
@@ -84,8 +85,9 @@ impl Admin {
                     return Ok(text);
                 }
             }
-            if deadline.is_over() {
-                return Err(self.nobody_answered(patience));
+            self.client.serve(Duration::ZERO);
+            if deadline.is_over() || self.client.callbacks().turned_away() {
+                return Err(self.nobody_answered(patience.saturating_sub(deadline.left())));
             }
             // The wait above ends early if metadata changes without an id in it.
             self.pause(deadline.left().min(Duration::from_millis(10)));

@@ -91,8 +91,8 @@ impl fmt::Debug for Registry {
 }
 
 impl Registry {
-    /// A registry at `url`, with the credentials in [`USER_INFO_VARIABLE`] if that is set. Nothing
-    /// is sent yet.
+    /// A registry at `url`, with the credentials in [`USER_INFO_VARIABLE`] if that is set. Under `https://` the
+    /// system's authorities are trusted, or those in the file that `SSL_CERT_FILE` names. Nothing is sent yet.
     ///
     /// # Errors
     /// If the address or the credentials have the wrong form.

@@ -180,6 +180,15 @@ impl Callbacks {
         std::mem::take(&mut *lock(&self.errors))
     }
 
+    /// Whether a broker has refused the credentials, or was not trusted. Kafka's own clients do not try again either:
+    /// who is turned away at the door is so the next time.
+    pub(crate) fn turned_away(&self) -> bool {
+        let errors = lock(&self.errors);
+        errors
+            .iter()
+            .any(|(code, _)| matches!(code, ErrorCode::Authentication | ErrorCode::SSL))
+    }
+
     pub(crate) fn take_rebalances(&self) -> Vec<Rebalance> {
         std::mem::take(&mut *lock(&self.rebalances))
     }
