@@ -65,6 +65,9 @@ pub struct CollectedAlert {
     pub appended_at: WallTime,
     /// When the harness read it, microseconds since the Unix epoch.
     pub seen_at: WallTime,
+    /// True if the alert said no time: `start` and `end` are then the event time of its append time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untimed: bool,
 }
 
 /// A line `sessionId,score` of the topic `fraud-flags`.

@@ -20,6 +20,8 @@ pub mod scoring;
 pub mod shape;
 /// The streams.
 pub mod streams;
+/// The detector under test.
+pub mod subject;
 
 use std::collections::BTreeMap;
 
@@ -33,6 +35,7 @@ pub use self::{
     producer::ProducerSection,
     scoring::{GateSection, ScoringSection},
     streams::{StreamSection, StreamsSection},
+    subject::SubjectSection,
 };
 
 /// A profile: one workload, the detector under test and what is asked of it.
@@ -56,6 +59,9 @@ pub struct Profile {
     /// goes on as soon as the subject has read everything and no alert has come for a while.
     #[serde(default = "default_drain")]
     pub drain: String,
+    /// Wall time after which the run ends however far it is, from its first step; none by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_limit: Option<String>,
     /// The clock of the events.
     #[serde(default)]
     pub event_time: EventTimeSection,
@@ -155,18 +161,4 @@ impl Default for TopicsSection {
             ground_truth: None,
         }
     }
-}
-
-/// The detector under test.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum SubjectSection {
-    /// floodmark's own detector, as a child process.
-    #[default]
-    Bundled,
-    /// Nothing: recall must be 0. Checks the checker.
-    None,
-    /// Alerts on every key in every window: scores must be near the random baseline. Checks the
-    /// checker.
-    Always,
 }

@@ -35,7 +35,7 @@ pub struct RunRecord {
     pub reproduce: String,
     /// The broker: `embedded`, `kafka-home`, `testcontainers` or `external`.
     pub broker: String,
-    /// The subject: `bundled`, `none`, `always`.
+    /// The subject: `bundled`, `none`, `always`, or the name of another.
     pub subject: String,
     /// Effective client settings, secrets redacted.
     pub client: BTreeMap<String, String>,
@@ -64,8 +64,31 @@ pub struct RunRecord {
     pub environment: Environment,
     /// Whether the figures can be trusted.
     pub validity: Validity,
-    /// True if the run was cut short by a signal.
+    /// True if the run was cut short, by a signal or otherwise.
     pub interrupted: bool,
+    /// How it came to its end.
+    #[serde(default)]
+    pub ending: Ending,
+    /// The last lines of the subject's log, where it ended the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subject_lines: Vec<String>,
+}
+
+/// How a run came to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// Everything was generated, and the drain is over.
+    #[default]
+    Completed,
+    /// By a signal.
+    Interrupted,
+    /// By the profile's `time_limit`.
+    TimeLimit,
+    /// The subject did not become ready: nothing was generated. In words, what was waited for.
+    SubjectNotReady(String),
+    /// A process of the subject ended by itself. In words, how.
+    SubjectDied(String),
 }
 
 /// A phase of the run with its wall times.
@@ -224,6 +247,12 @@ pub struct CollectorFacts {
     pub garbage: u64,
     /// The first few reasons why.
     pub garbage_examples: Vec<String>,
+    /// Alerts read and understood that are not in `alerts.ndjson`, as it holds so many already.
+    #[serde(default)]
+    pub not_kept: u64,
+    /// Partitions of the topics of alerts that were not read to their ends in time.
+    #[serde(default)]
+    pub unread_partitions: u64,
     /// Wall time from the last alert to the end of the drain, milliseconds; absent without alerts.
     pub quiet_ms: Option<i64>,
 }

@@ -11,7 +11,7 @@ use crate::{
     clock::{EventTime, WallTime},
     kind::Kind,
     profile::GateSection,
-    record::{Environment, Phase, ProcessFacts},
+    record::{Ending, Environment, Phase, ProcessFacts},
     stream::Stream,
 };
 
@@ -64,6 +64,12 @@ pub struct RunResult {
     pub environment: Environment,
     /// Things that a reader should know.
     pub warnings: Vec<String>,
+    /// How the run came to its end.
+    #[serde(default)]
+    pub ending: Ending,
+    /// The last lines of the subject's log, where it ended the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subject_lines: Vec<String>,
 }
 
 /// What a run comes to, in the order in which the first that applies is taken.

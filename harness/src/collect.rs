@@ -5,9 +5,13 @@
 //! grow with the number of alerts. What is no alert is counted, with a few examples of why.
 
 mod reader;
+mod shape;
+mod template;
 
 #[cfg(fuzzing)]
 pub use self::reader::alert_in;
+pub use self::shape::{AlertShape, Found, Mapping};
+pub use self::template::{Origin, Template, TemplateError};
 
 use std::{
     path::{Path, PathBuf},
@@ -48,16 +52,6 @@ pub enum CollectError {
         /// The client's words.
         detail: String,
     },
-    /// The last alerts could not be read in time.
-    #[error(
-        "{partitions} partitions of the alert topics were not read to their end within {waited:?}"
-    )]
-    NotRead {
-        /// How many partitions.
-        partitions: usize,
-        /// How long.
-        waited: Duration,
-    },
     /// The file of alerts cannot be written.
     #[error("cannot write `{}`", path.display())]
     File {
@@ -70,6 +64,26 @@ pub enum CollectError {
     /// The reading thread is gone.
     #[error("the thread that reads alerts ended by a panic")]
     Panicked,
+}
+
+/// A topic with alerts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertSource {
+    /// Its full name.
+    pub topic: String,
+    /// What its records look like.
+    pub shape: AlertShape,
+}
+
+impl AlertSource {
+    /// A topic with alerts by our own schema.
+    #[must_use]
+    pub fn ours(topic: &str) -> Self {
+        Self {
+            topic: topic.to_owned(),
+            shape: AlertShape::Floodmark,
+        }
+    }
 }
 
 /// What the collecting thread and its owner both look at.
@@ -88,18 +102,19 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Starts reading `topics`, which exist, into the file at `out`.
+    /// Starts reading the topics of `sources`, which exist, into the file at `out`.
     ///
     /// # Errors
     /// If the topics cannot be read or the file cannot be made.
     pub fn start(
         client: &ClientSettings,
-        topics: &[&str],
+        sources: &[AlertSource],
         out: &Path,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, CollectError> {
         let admin = Admin::new(client, TIMEOUT).map_err(CollectError::Cluster)?;
-        let partitions = admin.partitions(topics).map_err(CollectError::Cluster)?;
+        let topics: Vec<&str> = sources.iter().map(|source| source.topic.as_str()).collect();
+        let partitions = admin.partitions(&topics).map_err(CollectError::Cluster)?;
         let shared = Arc::new(Shared {
             alerts: AtomicU64::new(0),
             last_seen: AtomicI64::new(clock.monotonic_us()),
@@ -108,6 +123,7 @@ impl Collector {
         let reader = Reader::new(
             client,
             admin,
+            sources,
             partitions,
             out,
             Arc::clone(&clock),
@@ -140,10 +156,10 @@ impl Collector {
         Duration::from_micros(u64::try_from(since).unwrap_or(0))
     }
 
-    /// Reads what is in the topics at this moment, and ends.
+    /// Reads what is in the topics at this moment, as far as that is done within ten seconds, and ends.
     ///
     /// # Errors
-    /// If the topics could not be read to their end, or the file could not be written.
+    /// If the topics could not be read, or the file could not be written.
     pub fn finish(mut self) -> Result<CollectorFacts, CollectError> {
         let quiet = self.quiet_for(&*self.clock);
         let Some(thread) = self.thread.take() else {

@@ -10,6 +10,7 @@ pub mod collect;
 pub mod environment;
 pub mod profile;
 pub mod run;
+pub mod subject;
 pub mod topics;
 pub mod validity;
 pub mod workers;

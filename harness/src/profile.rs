@@ -12,7 +12,7 @@ mod shape;
 use floodmark_contracts::{problem::Problem, profile::Profile};
 use serde_json::Value;
 
-pub use self::checks::{Sound, check};
+pub use self::checks::{Outputs, Sound, check};
 use self::places::Places;
 
 /// The text of a profile with the settings that override it.

@@ -7,23 +7,23 @@
 mod drain;
 pub(crate) mod files;
 mod kept;
+mod look;
 mod several;
 mod stages;
 mod trim;
+mod under_test;
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
 };
 
 use floodmark_contracts::{
     clock::{Clock, RunMicros, WallTime},
-    profile::{Profile, SubjectSection},
-    record::{GeneratorFacts, Phase, RunRecord, SubjectFacts},
+    profile::Profile,
+    record::{GeneratorFacts, Phase, RunRecord},
     result::SCHEMA_VERSION,
     stream::Stream,
-    units::parse_duration,
 };
 use floodmark_generator::{Plan, metrics::MetricsServer};
 use floodmark_kafka::ClientSettings;
@@ -42,6 +42,7 @@ use crate::{
     collect::CollectError,
     environment,
     profile::Sound,
+    subject::SubjectError,
     topics::TopicsError,
     validity,
     workers::WorkersError,
@@ -123,20 +124,9 @@ pub enum RunError {
     /// A child process failed.
     #[error("the run was ended")]
     Child(#[source] ChildError),
-    /// The subject did not take its partitions.
-    #[error(
-        "the subject took {assigned} of {wanted} partitions within {waited_s} s; its last lines:\n{lines}"
-    )]
-    NotReady {
-        /// Partitions that it has.
-        assigned: usize,
-        /// Partitions that it should have.
-        wanted: usize,
-        /// Seconds waited.
-        waited_s: u64,
-        /// The end of its log.
-        lines: String,
-    },
+    /// The subject could not be started.
+    #[error("cannot start the subject")]
+    Subject(#[source] SubjectError),
     /// The generator left nothing behind.
     #[error("the generator left no figures; its last lines:\n{lines}")]
     NoFigures {
@@ -179,7 +169,8 @@ impl RunError {
 /// beside the record, until it is held to its end or dropped.
 ///
 /// # Errors
-/// [`RunError`]. A run that a signal cuts short is no error: its record says `interrupted`.
+/// [`RunError`]. A run that is cut short is no error, by a signal, the time limit or a subject that does not become
+/// ready or dies: its record says which.
 pub fn execute(
     request: &Request<'_>,
     watch: &mut dyn FnMut(RunEvent),
@@ -189,17 +180,29 @@ pub fn execute(
     let work = files::work_dir()?;
     let folders = Folders::make(request.out, work.path())?;
     let mut setup = stages::set_up(request, &folders, watch)?;
-    let generated = stages::generate(request, &folders, &mut setup, watch)?;
+    let generated = match setup.ending() {
+        Some(_) => Generated::nothing(clock.now()),
+        None => stages::generate(request, &folders, &mut setup, watch)?,
+    };
     let generated_at = clock.now();
     watch(RunEvent::Stage(
         "drain: waiting for the last alerts".to_owned(),
     ));
     let drained = drain::drain(request, &mut setup, &generated.facts)?;
-    let subject_facts = stages::end_subject(request, &folders, &mut setup)?;
+    let subject_facts = under_test::end(request, &folders, &mut setup)?;
     let start = generated.facts.started_at;
     let progress_series = setup.progress_series(start);
     let collector = setup.collector.finish().map_err(RunError::Collect)?;
     let ended_at = clock.now();
+    let subject = &request.sound.subject;
+    if subject
+        .alerts
+        .iter()
+        .any(|source| source.shape.may_be_untimed())
+    {
+        files::settle_times(&alerts_file(request), start, &request.sound.timeline)?;
+    }
+    let ending = setup.ending.unwrap_or_default();
 
     let mut series = generated.series;
     series.extend(progress_series);
@@ -209,8 +212,9 @@ pub fn execute(
         subject: subject_facts.as_ref(),
         collector: &collector,
         drain_cut_short: drained.cut_short,
+        ending: &ending,
         series: &series,
-        alert_p99_us: alert_p99_us(request, start)?,
+        alerts: look::at_alerts(request, start)?,
     });
     let mut processes = setup.processes;
     processes.extend(setup.broker.resources());
@@ -223,7 +227,7 @@ pub fn execute(
         gates: request.profile.gates.clone(),
         reproduce: request.reproduce.clone(),
         broker: setup.broker.kind().to_owned(),
-        subject: subject_name(request.profile.subject).to_owned(),
+        subject: subject.name.clone(),
         client: request.client.redacted(),
         started_at: start,
         phases: phases(start, &[begun, start, generated_at, ended_at]),
@@ -236,7 +240,7 @@ pub fn execute(
             .sound
             .timeline
             .event_time(RunMicros(files::micros(request.sound.duration))),
-        watermark_bound_ms: watermark_bound_ms(request.profile),
+        watermark_bound_ms: subject.watermark_bound_ms,
         generator: generated.facts.streams,
         subject_facts: subject_facts.unwrap_or_default(),
         collector,
@@ -244,6 +248,8 @@ pub fn execute(
         environment: environment::here(),
         validity,
         interrupted: generated.facts.interrupted,
+        ending,
+        subject_lines: setup.subject_lines,
     };
     files::leave(request, &folders, &record, &series)?;
     let left = LeftOver {
@@ -306,39 +312,24 @@ struct Generated {
     series: Vec<floodmark_contracts::record::SeriesRow>,
 }
 
-/// Alerts from which on a p99 says something; reports withhold it below that too.
-const ENOUGH_ALERTS: usize = 100;
-
-/// The latency of the run's alerts (p99) in microseconds: from the wall instant at which event time reaches
-/// an alert's end to its append time. What the generator's own lateness is held against.
-fn alert_p99_us(request: &Request<'_>, start: WallTime) -> Result<Option<u64>, FileError> {
-    let timeline = request.sound.timeline;
-    let warm_up = timeline.event_time(RunMicros(files::micros(request.sound.warm_up)));
-    let mut latencies: Vec<i64> = read_alerts(&request.out.join("alerts.ndjson"))?
-        .iter()
-        .filter(|collected| collected.alert.end >= warm_up)
-        .map(|collected| {
-            let due = start.at(timeline.run_micros(collected.alert.end));
-            collected.appended_at.0.saturating_sub(due.0)
-        })
-        .collect();
-    if latencies.len() < ENOUGH_ALERTS {
-        return Ok(None);
+impl Generated {
+    /// Where nothing was generated.
+    fn nothing(now: WallTime) -> Self {
+        Self {
+            facts: GeneratorFacts {
+                started_at: now,
+                streams: std::collections::BTreeMap::new(),
+                interrupted: true,
+                scored: floodmark_contracts::record::EventSpan::default(),
+            },
+            series: Vec::new(),
+        }
     }
-    latencies.sort_unstable();
-    let index = (latencies.len() * 99).div_ceil(100) - 1;
-    Ok(latencies
-        .get(index)
-        .and_then(|latency| u64::try_from(*latency).ok()))
 }
 
-/// Names as they stand in results.
-fn subject_name(subject: SubjectSection) -> &'static str {
-    match subject {
-        SubjectSection::Bundled => "bundled",
-        SubjectSection::None => "none",
-        SubjectSection::Always => "always",
-    }
+/// The file of the run's alerts.
+fn alerts_file(request: &Request<'_>) -> PathBuf {
+    request.out.join("alerts.ndjson")
 }
 
 fn phases(start: WallTime, ends: &[WallTime; 4]) -> Vec<Phase> {
@@ -351,32 +342,4 @@ fn phases(start: WallTime, ends: &[WallTime; 4]) -> Vec<Phase> {
             to: pair[1].offset_from(start),
         })
         .collect()
-}
-
-/// What a subject consumed, from the offsets that it committed, where it does not tell itself.
-fn consumed_of(
-    lag: &[floodmark_kafka::admin::Lag],
-    inputs: &BTreeMap<Stream, Vec<String>>,
-) -> SubjectFacts {
-    let mut facts = SubjectFacts::default();
-    for (stream, topics) in inputs {
-        let read: i64 = lag
-            .iter()
-            .filter(|part| topics.contains(&part.partition.topic))
-            .filter_map(|part| part.committed)
-            .sum();
-        facts
-            .consumed
-            .insert(*stream, u64::try_from(read).unwrap_or(0));
-    }
-    facts
-}
-
-/// Only of the bundled detector is the watermark known.
-fn watermark_bound_ms(profile: &Profile) -> Option<i64> {
-    if profile.subject != SubjectSection::Bundled {
-        return None;
-    }
-    let bound = parse_duration(&profile.detector.watermark_bound).ok()?;
-    i64::try_from(bound.as_millis()).ok()
 }

@@ -75,6 +75,11 @@ pub fn specs(profile: &Profile, sound: &Sound) -> Vec<TopicSpec> {
     ));
     specs.push(TopicSpec::alerts(&outputs.fraud_flags, 1));
     specs.push(TopicSpec::alerts(&outputs.dead_letters, 1));
+    for source in &sound.subject.alerts {
+        if specs.iter().all(|spec| spec.name != source.topic) {
+            specs.push(TopicSpec::alerts(&source.topic, 1));
+        }
+    }
     if let Some(truth) = &outputs.ground_truth {
         specs.push(TopicSpec::input(truth, 1));
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use floodmark_contracts::{
     histogram::EncodedHistogram,
-    record::{CollectorFacts, SeriesRow, StreamFacts, SubjectFacts},
+    record::{CollectorFacts, Ending, SeriesRow, StreamFacts, SubjectFacts},
     result::{Validity, ValidityReason, ValidityStatus},
     stream::Stream,
 };
@@ -23,21 +23,41 @@ pub struct Evidence<'a> {
     pub collector: &'a CollectorFacts,
     /// Whether the drain ended before the subject was done.
     pub drain_cut_short: bool,
+    /// How the run came to its end.
+    pub ending: &'a Ending,
     /// Time series of the run.
     pub series: &'a [SeriesRow],
-    /// The latency of alerts (p99) in microseconds, where there are enough of them.
-    pub alert_p99_us: Option<u64>,
+    /// What the alerts themselves tell.
+    pub alerts: AlertsSeen,
+}
+
+/// What a look at all alerts found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AlertsSeen {
+    /// Alerts in the run's file.
+    pub kept: u64,
+    /// The time from the wall instant at which event time reaches an alert's end to its append time (p99), microseconds,
+    /// where there are enough of them. What the generator's own lateness is held against.
+    pub p99_us: Option<u64>,
+    /// Alerts that the broker got before event time had reached their start.
+    pub ahead: u64,
+    /// By how much the worst of them was ahead, microseconds of wall time.
+    pub most_ahead_us: i64,
 }
 
 /// Judges a run.
 #[must_use]
 pub fn judge(evidence: &Evidence<'_>) -> Validity {
-    let load = judge_load(evidence.generator, evidence.series, evidence.alert_p99_us);
+    let load = judge_load(evidence.generator, evidence.series, evidence.alerts.p99_us);
     let mut reasons = load.reasons;
+    reasons.extend(ending(evidence.ending));
     if let Some(subject) = evidence.subject {
         for (stream, facts) in evidence.generator {
             let wanted = facts.acknowledged + facts.closing;
-            let consumed = subject.consumed.get(stream).copied().unwrap_or(0);
+            // A subject that does not tell is not blamed for it.
+            let Some(consumed) = subject.consumed.get(stream).copied() else {
+                continue;
+            };
             if consumed != wanted {
                 reasons.push(reason(
                     "events-do-not-reconcile",
@@ -50,7 +70,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Validity {
             }
         }
     }
-    if evidence.drain_cut_short {
+    if evidence.drain_cut_short && *evidence.ending == Ending::Completed {
         reasons.push(reason(
             "drain-too-short",
             ValidityStatus::Invalid,
@@ -74,7 +94,96 @@ pub fn judge(evidence: &Evidence<'_>) -> Validity {
             ),
         ));
     }
+    reasons.extend(not_all_alerts(evidence.collector));
+    reasons.extend(ahead(&evidence.alerts));
+    reasons.extend(flood(evidence.generator, evidence.collector));
     verdict(reasons)
+}
+
+/// What is said of a run that did not get to its end. One that a person ended says so itself.
+fn ending(ending: &Ending) -> Option<ValidityReason> {
+    let (code, message) = match ending {
+        Ending::Completed | Ending::Interrupted => return None,
+        Ending::TimeLimit => (
+            "time-limit",
+            "the run reached its `time_limit` before everything was generated and read; allow more time".to_owned(),
+        ),
+        Ending::SubjectNotReady(waited) => (
+            "subject-not-ready",
+            format!("the subject did not become ready: {waited}; see the end of its log"),
+        ),
+        Ending::SubjectDied(how) => (
+            "subject-died",
+            format!("the subject ended by itself with {how}; see the end of its log"),
+        ),
+    };
+    Some(reason(code, ValidityStatus::Invalid, message))
+}
+
+/// What is said of alerts about what had not come yet: no detector can know of it, so that either its clock is wrong, or
+/// its alerts say another time than that of the events.
+fn ahead(alerts: &AlertsSeen) -> Option<ValidityReason> {
+    (alerts.ahead > 0).then(|| {
+        reason(
+            "alerts-before-their-time",
+            ValidityStatus::Degraded,
+            format!(
+                "{} of {} alerts are about event time that had not come when the broker got them, by up to {:.1} s of \
+                 wall time; `start` and `end` must be the events' own time",
+                alerts.ahead,
+                alerts.kept,
+                alerts.most_ahead_us as f64 / 1e6
+            ),
+        )
+    })
+}
+
+/// What is said of a subject that alerts more often than there are events.
+fn flood(
+    generator: &BTreeMap<Stream, StreamFacts>,
+    collector: &CollectorFacts,
+) -> Option<ValidityReason> {
+    let events = generator
+        .values()
+        .map(|facts| facts.acknowledged + facts.closing);
+    let events: u64 = events.sum();
+    (collector.alerts > events && events > 0).then(|| {
+        reason(
+            "alerts-flood",
+            ValidityStatus::Degraded,
+            format!(
+                "{} alerts came from {events} events: the subject floods, and nobody can act on that many",
+                collector.alerts
+            ),
+        )
+    })
+}
+
+/// What is said where alerts were left out.
+fn not_all_alerts(collector: &CollectorFacts) -> Vec<ValidityReason> {
+    let mut reasons = Vec::new();
+    if collector.not_kept > 0 {
+        reasons.push(reason(
+            "alerts-not-kept",
+            ValidityStatus::Invalid,
+            format!(
+                "{} of {} alerts were counted and not kept, as more came than a run keeps: the subject floods",
+                collector.not_kept, collector.alerts
+            ),
+        ));
+    }
+    if collector.unread_partitions > 0 {
+        reasons.push(reason(
+            "alerts-not-read",
+            ValidityStatus::Invalid,
+            format!(
+                "{} partitions of the topics of alerts were not read to their ends in time: the broker was too slow, or \
+                 the subject floods",
+                collector.unread_partitions
+            ),
+        ));
+    }
+    reasons
 }
 
 /// The weightiest reason decides.
@@ -131,8 +240,9 @@ mod tests {
             subject: Some(&subject),
             collector: &CollectorFacts::default(),
             drain_cut_short: cut,
+            ending: &Ending::Completed,
             series: &[late],
-            alert_p99_us: None,
+            alerts: AlertsSeen::default(),
         });
         let codes: Vec<String> = validity
             .reasons

@@ -9,7 +9,6 @@ use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
     process::Command,
-    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -88,8 +87,8 @@ pub struct Request<'a> {
     pub count: u32,
     /// The clock.
     pub clock: &'a dyn Clock,
-    /// Set by a signal: the run is cut short.
-    pub stop: &'a AtomicBool,
+    /// Whether the run is to be cut short, by a signal or otherwise.
+    pub stop: &'a dyn Fn() -> bool,
     /// Folder in which the workers' logs are kept; without one they go with the run.
     pub logs: Option<&'a Path>,
     /// Where the sum of all workers is shown while they run.
@@ -259,7 +258,7 @@ fn start_together(
     let clock = request.clock;
     let begun = clock.monotonic_us();
     loop {
-        if request.stop.load(Ordering::Relaxed) {
+        if (request.stop)() {
             return Ok(None);
         }
         for worker in &mut *workers {
@@ -302,7 +301,7 @@ fn watch(
         .map(|stream| request.plan.expected_records(stream))
         .sum();
     loop {
-        let stopped = request.stop.load(Ordering::Relaxed);
+        let stopped = (request.stop)();
         let mut running = 0;
         for worker in &mut *workers {
             let status = if stopped {

@@ -49,6 +49,8 @@ struct Page<'a> {
     /// Reasons against the figures; values are HTML.
     validity: Vec<Pair>,
     validity_word: &'static str,
+    /// The end of the subject's log, where it ended the run.
+    last_lines: String,
     reproduce: &'a str,
     /// SVG, as the other charts.
     timeline: String,
@@ -99,6 +101,7 @@ pub fn html(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportEr
         gates: tables::gates(result),
         validity: tables::validity(result),
         validity_word: tables::validity_word(result),
+        last_lines: result.subject_lines.join("\n"),
         reproduce: &result.reproduce,
         timeline: chart::timeline(&model),
         throughput: tables::throughput(result),

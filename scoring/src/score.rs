@@ -10,7 +10,7 @@ use floodmark_contracts::{
     label::Label,
     problem::Problem,
     profile::{ScoringSection, StreamsSection, scoring::GateFailure},
-    record::{EventSpan, RunRecord},
+    record::{Ending, EventSpan, RunRecord},
     result::{
         Detection, Excluded, GateResult, LatencySummary, Outcome, RunResult, SCHEMA_VERSION,
         ValidityStatus,
@@ -113,6 +113,8 @@ pub fn score(
         gates,
         processes: record.processes.clone(),
         environment: record.environment.clone(),
+        ending: record.ending.clone(),
+        subject_lines: record.subject_lines.clone(),
     })
 }
 
@@ -236,6 +238,7 @@ fn bare(alert: &Alert) -> CollectedAlert {
         offset: 0,
         appended_at: WallTime(0),
         seen_at: WallTime(0),
+        untimed: false,
     }
 }
 
@@ -319,7 +322,10 @@ fn summaries(histograms: &BTreeMap<String, Histogram<u64>>) -> BTreeMap<String, 
 
 fn outcome(record: &RunRecord, gates: &[GateResult]) -> Outcome {
     let fails = |gate: &GateResult| !gate.passed && gate.gate.otherwise == GateFailure::Fail;
-    if record.interrupted {
+    // Records of before knew no other ending than a signal.
+    let by_signal = record.ending == Ending::Interrupted
+        || record.interrupted && record.ending == Ending::Completed;
+    if by_signal {
         Outcome::Interrupted
     } else if record.validity.status == ValidityStatus::Invalid {
         Outcome::Invalid

@@ -3,7 +3,11 @@
 pub(super) mod job;
 pub(super) mod verdict;
 
-use std::{ops::ControlFlow, path::Path, sync::atomic::AtomicBool};
+use std::{
+    ops::ControlFlow,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use floodmark_contracts::{
     clock::{Clock, RunMicros, SystemClock},
@@ -113,7 +117,7 @@ fn send(
             sink,
             count,
             clock,
-            stop,
+            stop: &|| stop.load(Ordering::Relaxed),
             logs: None,
             metrics,
         };

@@ -16,5 +16,6 @@ mod parts;
 mod recordings;
 mod schemas;
 mod serve_model;
+mod subjects;
 mod support;
 mod traces;

@@ -19,7 +19,7 @@ use floodmark_kafka::{
     consumer::{Event, Message, StartOffset},
 };
 
-use super::{CollectError, LAST_READ, Shared, TIMEOUT};
+use super::{AlertShape, AlertSource, CollectError, Found, LAST_READ, Origin, Shared, TIMEOUT};
 
 /// Records taken at once.
 const BATCH: usize = 4096;
@@ -33,11 +33,17 @@ const EXAMPLES: usize = 5;
 /// Characters of a reason that are kept: a record can be megabytes of anything.
 const EXAMPLE_CHARS: usize = 200;
 
+/// Alerts that are written to the file at most, a stated limit: a detector that floods must not fill the disk, nor the
+/// memory of whoever scores. Those beyond are counted.
+const KEPT: u64 = 5_000_000;
+
 /// A reader of the alert topics.
 pub(super) struct Reader {
     consumer: BatchConsumer,
     admin: Admin,
     topics: Vec<String>,
+    /// What the records of each topic look like, in the order of `topics`.
+    shapes: Vec<AlertShape>,
     /// Per partition, the offset up to which it has been read to its end.
     ends: BTreeMap<TopicPartition, i64>,
     file: BufWriter<File>,
@@ -51,6 +57,7 @@ impl Reader {
     pub(super) fn new(
         client: &ClientSettings,
         admin: Admin,
+        sources: &[AlertSource],
         partitions: Vec<TopicPartition>,
         out: &Path,
         clock: Arc<dyn Clock>,
@@ -69,7 +76,12 @@ impl Reader {
         consumer
             .assign(&places, TIMEOUT)
             .map_err(CollectError::Cluster)?;
-        let topics = consumer.topics().into_iter().map(str::to_owned).collect();
+        let topics: Vec<String> = consumer.topics().into_iter().map(str::to_owned).collect();
+        let shape_of = |topic: &String| {
+            let source = sources.iter().find(|source| source.topic == *topic);
+            source.map_or(AlertShape::Floodmark, |source| source.shape.clone())
+        };
+        let shapes = topics.iter().map(shape_of).collect();
         let file = File::create(out).map_err(|source| CollectError::File {
             path: out.to_owned(),
             source,
@@ -78,6 +90,7 @@ impl Reader {
             consumer,
             admin,
             topics,
+            shapes,
             ends: partitions
                 .into_iter()
                 .map(|partition| (partition, -1))
@@ -107,11 +120,8 @@ impl Reader {
                 break;
             }
             if self.clock.monotonic_us() - begun > LAST_READ.as_micros() as i64 {
-                self.flush()?;
-                return Err(CollectError::NotRead {
-                    partitions,
-                    waited: LAST_READ,
-                });
+                self.facts.unread_partitions = partitions as u64;
+                break;
             }
             self.step(&mut batch)?;
         }
@@ -127,8 +137,10 @@ impl Reader {
         let seen_at = self.clock.now();
         let before = self.facts.alerts;
         for message in batch.messages() {
-            match read_alert(&message) {
-                Ok(alert) => self.write(alert, &message, seen_at)?,
+            match self.read_alert(&message) {
+                Ok(Found::Alert(alert)) => self.write(alert, &message, seen_at, false)?,
+                Ok(Found::Untimed(alert)) => self.write(alert, &message, seen_at, true)?,
+                Ok(Found::Nothing) => {}
                 Err(reason) => self.note_garbage(&message, &reason),
             }
         }
@@ -167,7 +179,13 @@ impl Reader {
         alert: Alert,
         message: &Message<'_>,
         seen_at: WallTime,
+        untimed: bool,
     ) -> Result<(), CollectError> {
+        if self.facts.alerts >= KEPT {
+            self.facts.alerts += 1;
+            self.facts.not_kept += 1;
+            return Ok(());
+        }
         let collected = CollectedAlert {
             alert,
             topic: self.topic_of(message).to_owned(),
@@ -177,6 +195,7 @@ impl Reader {
                 .timestamp()
                 .map_or(seen_at, |stamp| WallTime(stamp.millis.saturating_mul(1000))),
             seen_at,
+            untimed,
         };
         serde_json::to_writer(&mut self.file, &collected)
             .map_err(std::io::Error::from)
@@ -184,6 +203,21 @@ impl Reader {
             .map_err(|source| self.file_error(source))?;
         self.facts.alerts += 1;
         Ok(())
+    }
+
+    /// What a record says, or why it is no alert.
+    fn read_alert(&self, message: &Message<'_>) -> Result<Found, String> {
+        let origin = Origin {
+            topic: self.topic_of(message),
+            partition: message.partition(),
+            offset: message.offset(),
+            key: message.key().and_then(|key| std::str::from_utf8(key).ok()),
+        };
+        let payload = message.payload().ok_or("the record has no value")?;
+        let shape = self.shapes.get(message.topic_index());
+        shape
+            .unwrap_or(&AlertShape::Floodmark)
+            .read(payload, &origin)
     }
 
     fn note_garbage(&mut self, message: &Message<'_>, reason: &str) {
@@ -231,22 +265,23 @@ impl Reader {
     }
 }
 
-/// The alert in a record, or why it is none.
-fn read_alert(message: &Message<'_>) -> Result<Alert, String> {
-    alert_in(message.payload().ok_or("the record has no value")?)
-}
-
 /// The alert in a record's value, or why there is none.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn alert_in(payload: &[u8]) -> Result<Alert, String> {
     let alert: Alert = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
+    check_span(&alert)?;
+    Ok(alert)
+}
+
+/// Refuses an alert that ends before it starts.
+pub(super) fn check_span(alert: &Alert) -> Result<(), String> {
     if alert.end < alert.start {
         return Err(format!(
             "`end` {} is before `start` {}",
             alert.end.0, alert.start.0
         ));
     }
-    Ok(alert)
+    Ok(())
 }

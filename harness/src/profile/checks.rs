@@ -11,7 +11,10 @@ use floodmark_contracts::{
     units::parse_duration,
 };
 
-use crate::broker::BrokerChoice;
+use crate::{
+    broker::BrokerChoice,
+    subject::{self, SoundSubject},
+};
 
 /// The longest run, a stated limit: a day of wall time.
 const LONGEST_RUN: Duration = Duration::from_secs(86_400);
@@ -36,6 +39,10 @@ pub struct Sound {
     pub inputs: BTreeMap<Stream, Vec<String>>,
     /// Full names of the output topics.
     pub outputs: Outputs,
+    /// The detector under test.
+    pub subject: SoundSubject,
+    /// Wall time after which the run ends however far it is.
+    pub time_limit: Option<Duration>,
 }
 
 /// Full names of the output topics.
@@ -62,6 +69,11 @@ pub fn check(profile: &Profile) -> Result<Sound, Vec<Problem>> {
     let drain = problems.check("drain", parse_duration(&profile.drain));
     let broker = problems.check("broker", profile.broker.parse::<BrokerChoice>());
     check_durations(duration, warm_up, &mut problems);
+    let time_limit = match &profile.time_limit {
+        Some(limit) => problems.check("time_limit", parse_duration(limit)),
+        None => None,
+    };
+    let subject = subject::check(profile, &mut problems);
     let timeline = check_event_time(profile, &mut problems);
     check_topics(profile, &mut problems);
     check_shapes(profile, &mut problems);
@@ -83,10 +95,17 @@ pub fn check(profile: &Profile) -> Result<Sound, Vec<Problem>> {
         duration,
         warm_up,
         drain,
-        broker,
+        broker.zip(subject),
         timeline,
     ) {
-        (true, Some(duration), Some(warm_up), Some(drain), Some(broker), Some(timeline)) => {
+        (
+            true,
+            Some(duration),
+            Some(warm_up),
+            Some(drain),
+            Some((broker, subject)),
+            Some(timeline),
+        ) => {
             let (inputs, outputs) = topic_names(profile);
             Ok(Sound {
                 timeline,
@@ -96,6 +115,8 @@ pub fn check(profile: &Profile) -> Result<Sound, Vec<Problem>> {
                 broker,
                 inputs,
                 outputs,
+                subject,
+                time_limit,
             })
         }
         _ => Err(problems.into_vec()),
@@ -165,6 +186,21 @@ fn check_topics(profile: &Profile, problems: &mut Problems) {
     ];
     if let Some(name) = &topics.ground_truth {
         named.push(("topics.ground_truth".to_owned(), name));
+    }
+    let word = match &profile.subject {
+        SubjectSection::External(_) => "external",
+        _ => "command",
+    };
+    // Alerts may be in topics that are the run's anyway, but not among the events.
+    let outputs: Vec<&str> = named.iter().map(|(_, name)| *name).collect();
+    for (i, alerts) in profile.subject.alerts().iter().enumerate() {
+        if let Some(name) = alerts
+            .topic
+            .as_deref()
+            .filter(|name| !outputs.contains(name))
+        {
+            named.push((format!("subject.{word}.alerts[{i}].topic"), name));
+        }
     }
     for (stream, section) in profile.streams.iter() {
         for name in section.topics(stream) {

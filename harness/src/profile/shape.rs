@@ -97,6 +97,12 @@ fn sharpen(schema: &mut Value) {
             } else if properties.len() == choices.len() {
                 map.remove("oneOf");
                 map.extend(one_key_object(properties));
+            } else if constants.len() + properties.len() == choices.len() {
+                // A word or a mapping: what is wrong is said of what is there.
+                map.remove("oneOf");
+                map.insert("if".to_owned(), json!({ "type": "object" }));
+                map.insert("then".to_owned(), Value::Object(one_key_object(properties)));
+                map.insert("else".to_owned(), json!({ "enum": constants }));
             }
         }
         if let Some(Value::Array(choices)) = map.get("anyOf") {

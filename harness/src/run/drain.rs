@@ -1,10 +1,11 @@
 //! After the last event: waiting until the subject has read everything and its alerts have been seen.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::time::Duration;
 
-use floodmark_contracts::{profile::SubjectSection, record::GeneratorFacts};
+use floodmark_contracts::record::GeneratorFacts;
 
 use super::{Request, RunError, files::micros, stages::Setup};
+use crate::subject::SubjectKind;
 
 /// How long no alert may have come before the drain counts as done: longer than a commit interval and
 /// the ordinary idleness of a partition.
@@ -22,13 +23,16 @@ pub(super) fn drain(
     generated: &GeneratorFacts,
 ) -> Result<Drained, RunError> {
     let clock = &*request.clock;
-    if request.profile.subject == SubjectSection::None || generated.interrupted {
+    let nobody = request.sound.subject.kind == SubjectKind::Nothing;
+    if nobody || generated.interrupted {
         return Ok(Drained { cut_short: false });
     }
     let limit = clock.monotonic_us() + micros(request.sound.drain);
     let mut read_all_at = None;
     loop {
-        setup.check_children()?;
+        if setup.must_end(request)? {
+            return Ok(Drained { cut_short: true });
+        }
         let now = clock.monotonic_us();
         if read_all_at.is_none() && setup.sample_lag(clock)? == 0 {
             read_all_at = Some(now);
@@ -37,7 +41,7 @@ pub(super) fn drain(
         if read_all_at.is_some_and(|at| now - at >= micros(QUIET)) && quiet {
             return Ok(Drained { cut_short: false });
         }
-        if now >= limit || request.stop.load(Ordering::Relaxed) {
+        if now >= limit {
             return Ok(Drained { cut_short: true });
         }
         clock.sleep(Duration::from_millis(50));

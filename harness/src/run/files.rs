@@ -9,6 +9,7 @@ use std::{
 
 use floodmark_contracts::{
     alert::{Alert, CollectedAlert},
+    clock::{Timeline, WallTime},
     label::Label,
     record::{GeneratorFacts, RunRecord, SeriesRow},
 };
@@ -127,15 +128,49 @@ pub fn read_series(path: &Path) -> Result<Vec<SeriesRow>, FileError> {
     read_lines(path)
 }
 
+/// Reads the collected alerts of a run one by one, however many there are.
+pub(crate) fn each_alert(path: &Path, see: impl FnMut(CollectedAlert)) -> Result<(), FileError> {
+    each_line(path, see)
+}
+
+/// Gives alerts that said no time the event time of their append time, now that the run's start is known.
+pub(super) fn settle_times(
+    path: &Path,
+    start: WallTime,
+    timeline: &Timeline,
+) -> Result<(), FileError> {
+    let settled = path.with_extension("settled");
+    let mut out = BufWriter::new(File::create(&settled).map_err(io("write", &settled))?);
+    let mut failed = None;
+    each_alert(path, |mut collected| {
+        if collected.untimed {
+            let at = timeline.event_time(collected.appended_at.offset_from(start));
+            (collected.alert.start, collected.alert.end) = (at, at);
+        }
+        let line = serde_json::to_writer(&mut out, &collected).map_err(std::io::Error::from);
+        if let Err(error) = line.and_then(|()| out.write_all(b"\n")) {
+            failed.get_or_insert(error);
+        }
+    })?;
+    let done = failed.map_or_else(|| out.flush(), Err);
+    done.map_err(io("write", &settled))?;
+    rename(&settled, path)
+}
+
 fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, FileError> {
-    let file = File::open(path).map_err(io("read", path))?;
     let mut all = Vec::new();
+    each_line(path, |row| all.push(row))?;
+    Ok(all)
+}
+
+fn each_line<T: DeserializeOwned>(path: &Path, mut see: impl FnMut(T)) -> Result<(), FileError> {
+    let file = File::open(path).map_err(io("read", path))?;
     for (index, line) in BufReader::new(file).lines().enumerate() {
         let line = line.map_err(io("read", path))?;
         if line.trim().is_empty() {
             continue;
         }
-        all.push(
+        see(
             serde_json::from_str(&line).map_err(|source| FileError::Line {
                 path: path.to_owned(),
                 line: index + 1,
@@ -143,7 +178,7 @@ fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, FileError> {
             })?,
         );
     }
-    Ok(all)
+    Ok(())
 }
 
 pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), FileError> {
@@ -154,6 +189,13 @@ pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Fil
 
 /// Writes a file that may hold secrets, so that only its owner can read it.
 pub(crate) fn write_private<T: Serialize>(path: &Path, value: &T) -> Result<(), FileError> {
+    let text = serde_json::to_string(value)
+        .map_err(|error| io("write", path)(std::io::Error::from(error)))?;
+    write_private_text(path, &text)
+}
+
+/// The same for a text.
+pub(crate) fn write_private_text(path: &Path, text: &str) -> Result<(), FileError> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut file = std::fs::OpenOptions::new()
         .write(true)
@@ -162,9 +204,7 @@ pub(crate) fn write_private<T: Serialize>(path: &Path, value: &T) -> Result<(), 
         .mode(0o600)
         .open(path)
         .map_err(io("write", path))?;
-    let text = serde_json::to_vec(value)
-        .map_err(|error| io("write", path)(std::io::Error::from(error)))?;
-    file.write_all(&text).map_err(io("write", path))
+    file.write_all(text.as_bytes()).map_err(io("write", path))
 }
 
 pub(crate) fn write_lines<T: Serialize>(
@@ -222,8 +262,13 @@ pub(super) fn leave(
     series: &[SeriesRow],
 ) -> Result<(), FileError> {
     for name in ["labels.ndjson", "enrichment.ndjson"] {
-        let target = folders.out.join(name);
-        std::fs::copy(folders.generator.join(name), &target).map_err(io("write", &target))?;
+        let (source, target) = (folders.generator.join(name), folders.out.join(name));
+        if source.exists() {
+            copy(&source, &target)?;
+        } else {
+            // Nothing was generated: there is no incident, and that is a fact too.
+            write_text(&target, "")?;
+        }
     }
     write_lines(&folders.out.join("timeseries.ndjson"), series)?;
     // The client's properties may hold secrets; the record has them redacted.

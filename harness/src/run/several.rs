@@ -1,6 +1,10 @@
 //! The generator of a run as several processes.
 
-use std::{ops::ControlFlow, time::Duration};
+use std::{
+    ops::ControlFlow,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use floodmark_contracts::job::GeneratorJob;
 use floodmark_generator::{Progress, SinkChoice};
@@ -21,6 +25,8 @@ pub(super) fn generate(
     watch: &mut dyn FnMut(RunEvent),
 ) -> Result<Generated, RunError> {
     let clock = &*request.clock;
+    // Set where the run ends for any reason of its own; the workers then end as they do at a signal.
+    let over = AtomicBool::new(false);
     let workers = workers::Request {
         exe: request.exe,
         job,
@@ -28,7 +34,7 @@ pub(super) fn generate(
         sink: &SinkChoice::Kafka,
         count: request.workers,
         clock,
-        stop: request.stop,
+        stop: &|| over.load(Ordering::Relaxed) || request.stop.load(Ordering::Relaxed),
         logs: Some(&folders.logs),
         metrics: request.metrics,
     };
@@ -38,7 +44,9 @@ pub(super) fn generate(
     let outcome = workers::generate(&workers, &mut |progress| {
         let now = clock.monotonic_us();
         let mut look = || {
-            setup.check_children()?;
+            if setup.must_end(request)? {
+                over.store(true, Ordering::Relaxed);
+            }
             if now - last_look >= files::micros(LOOK_EVERY) {
                 last_look = now;
                 setup.look(clock)?;

@@ -4,30 +4,27 @@ use std::{collections::BTreeMap, process::Command, sync::atomic::Ordering, time:
 
 use floodmark_contracts::{
     clock::{Clock, WallTime},
-    job::{
-        Connection, DetectorJob, GeneratorJob, Pace, PagePlace, Start, WorkerShare, exchange_of,
-    },
-    profile::{SubjectSection, shape::RawFormat},
-    record::{GeneratorFacts, ProcessFacts, SeriesRow, SubjectFacts},
+    job::{Connection, GeneratorJob, Pace, Start, WorkerShare, exchange_of},
+    profile::shape::RawFormat,
+    record::{Ending, GeneratorFacts, ProcessFacts, SeriesRow},
     stream::Stream,
 };
 use floodmark_kafka::{Admin, ClientSettings};
 
 use super::{
-    Folders, Generated, Request, RunError, RunEvent, consumed_of,
-    files::{self, read_json, read_series, write_lines, write_private},
+    Folders, Generated, Request, RunError, RunEvent, alerts_file,
+    files::{self, read_json, read_series, write_private},
     several,
     trim::{Trimmer, trim},
+    under_test,
 };
 use crate::{
     broker::{BrokerChoice, RunningBroker, StartContext},
     child::{Child, SHOWN_LINES},
     collect::Collector,
+    subject::{RunningSubject, SubjectKind},
     topics::{Lent, TopicSpec, Topics, specs},
 };
-
-/// How long a subject may take until it has its partitions.
-const READY_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long a child may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(10);
@@ -44,39 +41,67 @@ pub(super) struct Setup {
     pub(super) connection: Connection,
     pub(super) topics: Lent,
     pub(super) collector: Collector,
-    subject: Option<Child>,
-    group: String,
+    pub(super) subject: RunningSubject,
+    /// Consumer group whose lag is the subject's; none where it has none, or commits no offsets.
+    pub(super) lag_group: Option<String>,
+    pub(super) group: String,
     pub(super) admin: Admin,
-    inputs: BTreeMap<Stream, Vec<String>>,
+    pub(super) inputs: BTreeMap<Stream, Vec<String>>,
     /// The bundled detector's own topic.
     exchange: Option<String>,
     progress: BTreeMap<(WallTime, Stream), Progress>,
     /// On the embedded broker, unless the records are to be kept.
     trimmer: Option<Trimmer>,
     pub(super) processes: Vec<ProcessFacts>,
+    /// Monotonic microseconds at which the time limit is reached.
+    deadline_us: Option<i64>,
+    /// Why the run ends before its time, once it does.
+    pub(super) ending: Option<Ending>,
+    /// The end of the subject's log, where the subject is why.
+    pub(super) subject_lines: Vec<String>,
 }
 
 impl Setup {
-    /// An error if a process of the run has died.
-    pub(super) fn check_children(&mut self) -> Result<(), RunError> {
+    /// An error if broker or registry have died.
+    pub(super) fn check_services(&mut self) -> Result<(), RunError> {
         self.broker.check().map_err(RunError::Child)?;
-        if let Some(registry) = &mut self.registry {
-            registry.check().map_err(RunError::Child)?;
+        match &mut self.registry {
+            Some(registry) => registry.check().map_err(RunError::Child),
+            None => Ok(()),
         }
-        if let Some(subject) = &mut self.subject {
-            subject.check().map_err(RunError::Child)?;
+    }
+
+    /// Whether the run must end before its time; why is noted, the first reason stands.
+    pub(super) fn must_end(&mut self, request: &Request<'_>) -> Result<bool, RunError> {
+        self.check_services()?;
+        if self.ending.is_some() {
+            return Ok(true);
         }
-        Ok(())
+        let is_over = |deadline| request.clock.monotonic_us() >= deadline;
+        if request.stop.load(Ordering::Relaxed) {
+            self.ending = Some(Ending::Interrupted);
+        } else if self.deadline_us.is_some_and(is_over) {
+            self.ending = Some(Ending::TimeLimit);
+        } else if let Some(died) = self.subject.died() {
+            self.subject_lines = died.lines.lines().map(str::to_owned).collect();
+            self.ending = Some(Ending::SubjectDied(died.status));
+        }
+        Ok(self.ending.is_some())
+    }
+
+    /// Why the run ends before its time.
+    pub(super) fn ending(&self) -> Option<&Ending> {
+        self.ending.as_ref()
     }
 
     /// The subject's lag in records over all streams; each stream's is noted for the time series.
     pub(super) fn sample_lag(&mut self, clock: &dyn Clock) -> Result<u64, RunError> {
+        let Some(group) = &self.lag_group else {
+            return Ok(0);
+        };
         let mut names = names_of(&self.inputs);
         names.extend(self.exchange.as_deref());
-        let lag = self
-            .admin
-            .lag(&self.group, &names)
-            .map_err(RunError::Cluster)?;
+        let lag = self.admin.lag(group, &names).map_err(RunError::Cluster)?;
         let at = clock.now();
         let mut all = 0;
         for (stream, topics) in &self.inputs {
@@ -99,7 +124,7 @@ impl Setup {
 
     /// What is looked at once a second while events are generated.
     pub(super) fn look(&mut self, clock: &dyn Clock) -> Result<(), RunError> {
-        if self.subject.is_some() {
+        if self.lag_group.is_some() {
             self.sample_lag(clock).map(|_| ())
         } else {
             self.trim_unread(clock)
@@ -138,6 +163,8 @@ pub(super) fn set_up(
     watch: &mut dyn FnMut(RunEvent),
 ) -> Result<Setup, RunError> {
     let choice = &request.sound.broker;
+    let subject = &request.sound.subject;
+    let begun_us = request.clock.monotonic_us();
     watch(RunEvent::Stage(format!("broker: starting `{choice}`")));
     let context = StartContext {
         exe: request.exe,
@@ -157,15 +184,18 @@ pub(super) fn set_up(
         "topics: creating them at {}",
         broker.bootstrap()
     )));
-    let group = format!(
-        "{}floodmark-{}",
-        request.profile.topic_prefix,
-        std::process::id()
-    );
+    let group = match &subject.kind {
+        SubjectKind::External { group: Some(group) } => group.clone(),
+        _ => format!(
+            "{}floodmark-{}",
+            request.profile.topic_prefix,
+            std::process::id()
+        ),
+    };
     let mut wanted = specs(request.profile, request.sound);
     // The bundled detector would make it, and nobody would delete it.
     let exchange =
-        (request.profile.subject == SubjectSection::Bundled).then(|| exchange_of(&group));
+        (subject.kind == SubjectKind::Bundled { always: false }).then(|| exchange_of(&group));
     if let Some(name) = &exchange {
         let widest = request.profile.streams.iter();
         let widest = widest.map(|(_, section)| section.partitions).max();
@@ -175,8 +205,8 @@ pub(super) fn set_up(
     let topics = Lent::new(topics, broker.is_own());
     let collector = Collector::start(
         &client,
-        &[request.sound.outputs.anomalies.as_str()],
-        &request.out.join("alerts.ndjson"),
+        &subject.alerts,
+        &alerts_file(request),
         std::sync::Arc::clone(&request.clock),
     )
     .map_err(RunError::Collect)?;
@@ -187,7 +217,8 @@ pub(super) fn set_up(
         connection,
         topics,
         collector,
-        subject: None,
+        subject: RunningSubject::default(),
+        lag_group: subject.commits.then(|| group.clone()),
         group,
         admin,
         inputs: request.sound.inputs.clone(),
@@ -195,12 +226,19 @@ pub(super) fn set_up(
         progress: BTreeMap::new(),
         trimmer: (*choice == BrokerChoice::Embedded && !request.keep).then(Trimmer::default),
         processes: Vec::new(),
+        deadline_us: request
+            .sound
+            .time_limit
+            .map(|limit| begun_us + files::micros(limit)),
+        ending: None,
+        subject_lines: Vec::new(),
     };
-    if request.profile.subject != SubjectSection::None {
-        watch(RunEvent::Stage(
-            "subject: waiting for its partitions".to_owned(),
-        ));
-        start_subject(request, folders, &mut setup)?;
+    if subject.kind != SubjectKind::Nothing {
+        watch(RunEvent::Stage(format!(
+            "subject: waiting until `{}` is ready",
+            subject.name
+        )));
+        under_test::start(request, folders, &mut setup)?;
     }
     Ok(setup)
 }
@@ -240,86 +278,6 @@ fn find_registry(
         RunningBroker::start(&BrokerChoice::Embedded, &context).map_err(RunError::Broker)?;
     let url = registry.registry().map(str::to_owned);
     Ok((Some(registry), url))
-}
-
-fn start_subject(
-    request: &Request<'_>,
-    folders: &Folders,
-    setup: &mut Setup,
-) -> Result<(), RunError> {
-    let enrichment = folders.subject.join("enrichment.ndjson");
-    write_lines(&enrichment, floodmark_generator::enrichment(request.plan))?;
-    let outputs = &request.sound.outputs;
-    let mut section = request.profile.detector.clone();
-    for place in section.places_mut().filter(|place| !place.contains("://")) {
-        *place = folders.written.join(&*place).display().to_string();
-    }
-    let job = DetectorJob {
-        section,
-        connection: setup.connection.clone(),
-        group: setup.group.clone(),
-        slot: 0,
-        inputs: setup.inputs.clone(),
-        anomalies: outputs.anomalies.clone(),
-        fraud_flags: outputs.fraud_flags.clone(),
-        dead_letters: outputs.dead_letters.clone(),
-        enrichment: Some(enrichment),
-        facts: Some(folders.subject.join("facts.json")),
-        page: Some(PagePlace {
-            listen: "127.0.0.1:0".to_owned(),
-            url_file: folders.subject.join("page.url"),
-        }),
-    };
-    let job_file = folders.subject.join("job.json");
-    write_private(&job_file, &job)?;
-    let mut command = Command::new(request.exe);
-    command.args(["detect", "--job"]).arg(&job_file);
-    if request.profile.subject == SubjectSection::Always {
-        command.arg("--always");
-    }
-    let log = folders.logs.join("subject.log");
-    setup.subject = Some(Child::spawn("subject", &mut command, &log).map_err(RunError::Child)?);
-    wait_until_ready(request, setup)
-}
-
-/// Waits until the subject's group has every input partition.
-fn wait_until_ready(request: &Request<'_>, setup: &mut Setup) -> Result<(), RunError> {
-    let clock = &*request.clock;
-    let wanted: usize = request
-        .profile
-        .streams
-        .iter()
-        .map(|(stream, section)| section.partitions as usize * section.topics(stream).len())
-        .sum();
-    let started = clock.monotonic_us();
-    loop {
-        setup.check_children()?;
-        let inputs = names_of(&setup.inputs);
-        let group = setup.admin.group(&setup.group).map_err(RunError::Cluster)?;
-        let assigned = group.filter(|group| group.is_stable()).map_or(0, |group| {
-            let members = group.members.iter();
-            let partitions = members.flat_map(|member| &member.partitions);
-            partitions
-                .filter(|partition| inputs.contains(&partition.topic.as_str()))
-                .count()
-        });
-        if assigned == wanted || request.stop.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        if clock.monotonic_us() - started > files::micros(READY_LIMIT) {
-            let lines = setup
-                .subject
-                .as_ref()
-                .map_or_else(String::new, |s| s.last_lines(SHOWN_LINES));
-            return Err(RunError::NotReady {
-                assigned,
-                wanted,
-                waited_s: READY_LIMIT.as_secs(),
-                lines,
-            });
-        }
-        clock.sleep(Duration::from_millis(20));
-    }
 }
 
 pub(super) fn generate(
@@ -397,12 +355,11 @@ fn watch_generator(
         if let Some(status) = child.poll() {
             return Ok(status);
         }
-        if request.stop.load(Ordering::Relaxed)
+        if setup.must_end(request)?
             && let Some(status) = child.terminate(GRACE, &*request.clock)
         {
             return Ok(status);
         }
-        setup.check_children()?;
         let now = request.clock.monotonic_us();
         if now - last_sample >= 1_000_000 {
             last_sample = now;
@@ -435,31 +392,8 @@ fn progress(request: &Request<'_>, series_file: &std::path::Path, setup: &Setup)
     }
 }
 
-/// Ends the subject and takes its figures; what it does not tell is taken from its offsets.
-pub(super) fn end_subject(
-    request: &Request<'_>,
-    folders: &Folders,
-    setup: &mut Setup,
-) -> Result<Option<SubjectFacts>, RunError> {
-    let Some(mut subject) = setup.subject.take() else {
-        return Ok(None);
-    };
-    subject.terminate(GRACE, &*request.clock);
-    setup.processes.push(subject.resources());
-    let facts_file = folders.subject.join("facts.json");
-    if facts_file.exists() {
-        return Ok(Some(read_json(&facts_file)?));
-    }
-    let names = names_of(&setup.inputs);
-    let lag = setup
-        .admin
-        .lag(&setup.group, &names)
-        .map_err(RunError::Cluster)?;
-    Ok(Some(consumed_of(&lag, &setup.inputs)))
-}
-
 /// The topics of all streams.
-fn names_of(inputs: &BTreeMap<Stream, Vec<String>>) -> Vec<&str> {
+pub(super) fn names_of(inputs: &BTreeMap<Stream, Vec<String>>) -> Vec<&str> {
     inputs.values().flatten().map(String::as_str).collect()
 }
 

@@ -3,13 +3,22 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use floodmark_contracts::clock::{Clock, SystemClock};
-use floodmark_harness::{collect::Collector, run::read_alerts};
+use floodmark_harness::{
+    collect::{AlertSource, Collector},
+    run::read_alerts,
+};
 
 use crate::cluster::{Cluster, PATIENCE, alert};
 
 fn start(cluster: &Cluster, file: &Path) -> Collector {
     let clock = Arc::new(SystemClock::new());
-    Collector::start(&cluster.client(), &["anomalies"], file, clock).unwrap()
+    Collector::start(
+        &cluster.client(),
+        &[AlertSource::ours("anomalies")],
+        file,
+        clock,
+    )
+    .unwrap()
 }
 
 fn lines(ids: std::ops::Range<usize>) -> Vec<String> {
@@ -81,5 +90,13 @@ fn a_topic_that_is_not_there_is_an_error_at_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(SystemClock::new());
     let file = dir.path().join("alerts.ndjson");
-    assert!(Collector::start(&cluster.client(), &["nowhere"], &file, clock).is_err());
+    assert!(
+        Collector::start(
+            &cluster.client(),
+            &[AlertSource::ours("nowhere")],
+            &file,
+            clock
+        )
+        .is_err()
+    );
 }

@@ -23,7 +23,8 @@ use floodmark_contracts::{
         StreamsSection, scoring::GateFailure,
     },
     record::{
-        CollectorFacts, Environment, Phase, ProcessFacts, RunRecord, StreamFacts, SubjectFacts,
+        CollectorFacts, Ending, Environment, Phase, ProcessFacts, RunRecord, StreamFacts,
+        SubjectFacts,
     },
     result::{Validity, ValidityStatus},
     stream::Stream,
@@ -75,6 +76,7 @@ pub fn alert(id: &str, sensor: &str, start: i64, end: i64) -> CollectedAlert {
         offset: 0,
         appended_at,
         seen_at: appended_at,
+        untimed: false,
     }
 }
 
@@ -185,6 +187,8 @@ fn record() -> RunRecord {
             reasons: Vec::new(),
         },
         interrupted: false,
+        ending: Ending::Completed,
+        subject_lines: Vec::new(),
     }
 }
 

@@ -33,7 +33,7 @@ use floodmark_generator::replay::{
 use floodmark_harness::{
     broker::{BrokerChoice, RunningBroker, StartContext},
     child::Child,
-    collect::Collector,
+    collect::{AlertSource, Collector},
     run::read_alerts,
 };
 use floodmark_kafka::{Admin, ClientSettings, Producer, ProducerSettings, Record, admin::NewTopic};
@@ -166,7 +166,7 @@ impl Run<'_> {
         }
         let clock: Arc<dyn Clock> = Arc::<SystemClock>::clone(&self.clock);
         let alerts = self.args.out.join("alerts.ndjson");
-        let collector = Collector::start(&client, &[ALERTS], &alerts, clock)?;
+        let collector = Collector::start(&client, &[AlertSource::ours(ALERTS)], &alerts, clock)?;
         let facts_file = work.path().join("facts.json");
         let job = self.job(&client, topic, facts_file.clone());
         let job_file = work.path().join("job.json");
