@@ -33,6 +33,8 @@ pub mod key;
 pub mod kind;
 /// What was injected.
 pub mod label;
+/// How late events were handed over.
+pub mod lateness;
 /// Scores over labelled public series.
 pub mod nab;
 /// What is wrong with a profile.

@@ -11,6 +11,7 @@ use crate::{
     clock::{EventTime, RunMicros, Timeline, WallTime},
     histogram::EncodedHistogram,
     job::GeneratorSection,
+    lateness::LatenessByDue,
     profile::{GateSection, ScoringSection},
     result::Validity,
     stream::Stream,
@@ -156,6 +157,9 @@ pub struct StreamFacts {
     /// Due time to acknowledgement, microseconds.
     #[serde(default)]
     pub due_to_acknowledged: EncodedHistogram,
+    /// Due time to hand-over, by due time: what a latency from hand-over is computed with.
+    #[serde(default)]
+    pub lateness_by_due: LatenessByDue,
     /// Sent over due in every ten seconds.
     #[serde(default)]
     pub rate: Vec<RateWindow>,

@@ -56,6 +56,15 @@ pub struct RunResult {
     pub disorder: BTreeMap<Stream, Disorder>,
     /// Latencies by name: `send_lateness`, `acknowledge`, `alert`, `detect`.
     pub latency: BTreeMap<String, LatencySummary>,
+    /// Where the time of alerts goes: over all, then per pipeline and kind.
+    #[serde(default)]
+    pub waterfall: Vec<Waterfall>,
+    /// Whether the run came to a steady state.
+    #[serde(default)]
+    pub steady: Steady,
+    /// Figures of warm-up, steady state and drain.
+    #[serde(default)]
+    pub phase_figures: Vec<PhaseFigures>,
     /// The gates with what was found.
     pub gates: Vec<GateResult>,
     /// Resources of the run's processes.
@@ -390,6 +399,78 @@ pub struct LatencySummary {
     pub curve: Vec<[f64; 2]>,
     /// What is measured, from when to when.
     pub meaning: String,
+}
+
+/// Where the time of the alerts of one pipeline and kind goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Waterfall {
+    /// Name of the detector or rule, as its alerts say; `all` for all of them.
+    pub pipeline: String,
+    /// The kind, where the alerts say one.
+    pub kind: Option<String>,
+    /// Alerts.
+    pub alerts: u64,
+    /// Of those, alerts that came before their own end; their stages but the window are 0.
+    pub ahead: u64,
+    /// Stages in order: `window`, `hand-over`, `wait`, `detector`, `collect`.
+    pub stages: Vec<Stage>,
+    /// From the due time of the alert's last event to the broker's append time of the alert.
+    pub from_due: Stage,
+    /// The same from that event's hand-over to the client library.
+    pub from_hand_over: Stage,
+}
+
+/// A stage of a waterfall. Means add up to the whole, percentiles do not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stage {
+    /// Its name.
+    pub name: String,
+    /// Arithmetic mean, microseconds.
+    pub mean_us: f64,
+    /// Median, microseconds.
+    pub p50_us: u64,
+    /// 99th percentile, microseconds; `null` below 100 alerts.
+    pub p99_us: Option<u64>,
+    /// What is measured.
+    pub meaning: String,
+}
+
+/// Whether a run came to a steady state.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Steady {
+    /// Whether one was found; `null` where nothing tells.
+    pub detected: Option<bool>,
+    /// The second of the run at which it begins; it lasts until the last event.
+    pub from: Option<i64>,
+    /// Growth of the lag in it, or in the last time looked at: records per second.
+    pub lag_slope: Option<f64>,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// Figures of a phase.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PhaseFigures {
+    /// `warm-up`, `steady`, `drain`; `measured` in place of `steady` where none was found.
+    pub name: String,
+    /// Its start, seconds from the first due time.
+    pub from_s: f64,
+    /// Its end.
+    pub until_s: f64,
+    /// Events sent per second; `null` where none is counted.
+    pub sent: Option<f64>,
+    /// Events consumed per second.
+    pub consumed: Option<f64>,
+    /// Mean of the lag, records.
+    pub lag_mean: Option<f64>,
+    /// Largest lag, records.
+    pub lag_max: Option<f64>,
+    /// Alerts whose end was due in it.
+    pub alerts: u64,
+    /// Median of their latency, microseconds.
+    pub alert_p50_us: Option<u64>,
+    /// 99th percentile of it, microseconds; `null` below 100 alerts.
+    pub alert_p99_us: Option<u64>,
 }
 
 /// A gate with what was found.

@@ -6,6 +6,7 @@
 mod incidents;
 mod tables;
 mod tiles;
+mod waterfall;
 
 use std::io::Write;
 
@@ -19,6 +20,7 @@ use self::{
         ThroughputRow,
     },
     tiles::Tile,
+    waterfall::{Key, PhaseRow, WaterfallRow},
 };
 use crate::{
     ReportError, ReportInput, chart,
@@ -58,6 +60,10 @@ struct Page<'a> {
     disorder: Vec<DisorderRow>,
     latency_chart: String,
     latency: Vec<LatencyRow<'a>>,
+    waterfall: Vec<WaterfallRow>,
+    waterfall_keys: Vec<Key>,
+    phase_figures: Vec<PhaseRow>,
+    steady: String,
     accuracy_chart: String,
     kinds: Vec<KindRow>,
     decoys: Vec<DecoyRow>,
@@ -108,6 +114,10 @@ pub fn html(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportEr
         disorder: tables::disorder(result),
         latency_chart: chart::latency(result),
         latency: tables::latency(result),
+        waterfall: waterfall::rows(result),
+        waterfall_keys: waterfall::keys(result),
+        phase_figures: waterfall::phases(result),
+        steady: waterfall::steady(result),
         accuracy_chart: chart::accuracy(&result.detection),
         kinds: tables::kinds(&result.detection),
         decoys: tables::decoys(&result.detection),

@@ -28,6 +28,14 @@ pub(crate) fn latencies(
         .filter_map(|(name, _)| Some((name, result.latency.get(name)?)))
 }
 
+/// Those of them that charts draw: the others lie on top of these in most runs, and stand in the tables.
+pub(crate) fn drawn_latencies(
+    result: &RunResult,
+) -> impl Iterator<Item = (&'static str, &LatencySummary)> {
+    latencies(result)
+        .filter(|(name, _)| !matches!(*name, "due_to_acknowledged" | "alert_from_hand_over"))
+}
+
 /// Rates over all streams, as the metrics have them.
 pub(crate) fn total_throughput(result: &RunResult) -> Throughput {
     let value = |name: &str| {

@@ -7,6 +7,9 @@
 //! latency.alert.p99 < 250ms
 //! throughput.acknowledged >= 0.99 * throughput.offered
 //! ```
+//! `e2e_latency.p99` is another name of `latency.alert.p99`, and on the right the family of the metric on the left may be
+//! left out: `throughput.consumed >= 0.99 * offered`.
+//!
 //! A gate on an undefined figure fails: what was not measured cannot be relied on.
 
 use std::{collections::BTreeMap, fmt};
@@ -125,10 +128,11 @@ impl Gate {
             found: text.to_owned(),
         };
         let (metric, comparison, bound) = split(text).ok_or_else(form)?;
-        let family = known(metric, speed)?;
+        let metric = canonical(metric);
+        let family = known(&metric, speed)?;
         Ok(Self {
-            bound: read_bound(metric, family, bound, speed)?,
-            metric: metric.to_owned(),
+            bound: read_bound(&metric, family, bound, speed)?,
+            metric,
             comparison,
         })
     }
@@ -202,6 +206,26 @@ fn split(text: &str) -> Option<(&str, Comparison, &str)> {
     (!metric.is_empty() && !bound.is_empty()).then_some((metric, comparison, bound))
 }
 
+/// Other names of metrics, by their beginnings: what other tools call them.
+const ALIASES: [(&str, &str); 1] = [("e2e_latency.", "latency.alert.")];
+
+/// The name by which a metric stands in results.
+fn canonical(name: &str) -> String {
+    ALIASES
+        .into_iter()
+        .find_map(|(alias, own)| name.strip_prefix(alias).map(|rest| format!("{own}{rest}")))
+        .unwrap_or_else(|| name.to_owned())
+}
+
+/// The name of the metric on the right: beside `throughput.consumed`, `offered` is `throughput.offered`.
+fn beside(left: &str, name: &str) -> String {
+    let name = canonical(name);
+    match left.split_once('.') {
+        Some((family, _)) if !name.contains('.') => format!("{family}.{name}"),
+        _ => name,
+    }
+}
+
 fn known(name: &str, speed: f64) -> Result<metrics::Family, GateError> {
     let family = metrics::find(name).ok_or_else(|| GateError::Metric {
         found: name.to_owned(),
@@ -263,6 +287,7 @@ fn multiple(
     other: &str,
     speed: f64,
 ) -> Result<Bound, GateError> {
+    let other = &beside(metric, other);
     let right = known(other, speed)?;
     if right.unit != family.unit {
         return Err(GateError::Units {
@@ -384,6 +409,20 @@ mod tests {
             let found = [0.5, 0.6, 0.4].map(|v| passes(text, &[("detection.recall", Some(v))]));
             assert_eq!(found, [at_bound, above, below], "{text}");
         }
+    }
+
+    #[test]
+    fn a_metric_has_other_names_and_lends_its_family_to_the_right() {
+        let consumed = [
+            ("throughput.consumed", Some(990.0)),
+            ("throughput.offered", Some(1000.0)),
+        ];
+        assert!(passes("throughput.consumed >= 0.99 * offered", &consumed));
+        assert!(!passes("throughput.consumed >= offered", &consumed));
+        let latency = [("latency.alert.p99", Some(200_000.0))];
+        assert!(passes("e2e_latency.p99 < 250ms", &latency));
+        assert!(Gate::parse("e2e_latency.p98 < 250ms", 1.0).is_err());
+        assert!(Gate::parse("throughput.consumed >= ordered", 1.0).is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use floodmark_contracts::{
     alert::CollectedAlert,
-    clock::{Timeline, WallTime},
+    clock::{RunMicros, Timeline, WallTime},
     histogram::{EncodedHistogram, HistogramError, add, empty, record},
     label::Label,
     record::{RunRecord, StreamFacts},
@@ -26,7 +26,7 @@ pub const PERCENTILES: [(&str, f64, u64); 4] = [
 ];
 
 /// The latencies of a run, in the order in which reports show them, with what each measures.
-pub const LATENCIES: [(&str, &str); 4] = [
+pub const LATENCIES: [(&str, &str); 6] = [
     (
         "send_lateness",
         "from an event's due time to its hand-over to the client library",
@@ -36,10 +36,18 @@ pub const LATENCIES: [(&str, &str); 4] = [
         "from an event's hand-over to the client library to the broker's acknowledgement",
     ),
     (
+        "due_to_acknowledged",
+        "from an event's due time to the broker's acknowledgement",
+    ),
+    (
         "alert",
         "from the wall instant at which event time reaches the alert's end to the broker's append \
          time of the alert: the delay by disorder and the wait for the watermark are in it, the \
          window's own length is not",
+    ),
+    (
+        "alert_from_hand_over",
+        "the same as `alert`, less the lateness with which the generator handed over the events that were due then",
     ),
     (
         "detect",
@@ -67,7 +75,18 @@ pub(crate) fn measure(
             "acknowledge".to_owned(),
             merge(record, |facts| &facts.acknowledge_latency)?,
         ),
-        ("alert".to_owned(), alert_latency(record, alerts, matching)?),
+        (
+            "due_to_acknowledged".to_owned(),
+            merge(record, |facts| &facts.due_to_acknowledged)?,
+        ),
+        (
+            "alert".to_owned(),
+            alert_latency(record, alerts, matching, |_| 0)?,
+        ),
+        (
+            "alert_from_hand_over".to_owned(),
+            alert_latency(record, alerts, matching, |due| lateness_at(record, due))?,
+        ),
         (
             "detect".to_owned(),
             detect_latency(record.started_at, labels, alerts, matching)?,
@@ -132,15 +151,27 @@ fn alert_latency(
     record: &RunRecord,
     alerts: &[CollectedAlert],
     matching: &Matching,
+    not_counted_us: impl Fn(RunMicros) -> i64,
 ) -> Result<Histogram<u64>, HistogramError> {
     let mut histogram = empty()?;
     for (collected, fate) in alerts.iter().zip(&matching.alerts) {
         if matches!(fate, Fate::True | Fate::False | Fate::Ignored) {
+            let due = record.timeline.run_micros(collected.alert.end);
             let latency = since_end(&record.timeline, record.started_at, collected);
-            record_us(&mut histogram, latency)?;
+            record_us(&mut histogram, latency - not_counted_us(due))?;
         }
     }
     Ok(histogram)
+}
+
+/// How late the generator was with what was due at an instant, microseconds. Which stream an alert rests on is not always
+/// known; the worst of them stands.
+pub(crate) fn lateness_at(record: &RunRecord, due: RunMicros) -> i64 {
+    let streams = record.generator.values();
+    streams
+        .map(|facts| facts.lateness_by_due.at(due.0))
+        .max()
+        .unwrap_or(0)
 }
 
 /// Append time less the wall instant at which event time reaches the alert's end, microseconds;

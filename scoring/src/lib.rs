@@ -34,6 +34,7 @@ pub mod matching;
 pub mod metrics;
 /// A maximum matching of alerts and incidents.
 pub mod one_to_one;
+mod phases;
 /// Scores as the literature defines them.
 pub mod published;
 mod scope;
@@ -48,6 +49,7 @@ pub mod thresholds;
 mod throughput;
 mod tree;
 mod warnings;
+mod waterfall;
 
 pub use self::{
     score::{ScoreError, score, score_files},

@@ -10,10 +10,10 @@ use floodmark_contracts::{
     label::Label,
     problem::Problem,
     profile::{ScoringSection, StreamsSection, scoring::GateFailure},
-    record::{Ending, EventSpan, RunRecord},
+    record::{Ending, EventSpan, RunRecord, SeriesRow},
     result::{
         Detection, Excluded, GateResult, LatencySummary, Outcome, RunResult, SCHEMA_VERSION,
-        ValidityStatus,
+        Validity, ValidityReason, ValidityStatus,
     },
 };
 use hdrhistogram::Histogram;
@@ -25,10 +25,10 @@ use crate::{
     incident,
     latency::{self, LATENCIES},
     matching::{self, Fate, LabelFate, Matching},
-    metrics,
+    metrics, phases,
     scope::{Bounds, Exclusion, Scope, Standing},
     settings::Settings,
-    throughput, warnings,
+    throughput, warnings, waterfall,
 };
 
 /// Ids of false alerts that a result lists at most.
@@ -75,7 +75,7 @@ pub enum ScoreError {
     },
 }
 
-/// Scores a run.
+/// Scores a run: its record, labels and alerts, and the time series that it left, from which its steady state is known.
 ///
 /// # Errors
 /// [`ScoreError`] if the record or a label is not one that a run leaves behind.
@@ -83,12 +83,15 @@ pub fn score(
     record: &RunRecord,
     labels: &[Label],
     alerts: &[CollectedAlert],
+    series: &[SeriesRow],
 ) -> Result<RunResult, ScoreError> {
     let seconds = check_record(record)?;
     let judged = judge(record, labels, alerts)?;
     let histograms = latency::measure(record, labels, alerts, &judged.matching)?;
     let latency = summaries(&histograms);
     let throughput = throughput::per_stream(record, seconds);
+    let steady = phases::steady(record, series);
+    let phase_figures = phases::figures(record, alerts, series, &steady)?;
     let metrics = metrics::collect(record, &judged.detection, &throughput, &latency);
     let gates = gates::evaluate(&record.gates, &metrics, record.timeline.speed)?;
     Ok(RunResult {
@@ -103,13 +106,16 @@ pub fn score(
         speed: record.timeline.speed,
         phases: record.phases.clone(),
         outcome: outcome(record, &gates),
-        validity: record.validity.clone(),
+        validity: validity(record, &gates),
         warnings: warnings::collect(record, &judged.scope, &judged.detection, &gates),
         metrics,
         detection: judged.detection,
         throughput,
         disorder: disorder::per_stream(record)?,
         latency,
+        waterfall: waterfall::collect(record, alerts, &judged.matching),
+        steady,
+        phase_figures,
         gates,
         processes: record.processes.clone(),
         environment: record.environment.clone(),
@@ -320,6 +326,32 @@ fn summaries(histograms: &BTreeMap<String, Histogram<u64>>) -> BTreeMap<String, 
         .collect()
 }
 
+/// The harness's verdict, and what gates have against the measurement.
+fn validity(record: &RunRecord, gates: &[GateResult]) -> Validity {
+    let mut validity = record.validity.clone();
+    for gate in gates.iter().filter(|gate| spoils(gate)) {
+        let found = gate
+            .found
+            .map_or_else(|| "nothing".to_owned(), |found| found.to_string());
+        validity.status = ValidityStatus::Invalid;
+        validity.reasons.push(ValidityReason {
+            code: "gate-not-met".to_owned(),
+            status: ValidityStatus::Invalid,
+            message: format!(
+                "the measurement was to meet `{}`, and {found} was found",
+                gate.gate.require
+            ),
+            seconds: Vec::new(),
+        });
+    }
+    validity
+}
+
+/// Whether a gate says that the measurement cannot be trusted.
+fn spoils(gate: &GateResult) -> bool {
+    !gate.passed && gate.gate.otherwise == GateFailure::Invalid
+}
+
 fn outcome(record: &RunRecord, gates: &[GateResult]) -> Outcome {
     let fails = |gate: &GateResult| !gate.passed && gate.gate.otherwise == GateFailure::Fail;
     // Records of before knew no other ending than a signal.
@@ -327,7 +359,7 @@ fn outcome(record: &RunRecord, gates: &[GateResult]) -> Outcome {
         || record.interrupted && record.ending == Ending::Completed;
     if by_signal {
         Outcome::Interrupted
-    } else if record.validity.status == ValidityStatus::Invalid {
+    } else if record.validity.status == ValidityStatus::Invalid || gates.iter().any(spoils) {
         Outcome::Invalid
     } else if gates.iter().any(fails) {
         Outcome::GateFailed

@@ -12,7 +12,7 @@ use floodmark_contracts::{
     result::{Outcome, RunResult},
 };
 use floodmark_harness::run::{
-    read_alerts, read_bare_alerts, read_generator_facts, read_labels, read_record,
+    read_alerts, read_bare_alerts, read_generator_facts, read_labels, read_record, read_series,
 };
 
 use crate::{
@@ -80,7 +80,8 @@ fn read_truth(truth: &Path) -> Result<(Vec<Label>, Option<EventSpan>), Failure> 
 pub fn score_and_report(dir: &Path, record: &RunRecord) -> Result<RunResult, Failure> {
     let labels = read_labels(&dir.join("labels.ndjson"))?;
     let alerts = read_alerts(&dir.join("alerts.ndjson"))?;
-    let result = floodmark_scoring::score(record, &labels, &alerts)?;
+    let series = read_series(&dir.join("timeseries.ndjson"))?;
+    let result = floodmark_scoring::score(record, &labels, &alerts, &series)?;
     let mut file = BufWriter::new(File::create(dir.join("result.json"))?);
     serde_json::to_writer_pretty(&mut file, &result)?;
     file.flush()?;

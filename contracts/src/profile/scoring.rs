@@ -46,4 +46,6 @@ pub enum GateFailure {
     Fail,
     /// The report says so.
     Warn,
+    /// The measurement cannot be trusted, exit code 98: for conditions without which the figures say nothing.
+    Invalid,
 }

@@ -100,6 +100,7 @@ pub(super) fn merge_stream(into: &mut StreamFacts, more: StreamFacts) -> Result<
     ] {
         add_histogram(into, more)?;
     }
+    into.lateness_by_due.merge(more.lateness_by_due);
     into.fingerprint = sum_of_digests(&into.fingerprint, &more.fingerprint)?;
     Ok(())
 }

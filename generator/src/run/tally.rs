@@ -120,6 +120,7 @@ impl Tally {
         let lateness_us = (now_us - due_us).max(0);
         self.due(due_us);
         self.lateness.saturating_record(lateness_us.unsigned_abs());
+        self.facts.lateness_by_due.add(due_us, lateness_us);
         if let Some(spans) = &mut self.spans {
             spans.send_lateness.record(lateness_us.unsigned_abs());
         }

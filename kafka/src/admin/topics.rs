@@ -90,10 +90,11 @@ impl Admin {
         self.wait_until_visible(topics)
     }
 
-    /// Deletes topics. One that does not exist is no error: it is gone, as was asked.
+    /// Deletes topics and waits until brokers' answers show them no more. One that does not exist is no error: it is gone, as
+    /// was asked.
     ///
     /// # Errors
-    /// For the first topic that the broker will not delete.
+    /// For the first topic that the broker will not delete, or that is still there when the time is over.
     pub fn delete_topics(&self, topics: &[&str]) -> Result<(), Error> {
         if topics.is_empty() {
             return Ok(());
@@ -125,6 +126,24 @@ impl Admin {
         for (name, code, text) in results {
             if code != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART {
                 self.part_error(format!("delete topic `{name}`"), code, text)?;
+            }
+        }
+        self.wait_until_gone(topics)
+    }
+
+    /// A broker answers a deletion when it is written down, and other requests from what it has read since.
+    fn wait_until_gone(&self, topics: &[&str]) -> Result<(), Error> {
+        let deadline = Deadline::after(self.timeout);
+        for name in topics {
+            while self.topic(name)?.is_some() {
+                if deadline.is_over() {
+                    return Err(Error::TimedOut {
+                        attempt: format!("delete topic `{name}`"),
+                        waited: deadline.allowed(),
+                        detail: "it is still there".to_owned(),
+                    });
+                }
+                self.pause(Duration::from_millis(20));
             }
         }
         Ok(())

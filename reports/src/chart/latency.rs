@@ -6,7 +6,7 @@ use super::{
     scale::Scale,
     svg::{Anchor, Svg},
 };
-use crate::{format::micros, model::latencies};
+use crate::{format::micros, model::drawn_latencies};
 
 const SIZE: [f64; 2] = [960.0, 360.0];
 
@@ -46,7 +46,7 @@ impl Curves {
             name,
             points: summary.curve.iter().map(point).collect(),
         };
-        let lines: Vec<Line> = latencies(result).map(line).collect();
+        let lines: Vec<Line> = drawn_latencies(result).map(line).collect();
         let points = || lines.iter().flat_map(|line| &line.points);
         Self {
             furthest: points().map(|[x, _]| *x).fold(1.0, f64::max),
@@ -147,7 +147,7 @@ pub(crate) fn decade_name(decade: f64) -> String {
 
 /// The chart in a sentence, for those who listen.
 fn describe(result: &RunResult) -> String {
-    let medians: Vec<String> = latencies(result)
+    let medians: Vec<String> = drawn_latencies(result)
         .filter_map(|(name, summary)| {
             let median = *summary.percentiles.get("p50")?;
             Some(format!("{name} {}", micros(median as f64)))

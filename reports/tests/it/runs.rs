@@ -26,7 +26,7 @@ pub struct Scored {
 impl Scored {
     fn of(run: Run, series: Vec<SeriesRow>) -> Self {
         Self {
-            result: score(&run.record, &run.labels, &run.alerts).unwrap(),
+            result: score(&run.record, &run.labels, &run.alerts, &[]).unwrap(),
             labels: run.labels,
             alerts: run.alerts,
             series,

@@ -9,7 +9,7 @@ use floodmark_scoring::{
 use super::support::{Run, alert_of, label};
 
 fn scored(run: &Run) -> RunResult {
-    score(&run.record, &run.labels, &run.alerts).unwrap()
+    score(&run.record, &run.labels, &run.alerts, &[]).unwrap()
 }
 
 /// A shift on one sensor and planned checks on two others.

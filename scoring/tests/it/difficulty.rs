@@ -47,7 +47,7 @@ fn strong_incidents_are_found_and_weak_ones_are_not() {
             hard(5, Kind::StuckValue, None, None),
         ])
         .alerts([1, 2, 3].map(|number| found(number, Kind::SensorSpike)));
-    let difficulty = score(&run.record, &run.labels, &run.alerts)
+    let difficulty = score(&run.record, &run.labels, &run.alerts, &[])
         .unwrap()
         .detection
         .difficulty;
@@ -76,7 +76,7 @@ fn an_alert_of_another_kind_finds_for_all_kinds_together_and_not_for_the_kind() 
     let run = Run::new()
         .labels([hard(0, Kind::SensorSpike, Some(3.0), None)])
         .alerts([found(0, Kind::StuckValue)]);
-    let snr = score(&run.record, &run.labels, &run.alerts)
+    let snr = score(&run.record, &run.labels, &run.alerts, &[])
         .unwrap()
         .detection
         .difficulty
@@ -93,7 +93,7 @@ fn what_is_not_scored_is_in_no_range() {
     ]);
     // One passes the end of the run, the other is a decoy.
     run.labels[0].end = run.record.event_time_end;
-    let detection = score(&run.record, &run.labels, &run.alerts)
+    let detection = score(&run.record, &run.labels, &run.alerts, &[])
         .unwrap()
         .detection;
     assert_eq!((detection.truncated, detection.decoys.decoys), (1, 1));

@@ -83,9 +83,9 @@ proptest! {
             copy
         }).collect();
         run.alerts = alerts.into_iter().chain(again.clone()).collect();
-        let before = score(&run.record, &run.labels, &run.alerts).unwrap();
+        let before = score(&run.record, &run.labels, &run.alerts, &[]).unwrap();
         run.alerts = again.into_iter().chain(shuffled).collect();
-        let after = score(&run.record, &run.labels, &run.alerts).unwrap();
+        let after = score(&run.record, &run.labels, &run.alerts, &[]).unwrap();
         prop_assert_eq!(before, after);
     }
 
@@ -93,7 +93,7 @@ proptest! {
     #[test]
     fn matching_equals_brute_force(labels in labels(), alerts in alerts()) {
         let run = Run::new().labels(labels).alerts(alerts);
-        let detection = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
+        let detection = score(&run.record, &run.labels, &run.alerts, &[]).unwrap().detection;
         let overall = &detection.overall;
         prop_assert_eq!(
             Counts {
@@ -112,9 +112,9 @@ proptest! {
     #[test]
     fn a_false_alert_never_raises_precision(labels in labels(), alerts in alerts(), at in 0..END, kind in 0usize..3) {
         let mut run = Run::new().labels(labels).alerts(alerts);
-        let before = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
+        let before = score(&run.record, &run.labels, &run.alerts, &[]).unwrap().detection;
         run.alerts.push(alert_of(KINDS[kind], "extra", "quiet-sensor", at, at));
-        let after = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
+        let after = score(&run.record, &run.labels, &run.alerts, &[]).unwrap().detection;
         // Undefined before is taken as perfect: there was nothing to be wrong about.
         prop_assert!(after.overall.precision.unwrap() <= before.overall.precision.unwrap_or(1.0));
         let of_kind = |d: &floodmark_contracts::result::Detection| d.per_kind.get(&KINDS[kind]).and_then(|s| s.precision);
@@ -126,9 +126,9 @@ proptest! {
     fn losing_an_alert_never_raises_recall(labels in labels(), alerts in alerts(), which: prop::sample::Index) {
         prop_assume!(!alerts.is_empty());
         let mut run = Run::new().labels(labels).alerts(alerts);
-        let before = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
+        let before = score(&run.record, &run.labels, &run.alerts, &[]).unwrap().detection;
         run.alerts.remove(which.index(run.alerts.len()));
-        let after = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
+        let after = score(&run.record, &run.labels, &run.alerts, &[]).unwrap().detection;
         prop_assert!(after.overall.recall <= before.overall.recall);
         prop_assert!(after.overall.true_alerts <= before.overall.true_alerts);
         prop_assert!(before.missed.iter().all(|id| after.missed.contains(id)));
@@ -142,12 +142,12 @@ proptest! {
     #[test]
     fn finding_a_missed_incident_raises_every_score(labels in labels(), alerts in alerts()) {
         let mut run = Run::new().labels(labels).alerts(alerts);
-        let before = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
+        let before = score(&run.record, &run.labels, &run.alerts, &[]).unwrap().detection;
         prop_assume!(!before.missed.is_empty());
         let missed = run.labels.iter().find(|l| l.id == before.missed[0]).unwrap();
         let found = alert_of(missed.kind, "extra", &missed.keys[0].id, missed.start.0, missed.start.0);
         run.alerts.push(found);
-        let after = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
+        let after = score(&run.record, &run.labels, &run.alerts, &[]).unwrap().detection;
         prop_assert!(after.overall.recall > before.overall.recall);
         prop_assert!(after.overall.f1.unwrap() > before.overall.f1.unwrap_or(0.0));
         // Already perfect cannot rise; undefined before has nothing to rise from.
@@ -171,7 +171,7 @@ proptest! {
                 alert_of(l.kind, &format!("of-{}", l.id), &l.keys[0].id, at, at)
             });
             let run = Run::new().labels(labels.clone()).alerts(alerts);
-            score(&run.record, &run.labels, &run.alerts).unwrap().detection.overall
+            score(&run.record, &run.labels, &run.alerts, &[]).unwrap().detection.overall
         };
         let in_time = labels.iter().filter(|l| shift <= l.kind.late_ms()).count() as u64;
         let (found, later) = (scored(shift), scored(shift + 1_000));
@@ -188,7 +188,7 @@ proptest! {
     #[test]
     fn repeating_true_alerts_gains_nothing(labels in labels(), alerts in alerts(), times in 1usize..4) {
         let mut run = Run::new().labels(labels).alerts(alerts);
-        let before = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
+        let before = score(&run.record, &run.labels, &run.alerts, &[]).unwrap().detection;
         let fates = matching::of(&before, &run.labels, &run.alerts).alerts;
         let of_true: Vec<CollectedAlert> = run.alerts.iter().zip(&fates)
             .filter(|(_, fate)| **fate == Fate::True).map(|(a, _)| a.clone()).collect();
@@ -198,7 +198,7 @@ proptest! {
                 again
             }));
         }
-        let after = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
+        let after = score(&run.record, &run.labels, &run.alerts, &[]).unwrap().detection;
         prop_assert_eq!(after.overall.recall, before.overall.recall);
         prop_assert_eq!(after.overall.precision, before.overall.precision);
         prop_assert!(after.overall.alert_precision >= before.overall.alert_precision);
@@ -213,7 +213,7 @@ proptest! {
             made.alert.end = EventTime(l.start.0);
             made
         }).collect();
-        let detection = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
+        let detection = score(&run.record, &run.labels, &run.alerts, &[]).unwrap().detection;
         for scores in detection.per_kind.values().chain([&detection.overall]) {
             if scores.labels > 0 {
                 prop_assert_eq!(scores.recall, Some(1.0));
@@ -229,7 +229,7 @@ proptest! {
     #[test]
     fn figures_are_proportions(labels in labels(), alerts in alerts()) {
         let run = Run::new().labels(labels).alerts(alerts);
-        let detection = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
+        let detection = score(&run.record, &run.labels, &run.alerts, &[]).unwrap().detection;
         for scores in detection.per_kind.values().chain([&detection.overall]) {
             for (value, interval) in [
                 (scores.recall, scores.recall_interval),
@@ -258,7 +258,7 @@ proptest! {
     #[test]
     fn the_matching_of_a_result_is_the_one_behind_it(labels in labels(), alerts in alerts()) {
         let run = Run::new().labels(labels).alerts(alerts);
-        let detection = score(&run.record, &run.labels, &run.alerts).unwrap().detection;
+        let detection = score(&run.record, &run.labels, &run.alerts, &[]).unwrap().detection;
         let matching = matching::of(&detection, &run.labels, &run.alerts);
         let alerts = |fate| matching.alerts.iter().filter(|f| **f == fate).count() as u64;
         let labels = |fate| matching.labels.iter().filter(|f| **f == fate).count() as u64;

@@ -35,7 +35,7 @@ fn a_long_incident_among_many_does_not_make_matching_quadratic() {
             alert_of(Kind::SensorSpike, &format!("A{i}"), "s1", at, at)
         })
         .collect();
-    let overall = score(&run.record, &run.labels, &run.alerts)
+    let overall = score(&run.record, &run.labels, &run.alerts, &[])
         .unwrap()
         .detection
         .overall;

@@ -13,7 +13,7 @@ use floodmark_scoring::score;
 use crate::support::{Run, STARTED_AT, alert, alert_of, label};
 
 fn scored(run: &Run) -> RunResult {
-    score(&run.record, &run.labels, &run.alerts).unwrap()
+    score(&run.record, &run.labels, &run.alerts, &[]).unwrap()
 }
 
 /// Scores `run` and holds the overall line against `expected`, written as in a report.
@@ -338,6 +338,13 @@ fn the_outcome_is_the_first_that_applies() {
     assert_eq!(scored(&interrupted).outcome, Outcome::Interrupted);
     let warned = scored(&Run::new().gate("detection.recall >= 0.5", GateFailure::Warn));
     assert_eq!(warned.outcome, Outcome::Passed);
+    let spoilt = scored(&Run::new().gate("detection.recall >= 0.5", GateFailure::Invalid));
+    assert_eq!(spoilt.outcome, Outcome::Invalid);
+    let reason = spoilt.validity.reasons.last().unwrap();
+    assert_eq!(
+        (spoilt.validity.status, reason.code.as_str()),
+        (ValidityStatus::Invalid, "gate-not-met")
+    );
     assert!(warned.warnings[0].contains("detection.recall >= 0.5"));
 }
 
@@ -421,7 +428,7 @@ fn records_and_labels_that_no_run_leaves_are_refused() {
     for (spoil, expected) in cases {
         let mut run = Run::new().labels([spike()]);
         spoil(&mut run);
-        let error = score(&run.record, &run.labels, &run.alerts)
+        let error = score(&run.record, &run.labels, &run.alerts, &[])
             .unwrap_err()
             .to_string();
         assert!(error.contains(expected), "{error}");
