@@ -1,5 +1,6 @@
 //! Arguments. Help texts teach; names are those of the tools people know.
 
+mod search;
 mod serve_model;
 
 use std::{
@@ -9,7 +10,10 @@ use std::{
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::serve_model::ServeModelArgs;
+pub use self::{
+    search::{CurveArgs, SearchArgs, SeriesArgs},
+    serve_model::ServeModelArgs,
+};
 
 /// Benchmarks streaming anomaly detection on Kafka, end to end: is the detector right, fast, and still
 /// so after the last commit?
@@ -77,6 +81,10 @@ pub enum LogFormat {
 pub enum Command {
     /// Generate, detect, score and report: the whole way through
     Bench(BenchArgs),
+    /// Find the highest rate that a detector sustains with its accuracy intact
+    Search(SearchArgs),
+    /// Recall, precision and latency over rate, lateness or difficulty
+    Curve(CurveArgs),
     /// Generate the labelled events of a profile
     Generate(GenerateArgs),
     /// Measure how much this machine can send, so that no run asks it for more

@@ -5,6 +5,7 @@ pub(crate) mod broker;
 pub(crate) mod calibrate;
 pub(crate) mod collect;
 pub(crate) mod completions;
+pub(crate) mod curve;
 pub(crate) mod detect;
 pub(crate) mod drain;
 pub(crate) mod explain;
@@ -16,8 +17,10 @@ pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod schema;
 pub(crate) mod score;
+pub(crate) mod search;
 pub(crate) mod serve_model;
 pub(crate) mod topics;
+mod trial;
 pub(crate) mod validate;
 
 use std::{io::Write, path::Path};

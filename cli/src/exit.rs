@@ -17,6 +17,8 @@ pub enum Exit {
     Unreachable = 69,
     /// The profile is bad.
     BadProfile = 78,
+    /// Time ran out before what was asked for was known.
+    Inconclusive = 97,
     /// The measurement cannot be trusted.
     Invalid = 98,
     /// A gate failed.
@@ -134,6 +136,7 @@ mod tests {
             Exit::Usage,
             Exit::Unreachable,
             Exit::BadProfile,
+            Exit::Inconclusive,
             Exit::Invalid,
             Exit::GateFailed,
             Exit::Interrupted,

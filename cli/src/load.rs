@@ -6,7 +6,10 @@ use std::path::Path;
 use floodmark_contracts::{job::GeneratorSection, problem::Problem, profile::Profile};
 use floodmark_detector::Settings;
 use floodmark_generator::Plan;
-use floodmark_harness::profile::{Sound, Source, check};
+use floodmark_harness::{
+    profile::{Sound, Source, check},
+    search::Settings as SearchSettings,
+};
 use floodmark_kafka::{
     ClientSettings,
     settings::{Builder, SettingsError},
@@ -55,16 +58,7 @@ pub fn load_text(
         let folder = args.profile.parent().unwrap_or(Path::new("."));
         let traces = floodmark_generator::read_traces(&mut profile.streams, folder);
         keep(traces, &mut problems);
-        let sound = keep(check(&profile), &mut problems);
-        let plan = keep(
-            Plan::resolve(&GeneratorSection::from(&profile)),
-            &mut problems,
-        );
-        keep(Settings::validate(&profile.detector), &mut problems);
-        problems.extend(floodmark_scoring::gates::validate(
-            &profile.gates,
-            profile.event_time.speed,
-        ));
+        let (sound, plan) = examined(&profile, &mut problems);
         parts = Some((profile, sound, plan));
     }
     match parts {
@@ -82,6 +76,34 @@ pub fn load_text(
             Err(Failure::bad_profile(&name, &source.locate(problems)))
         }
     }
+}
+
+/// What every crate makes of a profile that a program has changed.
+///
+/// # Errors
+/// Everything that is wrong with it now.
+pub fn examine(profile: Profile, client: ClientSettings) -> Result<Loaded, Vec<Problem>> {
+    let mut problems = Vec::new();
+    match examined(&profile, &mut problems) {
+        (Some(sound), Some(plan)) if problems.is_empty() => Ok(Loaded {
+            profile,
+            sound,
+            plan,
+            client,
+        }),
+        _ => Err(problems),
+    }
+}
+
+/// Asks each crate about its own part.
+fn examined(profile: &Profile, problems: &mut Vec<Problem>) -> (Option<Sound>, Option<Plan>) {
+    let sound = keep(check(profile), problems);
+    let plan = keep(Plan::resolve(&GeneratorSection::from(profile)), problems);
+    keep(Settings::validate(&profile.detector), problems);
+    let speed = profile.event_time.speed;
+    problems.extend(floodmark_scoring::gates::validate(&profile.gates, speed));
+    keep(SearchSettings::read(&profile.search, speed), problems);
+    (sound, plan)
 }
 
 fn keep<T>(result: Result<T, Vec<Problem>>, problems: &mut Vec<Problem>) -> Option<T> {

@@ -33,6 +33,8 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Bench(args) => commands::bench::run(args, &cli.global),
+        Command::Search(args) => commands::search::run(args, &cli.global),
+        Command::Curve(args) => commands::curve::run(args, &cli.global),
         Command::Generate(args) => commands::generate::run(args, &cli.global),
         Command::Calibrate(args) => commands::calibrate::run(args, &cli.global),
         Command::Merge(args) => commands::merge::run(args, &cli.global),

@@ -13,6 +13,8 @@ pub mod calibration;
 pub mod clock;
 /// What a generator has done so far.
 pub mod counts;
+/// Figures over one axis.
+pub mod curve;
 /// What reading topics to their ends cost.
 pub mod drain;
 /// What detectors may look up.
@@ -49,6 +51,8 @@ pub mod result;
 pub mod row;
 /// Schemas of the files.
 pub mod schema;
+/// The highest rate that is sustained.
+pub mod search;
 /// Pages and links.
 pub mod site;
 /// A running detector.

@@ -16,6 +16,8 @@ pub mod phases;
 pub mod producer;
 /// Matching and gates.
 pub mod scoring;
+/// The search for the highest sustained rate.
+pub mod search;
 /// Fields, encoding and key of records.
 pub mod shape;
 /// The streams.
@@ -34,6 +36,7 @@ pub use self::{
     disorder::RawDelay,
     producer::ProducerSection,
     scoring::{GateSection, ScoringSection},
+    search::SearchSection,
     streams::{StreamSection, StreamsSection},
     subject::SubjectSection,
 };
@@ -97,6 +100,9 @@ pub struct Profile {
     /// Conditions that the run must meet, such as `detection.recall >= 0.8`.
     #[serde(default)]
     pub gates: Vec<GateSection>,
+    /// How `floodmark search` looks for the highest sustained rate.
+    #[serde(default, skip_serializing_if = "SearchSection::is_default")]
+    pub search: SearchSection,
 }
 
 fn default_seed() -> u64 {

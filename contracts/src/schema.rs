@@ -5,6 +5,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use crate::{
     alert::{Alert, CollectedAlert},
     calibration::Calibrations,
+    curve::CurveResult,
     drain::DrainFigures,
     enrichment::Enrichment,
     event::{banking::BankingUiEvent, clickstream::ClickEvent, sensor::SensorReading},
@@ -15,6 +16,7 @@ use crate::{
     record::{GeneratorFacts, RunRecord, SeriesRow},
     result::RunResult,
     row::Row,
+    search::SearchResult,
     status::DetectorStatus,
 };
 
@@ -41,6 +43,8 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("series-row.json", of::<SeriesRow>()),
         ("result.json", of::<RunResult>()),
         ("nab.json", of::<NabResult>()),
+        ("search.json", of::<SearchResult>()),
+        ("curve.json", of::<CurveResult>()),
     ]
 }
 

@@ -1,17 +1,20 @@
 //! Rendering of a scored run: one self-contained HTML file, PNG plots, Markdown, a table for the
-//! terminal. And of a running detector: its status page and its metrics.
+//! terminal. Of searches and curves, which are made of many runs. And of a running detector: its status page
+//! and its metrics.
 //!
 //! Everything is made from a [`ReportInput`], a result with its labels, alerts and time series, and
 //! goes to a writer or comes back as a value: no file is opened here. A run that is empty, invalid or
 //! cut short renders as well; what was not measured says so.
 
 mod chart;
+mod curve;
 mod format;
 mod html;
 mod model;
 mod nab;
 mod plot;
 mod prose;
+mod search;
 mod status;
 mod summary;
 mod table;
@@ -25,9 +28,11 @@ use floodmark_contracts::{
 };
 
 pub use self::{
+    curve::{curve_html, curve_pngs, curve_text},
     html::html,
     nab::nab_table,
     plot::png,
+    search::{search_html, search_png, search_text, trial_text},
     status::{status_html, status_metrics},
     summary::summary_md,
     terminal::{detection_table, terminal},

@@ -1,12 +1,16 @@
 //! PNG plots, to put into a chat or a document: light, with a font of their own.
 
 mod canvas;
+mod curve;
 mod detection;
 mod frame;
 mod latency;
+mod search;
 mod throughput;
 
-use crate::{ReportError, ReportInput, model::Model};
+use floodmark_contracts::{curve::CurveResult, search::SearchResult};
+
+use crate::{ReportError, ReportInput, curve::Figure, model::Model};
 
 /// The three plots by file name: `throughput.png`, `latency.png`, `detection.png`.
 ///
@@ -26,4 +30,22 @@ pub fn png(input: &ReportInput<'_>) -> Result<Vec<(&'static str, Vec<u8>)>, Repo
             detection::draw(canvas, input.result, &title)
         })?,
     ])
+}
+
+/// `search.png`.
+pub(crate) fn search(result: &SearchResult) -> Result<(&'static str, Vec<u8>), ReportError> {
+    canvas::draw("search.png", |canvas| search::draw(canvas, result))
+}
+
+/// One figure of a curve.
+pub(crate) fn curve(
+    result: &CurveResult,
+    figure: Figure,
+) -> Result<(&'static str, Vec<u8>), ReportError> {
+    let name = match figure {
+        Figure::Recall => "recall.png",
+        Figure::Precision => "precision.png",
+        Figure::AlertP99 => "alert-latency.png",
+    };
+    canvas::draw(name, |canvas| curve::draw(canvas, result, figure))
 }

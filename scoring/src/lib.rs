@@ -14,6 +14,8 @@ mod baseline;
 pub mod bootstrap;
 /// Kinds against kinds: precision, recall and F1, micro and macro.
 pub mod confusion;
+/// Points of curves over rate, lateness and difficulty.
+pub mod curve;
 mod decoys;
 /// Quantiles of delays, and survival with misses censored.
 pub mod delays;

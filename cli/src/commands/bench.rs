@@ -13,7 +13,7 @@ use floodmark_generator::{SinkChoice, metrics::MetricsServer};
 use floodmark_harness::run::{Kept, Request, RunError, execute, without_password};
 
 use crate::{
-    args::{BenchArgs, Global},
+    args::{BenchArgs, Global, ProfileArgs},
     commands::{calibrate, generate::job::check_senders, metrics, score::score_and_report, tell},
     exit::{Exit, Failure},
     load::{self, Loaded},
@@ -72,7 +72,7 @@ fn measure(
         client: &loaded.client,
         clock,
         stop,
-        reproduce: reproduce(args),
+        reproduce: reproduce("bench", &args.profile, &[], args.workers),
         version: env!("CARGO_PKG_VERSION"),
         keep: args.keep,
         workers: args.workers,
@@ -99,7 +99,7 @@ fn kept_line(kept: &Kept) -> String {
     )
 }
 
-fn exit_of(error: &RunError) -> Exit {
+pub(super) fn exit_of(error: &RunError) -> Exit {
     match error {
         error if error.is_refusal() => Exit::Usage,
         error if error.is_unreachable() => Exit::Unreachable,
@@ -108,7 +108,7 @@ fn exit_of(error: &RunError) -> Exit {
 }
 
 /// `runs/PROFILE-TIME`, with a number behind it where two runs begin in one second.
-fn default_out(loaded: &Loaded, clock: &dyn Clock) -> PathBuf {
+pub(super) fn default_out(loaded: &Loaded, clock: &dyn Clock) -> PathBuf {
     let now = jiff::Timestamp::from_microsecond(clock.now().0).unwrap_or_default();
     let stamp = now.strftime("%Y%m%dT%H%M%SZ");
     let name = format!("{}-{stamp}", loaded.profile.name);
@@ -123,12 +123,16 @@ fn default_out(loaded: &Loaded, clock: &dyn Clock) -> PathBuf {
 
 /// The command that makes the run again. Client properties may hold secrets, so their values are left
 /// out.
-fn reproduce(args: &BenchArgs) -> String {
+pub(super) fn reproduce(
+    command: &str,
+    profile: &ProfileArgs,
+    sets: &[(String, String)],
+    workers: u32,
+) -> String {
     let mut words = vec![
-        "floodmark bench".to_owned(),
-        quoted(&args.profile.profile.display().to_string()),
+        format!("floodmark {command}"),
+        quoted(&profile.profile.display().to_string()),
     ];
-    let profile = &args.profile;
     if let Some(seed) = profile.seed {
         words.push(format!("--seed {seed}"));
     }
@@ -146,8 +150,12 @@ fn reproduce(args: &BenchArgs) -> String {
         Some((path, _)) if path.starts_with("client") => format!("--set {path}=…"),
         _ => format!("--set {}", quoted(set)),
     }));
-    if args.workers != 1 {
-        words.push(format!("--workers {}", args.workers));
+    let further = sets.iter();
+    words.extend(
+        further.map(|(path, value)| format!("--set {}", quoted(&format!("{path}={value}")))),
+    );
+    if workers != 1 {
+        words.push(format!("--workers {workers}"));
     }
     for property in &profile.properties {
         let key = property

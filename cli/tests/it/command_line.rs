@@ -15,6 +15,8 @@ fn outcome(args: &[&str]) -> (i32, String) {
 fn every_command_has_help_with_an_exit_code_of_zero() {
     for command in [
         "bench",
+        "search",
+        "curve",
         "generate",
         "calibrate",
         "merge",

@@ -23,6 +23,13 @@ macro_rules! kinds_with_parameters {
                     $(Self::$kind(raw) => (Kind::$kind, raw),)*
                 }
             }
+
+            /// The parameters, to change them.
+            pub fn parameters_mut(&mut self) -> &mut RawIncidents {
+                match self {
+                    $(Self::$kind(raw) => raw,)*
+                }
+            }
         }
     };
 }
