@@ -13,8 +13,8 @@ use std::{
 use floodmark_contracts::{
     clock::{Clock, SystemClock, WallTime},
     problem::Problem,
-    profile::Profile,
-    record::SeriesRow,
+    profile::{Profile, SubjectSection},
+    record::{Ending, SeriesRow},
     result::RunResult,
 };
 use floodmark_harness::{
@@ -23,7 +23,6 @@ use floodmark_harness::{
 };
 use floodmark_kafka::ClientSettings;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::{
     args::{Global, SeriesArgs},
@@ -95,9 +94,12 @@ impl<'a> Series<'a> {
         (self.clock.monotonic_us() - self.begun_us) as f64 / 1e6
     }
 
-    /// What every crate makes of a profile that was varied, on topics and with a group of its own.
+    /// What every crate makes of a profile that was varied, on topics and with a group of its own, unless a detector
+    /// that is running already knows them by name.
     pub(super) fn check(&self, mut profile: Profile, name: &str) -> Result<Loaded, Vec<Problem>> {
-        profile.topic_prefix = format!("{}{name}-", profile.topic_prefix);
+        if !matches!(profile.subject, SubjectSection::External(_)) {
+            profile.topic_prefix = format!("{}{name}-", profile.topic_prefix);
+        }
         load::examine(profile, self.client.clone())
     }
 
@@ -131,7 +133,7 @@ impl<'a> Series<'a> {
         });
         watcher.finish();
         let (record, _) = outcome.map_err(|error| Failure::new(exit_of(&error), error))?;
-        if record.interrupted || self.is_stopped() {
+        if record.ending == Ending::Interrupted || self.is_stopped() {
             return Ok(None);
         }
         let labels = read_labels(&out.join("labels.ndjson"))?;
@@ -156,13 +158,7 @@ pub(super) fn names(loaded: &Loaded) -> (String, String) {
             text.split(':').next().unwrap_or_default().to_owned()
         }
     };
-    // A name by itself, or the name of a section.
-    let subject = match serde_json::to_value(&loaded.profile.subject) {
-        Ok(Value::String(name)) => name,
-        Ok(Value::Object(section)) => section.keys().next().cloned().unwrap_or_default(),
-        _ => String::new(),
-    };
-    (broker, subject)
+    (broker, loaded.profile.subject.name())
 }
 
 /// Writes a result for people and programs.

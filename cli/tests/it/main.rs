@@ -15,6 +15,7 @@ mod nab;
 mod parts;
 mod recordings;
 mod schemas;
+mod search;
 mod serve_model;
 mod subjects;
 mod support;

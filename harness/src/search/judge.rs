@@ -133,8 +133,7 @@ impl Exceeded {
         if let Some(limit) = limits.alert_p99_us {
             self.hold_alerts(figures.alert_p99_us, limit);
         }
-        let recall = figures.recall.unwrap_or(0.0);
-        if limits.recall > 0.0 && recall < limits.recall {
+        if let Some(recall) = figures.recall.filter(|recall| *recall < limits.recall) {
             let limit = limits.recall;
             self.reasons
                 .push(format!("recall is {recall:.3} (at least {limit})"));
@@ -168,6 +167,10 @@ fn what_is_wrong_with_the_load(
     let mut found: Vec<String> = others
         .map(|(code, text)| format!("[{code}] {text}"))
         .collect();
+    // A subject that died after a second has no slope of lag, and did not sustain anything.
+    if invalid_codes(seen.validity).any(|(code, _)| is_of_the_subject(code)) {
+        return found;
+    }
     if figures.lag_growth.is_none() {
         found.push(format!(
             "lag is known of fewer than {LEAST_SECONDS} seconds; allow longer trials, or let the subject commit its offsets"

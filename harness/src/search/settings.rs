@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use floodmark_contracts::{
     problem::{Problem, Problems},
-    profile::{Profile, SearchSection, SubjectSection},
+    profile::{Profile, SearchSection},
     search::SearchLimits,
     units::{parse_duration, parse_rate},
 };
@@ -137,11 +137,12 @@ pub fn trial_profile(profile: &Profile) -> Result<Profile, Vec<Problem>> {
             own.clone_from(asked);
         }
     }
-    if profile.subject == SubjectSection::None {
-        problems.add(
-            "subject",
-            "`none` reads nothing, so there is no rate that it sustains",
+    if !profile.subject.commits() {
+        let message = format!(
+            "`{}` commits no offsets, so that its lag is not known; search with a subject that does",
+            profile.subject.name()
         );
+        problems.add("subject", message);
     }
     let incidents = profile.streams.iter();
     let incidents: usize = incidents.map(|(_, stream)| stream.anomalies.len()).sum();
@@ -303,7 +304,7 @@ mod tests {
     #[test]
     fn a_profile_that_cannot_be_searched_says_why() {
         for (yaml, expected) in [
-            ("subject: none", "subject: `none` reads nothing"),
+            ("subject: none", "subject: `none` commits no offsets"),
             (
                 "search: { duration: 8s }",
                 "search.duration: 8s with a warm-up of 5s leaves too little",

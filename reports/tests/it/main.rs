@@ -10,6 +10,7 @@ mod html;
 mod page;
 mod plots;
 mod runs;
+mod series;
 #[path = "../../../scoring/tests/it/support.rs"]
 mod support;
 mod texts;

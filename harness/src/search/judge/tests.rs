@@ -163,6 +163,8 @@ fn a_load_that_was_not_what_was_asked_for_says_nothing_of_the_subject() {
     unread.check("NotSustained [drain-too-short] so it is");
     let died = Case {
         codes: &["subject-died"],
+        series: Vec::new(),
+        recall: None,
         ..Case::of(|_| 0.0)
     };
     died.check("NotSustained [subject-died] so it is");
