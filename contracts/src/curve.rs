@@ -86,7 +86,7 @@ pub struct CurvePoint {
     pub precision: Option<f64>,
     /// Its 95 % Wilson interval.
     pub precision_interval: Option<[f64; 2]>,
-    /// Median over the runs of the latency of alerts (p99), microseconds.
+    /// Median over the runs of the latency of alerts (p99; of under a hundred the longest), microseconds.
     pub alert_p99_us: Option<u64>,
     /// The lowest and the highest of the runs.
     pub alert_p99_range_us: Option<[u64; 2]>,
@@ -103,6 +103,6 @@ pub struct CurveRun {
     pub status: ValidityStatus,
     /// Codes of what speaks against them.
     pub codes: Vec<String>,
-    /// Latency of its alerts (p99), microseconds; `null` where there are too few.
+    /// Latency of its alerts (p99; of under a hundred the longest), microseconds; `null` without alerts.
     pub alert_p99_us: Option<u64>,
 }

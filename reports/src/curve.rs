@@ -58,6 +58,14 @@ pub(crate) fn on_axis(axis: Axis, value: f64) -> String {
     }
 }
 
+/// Where a value stands along the axis: rates and magnitudes by ratio, as half of either is as far as twice of it.
+pub(crate) fn along(axis: Axis, value: f64) -> f64 {
+    match axis {
+        Axis::Lateness => value,
+        Axis::Rate | Axis::Difficulty => value.max(f64::MIN_POSITIVE).ln(),
+    }
+}
+
 /// The axis with its unit.
 pub(crate) fn axis_name(axis: Axis) -> &'static str {
     match axis {

@@ -4,7 +4,7 @@ use std::fs::File;
 
 use floodmark_contracts::{
     profile::Profile,
-    result::{LatencySummary, RunResult},
+    result::RunResult,
     search::{SCHEMA_VERSION, SearchEnd, SearchResult, TrialFacts, TrialVerdict},
 };
 use floodmark_harness::{
@@ -13,6 +13,7 @@ use floodmark_harness::{
     vary::{mean_rate, scaled},
 };
 use floodmark_reports::{search_html, search_png, search_text, trial_text};
+use floodmark_scoring::curve::alert_p99;
 
 use crate::{
     args::{Global, SearchArgs},
@@ -156,7 +157,7 @@ impl Trials<'_> {
                 duration_s: loaded.sound.duration.as_secs_f64(),
                 series: &ran.series,
                 validity: &ran.result.validity,
-                alert_p99_us: slowest_alerts(&ran.result),
+                alert_p99_us: alert_p99(&ran.result),
                 recall: recall(&ran.result),
             },
         );
@@ -183,13 +184,6 @@ fn facts(rate: f64, judgement: Judgement, ran: Ran) -> TrialFacts {
         folder: ran.folder,
         seconds: ran.seconds,
     }
-}
-
-/// The p99 of the alerts' latency; of fewer than a hundred, the longest.
-fn slowest_alerts(result: &RunResult) -> Option<u64> {
-    let alerts: &LatencySummary = result.latency.get("alert")?;
-    let percentiles = &alerts.percentiles;
-    percentiles.get("p99").or(percentiles.get("max")).copied()
 }
 
 fn recall(result: &RunResult) -> (Option<f64>, Option<[f64; 2]>) {

@@ -134,7 +134,7 @@ fn a_search_brackets_what_a_detector_sustains_with_every_trial_in_its_result() {
 #[test]
 fn a_curve_adds_incidents_of_all_seeds_up_and_falls_with_difficulty() {
     let dir = tempfile::tempdir().unwrap();
-    let over = ["--over", "difficulty=0.1,8", "--seeds", "2"];
+    let over = ["--over", "difficulty=0.01,8", "--seeds", "2"];
     let (code, errors) = run("curve", dir.path(), &over);
     let out = dir.path().join("out");
     let result: CurveResult = read(&out.join("curve.json"), "curve");
@@ -144,7 +144,7 @@ fn a_curve_adds_incidents_of_all_seeds_up_and_falls_with_difficulty() {
         panic!("{} points", result.points.len());
     };
     let seeds: Vec<u64> = easy.runs.iter().map(|run| run.seed).collect();
-    assert_eq!((hard.value, easy.value, seeds), (0.1, 8.0, vec![5, 6]));
+    assert_eq!((hard.value, easy.value, seeds), (0.01, 8.0, vec![5, 6]));
     let counts = |status: ValidityStatus| status != ValidityStatus::Invalid;
     if [hard, easy]
         .iter()

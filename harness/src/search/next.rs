@@ -53,7 +53,7 @@ pub(super) fn next(quest: &Quest, known: &Known) -> Next {
 }
 
 /// The rates just below and just above what the subject consumed when it fell behind, the lower one first:
-/// if that is sustained and the other is not, the search is over.
+/// if that is sustained and the other is not, the search is over. If both are, it goes on in small steps.
 fn by_hint(quest: &Quest, known: &Known, low: f64, high: f64) -> Option<Next> {
     let hint = known
         .hint
@@ -61,8 +61,12 @@ fn by_hint(quest: &Quest, known: &Known, low: f64, high: f64) -> Option<Next> {
     // Lag may grow a little, so the highest sustained rate is a little above what is consumed.
     let centre = hint * (1.0 + quest.lag_growth);
     let apart = (1.0 + quest.precision).powf(AROUND);
-    [centre / apart, centre * apart]
+    // Where consumption under overload said too little, the limit is a little above what was thought, and not in
+    // the middle of all that is above it.
+    let beyond = Some(low * (1.0 + quest.precision)).filter(|_| low >= centre * apart * 0.999);
+    [Some(centre / apart), Some(centre * apart), beyond]
         .into_iter()
+        .flatten()
         .find(|rate| *rate > low * (1.0 + LEAST_STEP) && *rate < high * (1.0 - LEAST_STEP))
         .map(|rate| Next::Try {
             rate,
@@ -132,7 +136,8 @@ mod tests {
     fn what_was_consumed_is_looked_at_from_below_and_from_above() {
         check(&QUEST, &known(100.0, 400.0, 300.0), "296.4 hint");
         check(&QUEST, &known(296.4, 400.0, 300.0), "309.7 hint");
-        check(&QUEST, &known(309.7, 400.0, 300.0), "352.0");
+        check(&QUEST, &known(309.8, 400.0, 300.0), "325.3 hint");
+        check(&QUEST, &known(325.3, 400.0, 300.0), "341.6 hint");
         check(&QUEST, &known(0.0, 400.0, 30.0), "29.6 hint");
         // A subject that consumed more than is offered says nothing.
         check(&QUEST, &known(100.0, 400.0, 900.0), "200.0");

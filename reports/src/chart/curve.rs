@@ -7,7 +7,7 @@ use super::{
     svg::{Anchor, Svg},
 };
 use crate::{
-    curve::{Figure, axis_name, on_axis},
+    curve::{Figure, along, axis_name, on_axis},
     format::{plural, tick},
 };
 
@@ -29,7 +29,7 @@ pub(crate) fn curve(result: &CurveResult, figure: Figure) -> String {
         .iter()
         .filter_map(|point| {
             let (value, interval) = figure.at(point)?;
-            Some((point.value, value, interval))
+            Some((along(result.axis, point.value), value, interval))
         })
         .collect();
     let mut svg = Svg::new(id, SIZE, figure.name(), &describe(result, known.len()));
@@ -76,7 +76,10 @@ pub(crate) fn curve(result: &CurveResult, figure: Figure) -> String {
 
 /// From a little before the first value to a little behind the last, so that neither stands on an edge.
 fn x_scale(result: &CurveResult) -> Scale {
-    let values = || result.points.iter().map(|point| point.value);
+    let values = || {
+        let points = result.points.iter();
+        points.map(|point| along(result.axis, point.value))
+    };
     let low = values().fold(f64::INFINITY, f64::min);
     let high = values().fold(f64::NEG_INFINITY, f64::max);
     if low > high {
@@ -90,7 +93,10 @@ fn x_scale(result: &CurveResult) -> Scale {
 fn x_axis(svg: &mut Svg, result: &CurveResult, x: &Scale) {
     svg.line("axis", [LEFT, BOTTOM], [RIGHT, BOTTOM]);
     for (i, point) in result.points.iter().enumerate() {
-        let below = [x.at(point.value), BOTTOM + 16.0 + (i % 2) as f64 * 14.0];
+        let below = [
+            x.at(along(result.axis, point.value)),
+            BOTTOM + 16.0 + (i % 2) as f64 * 14.0,
+        ];
         svg.text(
             "tick",
             below,

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     chart::nice_ticks,
-    curve::{Figure, axis_name, on_axis},
+    curve::{Figure, along, axis_name, on_axis},
 };
 
 /// Names of values that have room side by side.
@@ -21,10 +21,14 @@ pub(super) fn draw(canvas: &Canvas<'_>, result: &CurveResult, figure: Figure) ->
         .iter()
         .filter_map(|point| {
             let (value, interval) = figure.at(point)?;
-            Some((point.value, value, interval.unwrap_or([value; 2])))
+            let at = along(result.axis, point.value);
+            Some((at, value, interval.unwrap_or([value; 2])))
         })
         .collect();
-    let values = || result.points.iter().map(|point| point.value);
+    let values = || {
+        let points = result.points.iter();
+        points.map(|point| along(result.axis, point.value))
+    };
     let low = values().fold(f64::INFINITY, f64::min);
     let high = values().fold(f64::NEG_INFINITY, f64::max);
     let margin = if high > low { (high - low) * 0.05 } else { 0.5 };
@@ -48,9 +52,9 @@ pub(super) fn draw(canvas: &Canvas<'_>, result: &CurveResult, figure: Figure) ->
     let unit = if figure == Figure::AlertP99 { " s" } else { "" };
     frame.axes(
         canvas,
-        values().step_by(every).map(|at| Tick {
-            at,
-            name: on_axis(result.axis, at),
+        result.points.iter().step_by(every).map(|point| Tick {
+            at: along(result.axis, point.value),
+            name: on_axis(result.axis, point.value),
         }),
         ticks.iter().map(|at| Tick {
             at: *at,
