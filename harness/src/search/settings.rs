@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn all_problems_are_told_at_once_with_their_paths() {
         let yaml = "{ start: fast, from: 5k/s, to: 2k/s, precision: 0, trials: 4, retries: 99, duration: long, \
-                    warm_up: short, drain: x, lag_growth: 0, lag: y, alert_p99: 1s, recall: 2, limit: z }";
+                    warm_up: short, drain: x, lag_growth: 0, lag: often, alert_p99: 1s, recall: 2, limit: z }";
         let problems = Settings::read(&section(yaml), 60.0).unwrap_err();
         let paths: Vec<&str> = problems
             .iter()
