@@ -51,3 +51,7 @@ conformance:
 # Is the verdict on a load right? With real processes; run it on a quiet machine.
 load:
     ci/load
+
+# Does `floodmark search` find a limit that is known, three times of three? Some five minutes; best on a quiet machine.
+search:
+    ci/search

@@ -45,7 +45,8 @@ pub fn run(args: &SearchArgs, global: &Global) -> Result<Exit, Failure> {
     let usual = series.check(profile.clone(), "usual").map_err(unfit)?;
     let quest = settings.quest(mean_rate(&usual.plan));
     let each_s = usual.sound.duration.as_secs_f64() + BESIDE_S;
-    tell(global, &estimate(&quest, each_s, &settings));
+    let limit = &loaded.profile.search.limit;
+    tell(global, &estimate(&quest, each_s, limit));
     let mut trials = Trials {
         series: &series,
         profile,
@@ -85,13 +86,12 @@ pub fn run(args: &SearchArgs, global: &Global) -> Result<Exit, Failure> {
 }
 
 /// What is going to happen, before it does.
-fn estimate(quest: &Quest, each_s: f64, settings: &Settings) -> String {
+fn estimate(quest: &Quest, each_s: f64, limit: &str) -> String {
     let trials = quest.probable_trials();
     format!(
-        "search: from {:.0}/s; about {trials} trials of {each_s:.0} s, so {:.0} min; none begins after {:?}",
+        "search: from {:.0}/s; about {trials} trials of {each_s:.0} s, so {:.0} min; none begins after {limit}",
         quest.start,
-        (f64::from(trials) * each_s / 60.0).ceil(),
-        settings.limit
+        (f64::from(trials) * each_s / 60.0).ceil()
     )
 }
 

@@ -132,6 +132,19 @@ fn a_search_brackets_what_a_detector_sustains_with_every_trial_in_its_result() {
 }
 
 #[test]
+fn a_search_without_time_says_that_nothing_was_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let (code, errors) = run("search", dir.path(), &["--limit", "0s"]);
+    assert_eq!(code, 97, "{errors}");
+    let result: SearchResult = read(&dir.path().join("out/search.json"), "search");
+    assert_eq!(result.ended, SearchEnd::TimeLimit);
+    assert_eq!(
+        (result.sustained, result.limited_by, result.trials.len()),
+        (None, None, 0)
+    );
+}
+
+#[test]
 fn a_curve_adds_incidents_of_all_seeds_up_and_falls_with_difficulty() {
     let dir = tempfile::tempdir().unwrap();
     let over = ["--over", "difficulty=0.01,8", "--seeds", "2"];

@@ -99,7 +99,12 @@ pub fn judge(limits: &SearchLimits, seen: &Observed<'_>) -> Judgement {
         clear: !failed && !exceeded.is_close,
         reasons: exceeded.reasons,
         figures,
-        saturated_at: figures.consumed.filter(|_| grows),
+        // What is not left behind is consumed. The offsets that are committed tell the same, but only to the
+        // second.
+        saturated_at: figures
+            .lag_growth
+            .filter(|_| grows)
+            .map(|growth| figures.offered * (1.0 - growth)),
     }
 }
 
@@ -210,7 +215,7 @@ fn measure(seen: &Observed<'_>) -> TrialFigures {
     };
     TrialFigures {
         offered,
-        consumed: mean(&by_second(seen, "consumed")),
+        consumed: over_time(&by_second(seen, "consumed")),
         lag_growth: line.map(|(slope, _)| share(slope)),
         lag_growth_error: line.map(|(_, error)| share(error)),
         lag_p99_s: p99(lag_s),
@@ -257,6 +262,17 @@ fn rows<'a>(seen: &Observed<'a>, metric: &str) -> impl Iterator<Item = &'a Serie
 fn mean(points: &[[f64; 2]]) -> Option<f64> {
     let sum: f64 = points.iter().map(|[_, y]| y).sum();
     (!points.is_empty()).then(|| sum / points.len() as f64)
+}
+
+/// The mean of rates that each stand for the time since the one before: seconds without a sample are part of
+/// the next one's.
+fn over_time(points: &[[f64; 2]]) -> Option<f64> {
+    let spans = points.windows(2).map(|pair| {
+        let span = pair[1][0] - pair[0][0];
+        [span, span * pair[1][1]]
+    });
+    let [time, all] = spans.fold([0.0; 2], |sum, span| [sum[0] + span[0], sum[1] + span[1]]);
+    (time > 0.0).then(|| all / time)
 }
 
 /// The largest of the values that at most a hundredth is above: of under a hundred, the largest.

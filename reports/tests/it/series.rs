@@ -155,7 +155,14 @@ fn search_page(result: &SearchResult) -> (Vec<String>, String) {
 
 #[test]
 fn a_search_is_a_table_and_a_sentence() {
-    insta::assert_snapshot!(search_text(&search()), @"");
+    insta::assert_snapshot!(search_text(&search()), @"
+    rate            verdict  lag grows       ±  lag p99  consumed  alerts p99             recall
+    20,000/s      sustained     0.00 %  0.20 %  0.250 s  20,000/s           –  0.950 (0.76–0.99)
+    80,000/s           void    30.00 %  0.20 %  0.250 s  56,000/s           –  0.950 (0.76–0.99)
+    80,000/s  not sustained    50.00 %  0.20 %  0.250 s  40,000/s           –  0.950 (0.76–0.99)
+
+    Sustained: 39,500/s; not sustained: 41,300/s (4.6 % above).
+    ");
 }
 
 #[test]
@@ -273,7 +280,12 @@ fn a_curve_has_a_chart_for_each_figure_and_leaves_out_what_is_undefined() {
 
 #[test]
 fn a_curve_is_a_table() {
-    insta::assert_snapshot!(curve_text(&curve(vec![point(0.0, 0), point(0.05, 10)])), @"");
+    insta::assert_snapshot!(curve_text(&curve(vec![point(0.0, 0), point(0.05, 10)])), @"
+    lateness  found  recall       95 %  precision       95 %  alerts p99  invalid runs
+    0 %        0/20   0.000  0.10–0.90      0.900  0.60–0.98   undefined    1 of 1 run
+    5 %       10/20   0.500  0.10–0.90      0.900  0.60–0.98      250 ms    1 of 1 run
+    Latencies are those of event time at speed 60: waits for windows are shortened by it.
+    ");
 }
 
 #[test]

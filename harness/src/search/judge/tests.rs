@@ -98,6 +98,16 @@ fn lag_that_stands_is_sustained_and_lag_that_grows_is_not() {
 }
 
 #[test]
+fn what_is_consumed_over_a_second_without_a_sample_counts_for_both() {
+    // Second 5 is missing: what was committed in it is in the next row, spread over both.
+    assert_eq!(
+        over_time(&[[3.0, 900.0], [4.0, 1000.0], [6.0, 1000.0], [7.0, 1300.0]]),
+        Some((1000.0 + 2.0 * 1000.0 + 1300.0) / 4.0)
+    );
+    assert_eq!(over_time(&[[3.0, 900.0]]), None);
+}
+
+#[test]
 fn the_warm_up_and_the_drain_are_not_judged() {
     let case = Case::of(|t| if (3..=10).contains(&t) { 50.0 } else { 9_000.0 });
     case.check("Sustained clear");
