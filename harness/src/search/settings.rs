@@ -190,7 +190,7 @@ fn check_numbers(section: &SearchSection, problems: &mut Problems) {
         );
         problems.add("search.precision", message);
     }
-    if section.trials % 2 == 0 || section.trials > 9 {
+    if section.trials.is_multiple_of(2) || section.trials > 9 {
         let message = format!(
             "`{}` trials have no majority; use an odd number up to 9",
             section.trials
