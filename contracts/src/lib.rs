@@ -45,6 +45,8 @@ pub mod problem;
 pub mod profile;
 /// What was observed.
 pub mod record;
+/// What the processes of a run used.
+pub mod resources;
 /// What it comes to.
 pub mod result;
 /// What the detector counts.

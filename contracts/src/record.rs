@@ -13,6 +13,7 @@ use crate::{
     job::GeneratorSection,
     lateness::LatenessByDue,
     profile::{GateSection, ScoringSection},
+    resources::{MachineFacts, Usage},
     result::Validity,
     stream::Stream,
 };
@@ -61,6 +62,9 @@ pub struct RunRecord {
     pub collector: CollectorFacts,
     /// Resources of the run's processes.
     pub processes: Vec<ProcessFacts>,
+    /// What the machine did meanwhile.
+    #[serde(default)]
+    pub machine: MachineFacts,
     /// The machine.
     pub environment: Environment,
     /// Whether the figures can be trusted.
@@ -146,6 +150,12 @@ pub struct StreamFacts {
     /// Requests that the client sent again, each with many events.
     #[serde(default)]
     pub retries: u64,
+    /// Times that a broker made the client wait, to hold it to a quota.
+    #[serde(default)]
+    pub throttles: u64,
+    /// How long in all, milliseconds, summed over the clients.
+    #[serde(default)]
+    pub throttled_ms: u64,
     /// Bytes of keys and values handed to the client.
     pub bytes: u64,
     /// Events that only close the last windows; counted in none of the other figures.
@@ -262,14 +272,17 @@ pub struct CollectorFacts {
 }
 
 /// Resources of one process of the run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ProcessFacts {
-    /// `generator`, `subject`, `broker`, `harness`.
+    /// `generator`, `subject`, `broker`, `registry`, `harness`.
     pub role: String,
     /// User and system CPU time, seconds.
     pub cpu_seconds: f64,
-    /// Peak resident set, bytes.
+    /// Peak resident set, bytes; of several processes, of all at once.
     pub peak_rss_bytes: u64,
+    /// All that was counted, over the role's processes.
+    #[serde(default)]
+    pub usage: Usage,
 }
 
 /// The machine on which the run was made.
@@ -286,17 +299,24 @@ pub struct Environment {
 }
 
 /// One value of a time series: a line of `timeseries.ndjson`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct SeriesRow {
     /// Seconds of wall time since the start of the run, at the end of the interval of one second.
     pub t: i64,
     /// What is counted: `due`, `sent`, `acknowledged`, `failed`, `queue_full`, `consumed`, `alerts`; or
-    /// what stood at the end of the interval: `unsent` (events due and not sent), `lag` (records); or
-    /// `send_lateness_max_us`.
+    /// what stood at the end of the interval: `unsent` (events due and not sent), `lag` (records),
+    /// `lag_s` (seconds since the first unread record was appended); or
+    /// `send_lateness_max_us`; or of a process, a second: `cpu_user_s`, `cpu_system_s`, `run_delay_s`,
+    /// `read_bytes`, `written_bytes`, `switches_voluntary`, `switches_involuntary`, `faults_minor`,
+    /// `faults_major`; or what it had at the end of the interval: `rss_bytes`, `threads`; or of the machine:
+    /// `steal_s`, `disk_free_bytes`, `broker_bytes`.
     pub metric: String,
     /// The stream, where the metric is per stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<Stream>,
+    /// The process's role, where the metric is per process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<String>,
     /// The value in this interval.
     pub value: f64,
 }

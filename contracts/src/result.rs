@@ -12,6 +12,7 @@ use crate::{
     kind::Kind,
     profile::GateSection,
     record::{Ending, Environment, Phase, ProcessFacts},
+    resources::MachineFacts,
     stream::Stream,
 };
 
@@ -69,6 +70,9 @@ pub struct RunResult {
     pub gates: Vec<GateResult>,
     /// Resources of the run's processes.
     pub processes: Vec<ProcessFacts>,
+    /// What the machine did meanwhile.
+    #[serde(default)]
+    pub machine: MachineFacts,
     /// The machine.
     pub environment: Environment,
     /// Things that a reader should know.

@@ -212,6 +212,11 @@ pub(crate) trait Sink: Send {
     fn retries(&self) -> u64 {
         0
     }
+
+    /// Times that a broker made the client wait so far, and for how many milliseconds in all.
+    fn throttled(&self) -> (u64, u64) {
+        (0, 0)
+    }
 }
 
 /// Opens the sink of one stream. What goes to a cluster can be traced.

@@ -19,7 +19,12 @@ use std::{
 use floodmark_contracts::{clock::Clock, record::ProcessFacts};
 
 pub use self::embedded::Ready;
-use crate::child::{Child, ChildError, resources_of};
+#[cfg(feature = "containers")]
+use crate::resources::find_cgroup;
+use crate::{
+    child::{Child, ChildError, resources_of},
+    resources::{Roster, Target},
+};
 
 /// How long a broker may take until it answers.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -159,6 +164,26 @@ impl RunningBroker {
         match &self.holder {
             Holder::Process(child) => Some(resources_of("broker", child.id())),
             _ => None,
+        }
+    }
+
+    /// Reports what belongs to it under `role`: its process with all that descend from it, or its container.
+    /// `dir` is the folder that it was started with.
+    pub fn report(&self, roster: &Roster, role: &str, dir: &Path) {
+        match &self.holder {
+            Holder::Process(child) => {
+                roster.watch(role, Target::Tree(child.id()));
+                if self.kind == "kafka-home" {
+                    roster.disk(role, dir);
+                    roster.data(&kafka_home::data(dir));
+                }
+            }
+            #[cfg(feature = "containers")]
+            Holder::Container(container) => match find_cgroup(container.id()) {
+                Some(group) => roster.watch(role, Target::Cgroup(group)),
+                None => tracing::debug!("no control group is named after the broker's container"),
+            },
+            Holder::Nothing => {}
         }
     }
 

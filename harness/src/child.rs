@@ -99,8 +99,7 @@ impl Child {
         })?;
         let facts = ProcessFacts {
             role: role.to_owned(),
-            cpu_seconds: 0.0,
-            peak_rss_bytes: 0,
+            ..ProcessFacts::default()
         };
         Ok(Self {
             role: role.to_owned(),
@@ -207,6 +206,7 @@ pub fn resources_of(role: &str, id: u32) -> ProcessFacts {
             .and_then(|stat| cpu_seconds(&stat))
             .unwrap_or(0.0),
         peak_rss_bytes: read("status").ok().and_then(|s| peak_rss(&s)).unwrap_or(0),
+        ..ProcessFacts::default()
     }
 }
 

@@ -42,6 +42,7 @@ use crate::{
     collect::CollectError,
     environment,
     profile::Sound,
+    resources,
     subject::SubjectError,
     topics::TopicsError,
     validity,
@@ -203,6 +204,8 @@ pub fn execute(
         files::settle_times(&alerts_file(request), start, &request.sound.timeline)?;
     }
     let ending = setup.ending.unwrap_or_default();
+    let watched = setup.sampler.finish()?;
+    let machine = watched.machine(start);
 
     let mut series = generated.series;
     series.extend(progress_series);
@@ -212,13 +215,17 @@ pub fn execute(
         subject: subject_facts.as_ref(),
         collector: &collector,
         drain_cut_short: drained.cut_short,
+        alerts_after_drain: drained.alerts_came,
         ending: &ending,
         series: &series,
         alerts: look::at_alerts(request, start)?,
+        machine: &machine,
     });
     let mut processes = setup.processes;
     processes.extend(setup.broker.resources());
     processes.push(resources_of("harness", std::process::id()));
+    let looks = watched.rows(start)?;
+    let processes = resources::combined(processes, watched.processes);
     let record = RunRecord {
         schema_version: SCHEMA_VERSION,
         floodmark_version: request.version.to_owned(),
@@ -245,13 +252,14 @@ pub fn execute(
         subject_facts: subject_facts.unwrap_or_default(),
         collector,
         processes,
+        machine,
         environment: environment::here(),
         validity,
         interrupted: generated.facts.interrupted,
         ending,
         subject_lines: setup.subject_lines,
     };
-    files::leave(request, &folders, &record, &series)?;
+    files::leave(request, &folders, &record, series.into_iter().chain(looks))?;
     let left = LeftOver {
         broker: setup.broker,
         registry: setup.registry,

@@ -30,6 +30,7 @@ use crate::{
     child::{Child, ChildError, SHOWN_LINES},
     collect::AlertSource,
     profile::{Outputs, Sound},
+    resources::{Roster, Target},
     run::FileError,
     run::files::write_private,
 };
@@ -111,6 +112,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) logs: &'a Path,
     /// Where what it writes besides its topics goes.
     pub(crate) written: &'a Path,
+    /// Who is told of its processes, to look at what they use.
+    pub(crate) roster: Roster,
 }
 
 impl Surroundings<'_> {
@@ -198,6 +201,8 @@ impl RunningSubject {
         };
         let log = surroundings.logs.join(log_name(slot));
         let child = Child::spawn("subject", &mut command, &log)?;
+        let tree = Target::Tree(child.id());
+        surroundings.roster.watch("subject", tree);
         self.processes.push(Process { slot, child });
         Ok(())
     }

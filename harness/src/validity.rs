@@ -1,12 +1,15 @@
 //! Whether the figures of a run can be trusted, with codes for what speaks against it.
 
+mod broker;
 mod load;
+mod machine;
 
 use std::collections::BTreeMap;
 
 use floodmark_contracts::{
     histogram::EncodedHistogram,
     record::{CollectorFacts, Ending, SeriesRow, StreamFacts, SubjectFacts},
+    resources::MachineFacts,
     result::{Validity, ValidityReason, ValidityStatus},
     stream::Stream,
 };
@@ -23,12 +26,16 @@ pub struct Evidence<'a> {
     pub collector: &'a CollectorFacts,
     /// Whether the drain ended before the subject was done.
     pub drain_cut_short: bool,
+    /// Whether alerts still came when it ended, though the subject had read everything.
+    pub alerts_after_drain: bool,
     /// How the run came to its end.
     pub ending: &'a Ending,
     /// Time series of the run.
     pub series: &'a [SeriesRow],
     /// What the alerts themselves tell.
     pub alerts: AlertsSeen,
+    /// What the machine did.
+    pub machine: &'a MachineFacts,
 }
 
 /// What a look at all alerts found.
@@ -74,11 +81,21 @@ pub fn judge(evidence: &Evidence<'_>) -> Validity {
         reasons.push(reason(
             "drain-too-short",
             ValidityStatus::Invalid,
-            "the subject was still reading, or alerts still came, when the drain ended; allow a \
-             longer `drain` or a lower `rate`"
+            "the subject was still reading when the drain ended; allow a longer `drain` or a lower `rate`"
                 .to_owned(),
         ));
     }
+    if evidence.alerts_after_drain {
+        reasons.push(reason(
+            "alerts-after-drain",
+            ValidityStatus::Invalid,
+            "the subject had read everything, and alerts still came when the drain ended: those that came \
+             later are missing; allow a longer `drain`, or see why alerts take so long"
+                .to_owned(),
+        ));
+    }
+    reasons.extend(broker::judge(evidence.generator, evidence.series));
+    reasons.extend(machine::judge(evidence.machine, evidence.generator));
     if evidence.collector.garbage > 0 {
         reasons.push(reason(
             "alerts-not-understood",
@@ -234,15 +251,18 @@ mod tests {
             metric: "send_lateness_max_us".to_owned(),
             stream: Some(Stream::Sensors),
             value: 2e6,
+            ..SeriesRow::default()
         };
         let validity = judge(&Evidence {
             generator: &generator,
             subject: Some(&subject),
             collector: &CollectorFacts::default(),
             drain_cut_short: cut,
+            alerts_after_drain: false,
             ending: &Ending::Completed,
             series: &[late],
             alerts: AlertsSeen::default(),
+            machine: &MachineFacts::default(),
         });
         let codes: Vec<String> = validity
             .reasons

@@ -23,6 +23,7 @@ use floodmark_generator::{
 
 use crate::{
     child::{Child, ChildError, SHOWN_LINES},
+    resources::{Roster, Target},
     run::{FileError, files, read_series},
 };
 
@@ -93,6 +94,8 @@ pub struct Request<'a> {
     pub logs: Option<&'a Path>,
     /// Where the sum of all workers is shown while they run.
     pub metrics: Option<&'a MetricsServer>,
+    /// Who is told of the processes, to look at what they use.
+    pub roster: Option<&'a Roster>,
 }
 
 /// Runs the workers and leaves in the job's folder what one would have left: labels, enrichment data,
@@ -126,8 +129,7 @@ pub fn generate(
 fn resources(workers: &[Worker]) -> ProcessFacts {
     let mut sum = ProcessFacts {
         role: "generator".to_owned(),
-        cpu_seconds: 0.0,
-        peak_rss_bytes: 0,
+        ..ProcessFacts::default()
     };
     for used in workers.iter().map(|worker| worker.child.resources()) {
         sum.cpu_seconds += used.cpu_seconds;
@@ -187,6 +189,9 @@ impl Worker {
             None => dir.join("log"),
         };
         let child = Child::spawn(&role, &mut command, &log).map_err(WorkersError::Child)?;
+        if let Some(roster) = request.roster {
+            roster.watch("generator", Target::Tree(child.id()));
+        }
         Ok(Self {
             role,
             child,

@@ -75,6 +75,7 @@ struct Page<'a> {
     /// Missed incidents and false alerts.
     lists: [Listing; 2],
     processes: Vec<ProcessRow<'a>>,
+    machine: Vec<Pair>,
     environment: Vec<Pair>,
     phases: Vec<Pair>,
     warnings: Vec<String>,
@@ -135,6 +136,7 @@ pub fn html(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportEr
         counts: tables::counts(&result.detection),
         lists: [missed(input), false_alerts(input, &model)],
         processes: tables::processes(result),
+        machine: tables::machine(result),
         environment: tables::environment(result),
         phases: tables::phases(result),
         warnings: warnings(result),

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use floodmark_contracts::{
     kind::Kind,
     record::RunRecord,
+    resources::Usage,
     result::{DecoyScores, Detection, Direction, LatencySummary, Metric, Scores, Throughput},
     stream::Stream,
 };
@@ -37,7 +38,7 @@ const fn family(pattern: &'static str, unit: &'static str, direction: Direction)
 }
 
 /// Every metric that there is.
-pub const FAMILIES: [Family; 32] = [
+pub const FAMILIES: [Family; 39] = [
     family("detection.recall", "ratio", Direction::Higher),
     family("detection.recall.<kind>", "ratio", Direction::Higher),
     family("detection.precision", "ratio", Direction::Higher),
@@ -86,6 +87,41 @@ pub const FAMILIES: [Family; 32] = [
     family("latency.<latency>.<percentile>", "us", Direction::Lower),
     family("cpu.<role>.per_million_events", "cpu-s/M", Direction::Lower),
     family("memory.<role>.peak", "bytes", Direction::Lower),
+    family(
+        "run_delay.<role>.per_million_events",
+        "s/M",
+        Direction::Lower,
+    ),
+    family(
+        "io.<role>.read_per_million_events",
+        "bytes/M",
+        Direction::Lower,
+    ),
+    family(
+        "io.<role>.written_per_million_events",
+        "bytes/M",
+        Direction::Lower,
+    ),
+    family(
+        "switches.<role>.voluntary_per_million_events",
+        "count/M",
+        Direction::Lower,
+    ),
+    family(
+        "switches.<role>.involuntary_per_million_events",
+        "count/M",
+        Direction::Lower,
+    ),
+    family(
+        "faults.<role>.minor_per_million_events",
+        "count/M",
+        Direction::Lower,
+    ),
+    family(
+        "faults.<role>.major_per_million_events",
+        "count/M",
+        Direction::Lower,
+    ),
     family("errors.send_failed", "count", Direction::Lower),
     family("errors.dead_letters", "count", Direction::Lower),
     family("errors.garbage_alerts", "count", Direction::Lower),
@@ -93,7 +129,7 @@ pub const FAMILIES: [Family; 32] = [
 ];
 
 /// The processes of a run.
-const ROLES: [&str; 4] = ["generator", "subject", "broker", "harness"];
+const ROLES: [&str; 5] = ["generator", "subject", "broker", "registry", "harness"];
 
 /// Every name of a metric, with its family.
 pub fn names() -> impl Iterator<Item = (String, Family)> {
@@ -251,6 +287,39 @@ impl Sheet {
                 .map(|process| process.peak_rss_bytes)
                 .sum::<u64>();
             self.put(&format!("memory.{role}.peak"), Some(peak as f64));
+            let mut usage = Usage::default();
+            processes().for_each(|process| usage.add(&process.usage));
+            self.usage(role, &usage, events);
+        }
+    }
+
+    /// What else a role used, each per million events that it worked on.
+    fn usage(&mut self, role: &str, usage: &Usage, events: u64) {
+        let count = |value: Option<u64>| value.map(|value| value as f64);
+        for (name, value) in [
+            (format!("run_delay.{role}"), usage.run_delay_seconds),
+            (format!("io.{role}.read"), count(usage.read_bytes)),
+            (format!("io.{role}.written"), count(usage.written_bytes)),
+            (
+                format!("switches.{role}.voluntary"),
+                count(usage.voluntary_switches),
+            ),
+            (
+                format!("switches.{role}.involuntary"),
+                count(usage.involuntary_switches),
+            ),
+            (format!("faults.{role}.minor"), count(usage.minor_faults)),
+            (format!("faults.{role}.major"), count(usage.major_faults)),
+        ] {
+            let joint = if name.starts_with("run_delay") {
+                "."
+            } else {
+                "_"
+            };
+            let per_million = value
+                .filter(|_| events > 0)
+                .map(|v| v / (events as f64 / 1e6));
+            self.put(&format!("{name}{joint}per_million_events"), per_million);
         }
     }
 }

@@ -118,6 +118,7 @@ pub fn score(
         phase_figures,
         gates,
         processes: record.processes.clone(),
+        machine: record.machine.clone(),
         environment: record.environment.clone(),
         ending: record.ending.clone(),
         subject_lines: record.subject_lines.clone(),

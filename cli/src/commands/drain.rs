@@ -177,6 +177,7 @@ mod tests {
             role: "drain".to_owned(),
             cpu_seconds: 1.5,
             peak_rss_bytes: 3 << 20,
+            ..ProcessFacts::default()
         };
         figures(&facts, times, &process)
     }

@@ -120,6 +120,7 @@ fn send(
             stop: &|| stop.load(Ordering::Relaxed),
             logs: None,
             metrics,
+            roster: None,
         };
         let mut show = |progress| {
             show(progress);

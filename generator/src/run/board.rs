@@ -193,6 +193,7 @@ fn rows_of(stream: Stream, t: usize, counts: &Counts, unsent: u64) -> [SeriesRow
         metric: metric.to_owned(),
         stream: Some(stream),
         value,
+        ..SeriesRow::default()
     })
 }
 

@@ -55,6 +55,7 @@ pub fn merge(
             metric,
             stream,
             value,
+            ..SeriesRow::default()
         })
         .collect();
     for (stream, facts) in &mut merged.streams {
@@ -78,6 +79,8 @@ pub(super) fn merge_stream(into: &mut StreamFacts, more: StreamFacts) -> Result<
     }
     into.queue_full += more.queue_full;
     into.retries += more.retries;
+    into.throttles += more.throttles;
+    into.throttled_ms += more.throttled_ms;
     into.bytes += more.bytes;
     into.closing += more.closing;
     into.silent += more.silent;
@@ -201,6 +204,7 @@ mod tests {
                     metric: metric.to_owned(),
                     stream: Some(Stream::Sensors),
                     value,
+                    ..SeriesRow::default()
                 });
             }
         }

@@ -293,6 +293,7 @@ impl Sender<'_> {
         }
         self.flush(limit)?;
         self.tally.facts.retries = self.sink.retries();
+        (self.tally.facts.throttles, self.tally.facts.throttled_ms) = self.sink.throttled();
         self.tally.tell(self.shared.counters);
         self.show(None);
         let rest = self.tally.series.rest();

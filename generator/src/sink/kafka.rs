@@ -204,6 +204,11 @@ impl Sink for KafkaSink {
         self.producer.retries()
     }
 
+    fn throttled(&self) -> (u64, u64) {
+        let throttling = self.producer.throttling();
+        (throttling.times, throttling.total_ms)
+    }
+
     fn flush(
         &mut self,
         limit: Duration,

@@ -78,6 +78,11 @@ pub(super) fn start(home: &Path, context: &StartContext<'_>) -> Result<RunningBr
     })
 }
 
+/// Where the broker that was started in `dir` keeps its data.
+pub(super) fn data(dir: &Path) -> PathBuf {
+    dir.join("kafka-data")
+}
+
 fn missing_java(choice: &str) -> BrokerError {
     BrokerError::Missing {
         choice: choice.to_owned(),
@@ -124,7 +129,7 @@ impl Files {
         let controller = free_port().map_err(|source| file(Path::new("127.0.0.1:0"), source))?;
         let properties = dir.join("server.properties");
         let logging = dir.join("log4j2.properties");
-        let data = dir.join("kafka-data");
+        let data = data(dir);
         std::fs::write(&properties, settings(port, controller, &data))
             .map_err(|source| file(&properties, source))?;
         std::fs::write(&logging, LOGGING).map_err(|source| file(&logging, source))?;

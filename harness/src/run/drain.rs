@@ -13,8 +13,17 @@ const QUIET: Duration = Duration::from_millis(1500);
 
 /// How a drain ended.
 pub(super) struct Drained {
-    /// The limit was reached before the subject was done.
+    /// The limit was reached, or a signal came, before the subject had read everything.
     pub(super) cut_short: bool,
+    /// It had, and alerts still came.
+    pub(super) alerts_came: bool,
+}
+
+impl Drained {
+    const WHOLE: Self = Self {
+        cut_short: false,
+        alerts_came: false,
+    };
 }
 
 pub(super) fn drain(
@@ -25,13 +34,16 @@ pub(super) fn drain(
     let clock = &*request.clock;
     let nobody = request.sound.subject.kind == SubjectKind::Nothing;
     if nobody || generated.interrupted {
-        return Ok(Drained { cut_short: false });
+        return Ok(Drained::WHOLE);
     }
     let limit = clock.monotonic_us() + micros(request.sound.drain);
     let mut read_all_at = None;
     loop {
         if setup.must_end(request)? {
-            return Ok(Drained { cut_short: true });
+            return Ok(Drained {
+                cut_short: true,
+                alerts_came: false,
+            });
         }
         let now = clock.monotonic_us();
         if read_all_at.is_none() && setup.sample_lag(clock)? == 0 {
@@ -39,10 +51,13 @@ pub(super) fn drain(
         }
         let quiet = setup.collector.quiet_for(clock) >= QUIET;
         if read_all_at.is_some_and(|at| now - at >= micros(QUIET)) && quiet {
-            return Ok(Drained { cut_short: false });
+            return Ok(Drained::WHOLE);
         }
         if now >= limit {
-            return Ok(Drained { cut_short: true });
+            return Ok(Drained {
+                cut_short: read_all_at.is_none(),
+                alerts_came: read_all_at.is_some() && !quiet,
+            });
         }
         clock.sleep(Duration::from_millis(50));
     }

@@ -259,7 +259,7 @@ pub(super) fn leave(
     request: &Request<'_>,
     folders: &Folders,
     record: &RunRecord,
-    series: &[SeriesRow],
+    series: impl Iterator<Item = SeriesRow>,
 ) -> Result<(), FileError> {
     for name in ["labels.ndjson", "enrichment.ndjson"] {
         let (source, target) = (folders.generator.join(name), folders.out.join(name));

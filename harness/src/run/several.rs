@@ -27,6 +27,7 @@ pub(super) fn generate(
     let clock = &*request.clock;
     // Set where the run ends for any reason of its own; the workers then end as they do at a signal.
     let over = AtomicBool::new(false);
+    let roster = setup.sampler.roster();
     let workers = workers::Request {
         exe: request.exe,
         job,
@@ -37,6 +38,7 @@ pub(super) fn generate(
         stop: &|| over.load(Ordering::Relaxed) || request.stop.load(Ordering::Relaxed),
         logs: Some(&folders.logs),
         metrics: request.metrics,
+        roster: Some(&roster),
     };
     let mut failure = None;
     let mut last_look = clock.monotonic_us();

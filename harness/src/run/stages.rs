@@ -22,6 +22,8 @@ use crate::{
     broker::{BrokerChoice, RunningBroker, StartContext},
     child::{Child, SHOWN_LINES},
     collect::Collector,
+    lag::LagClock,
+    resources::{self, Sampler, Target},
     subject::{RunningSubject, SubjectKind},
     topics::{Lent, TopicSpec, Topics, specs},
 };
@@ -59,6 +61,8 @@ pub(super) struct Setup {
     pub(super) ending: Option<Ending>,
     /// The end of the subject's log, where the subject is why.
     pub(super) subject_lines: Vec<String>,
+    pub(super) sampler: Sampler,
+    lag_clock: LagClock,
 }
 
 impl Setup {
@@ -112,6 +116,8 @@ impl Setup {
             {
                 progress.behind += part.records;
                 progress.committed += part.committed.unwrap_or(0).unsigned_abs();
+                let age_s = self.lag_clock.observe(clock.monotonic_us(), part);
+                progress.age_s = progress.age_s.max(age_s);
             }
             all += progress.behind;
             self.progress.insert((at, *stream), progress);
@@ -165,6 +171,7 @@ pub(super) fn set_up(
     let choice = &request.sound.broker;
     let subject = &request.sound.subject;
     let begun_us = request.clock.monotonic_us();
+    let sampler = start_sampler(request, folders)?;
     watch(RunEvent::Stage(format!("broker: starting `{choice}`")));
     let context = StartContext {
         exe: request.exe,
@@ -172,7 +179,11 @@ pub(super) fn set_up(
         clock: &*request.clock,
     };
     let broker = RunningBroker::start(choice, &context).map_err(RunError::Broker)?;
+    broker.report(&sampler.roster(), "broker", &folders.broker);
     let (registry, registry_url) = find_registry(request, folders, &broker)?;
+    if let Some(registry) = &registry {
+        registry.report(&sampler.roster(), "registry", &folders.broker);
+    }
     let client = request.client.at(broker.bootstrap());
     let connection = Connection {
         bootstrap: client.bootstrap.clone(),
@@ -232,6 +243,8 @@ pub(super) fn set_up(
             .map(|limit| begun_us + files::micros(limit)),
         ending: None,
         subject_lines: Vec::new(),
+        sampler,
+        lag_clock: LagClock::default(),
     };
     if subject.kind != SubjectKind::Nothing {
         watch(RunEvent::Stage(format!(
@@ -241,6 +254,17 @@ pub(super) fn set_up(
         under_test::start(request, folders, &mut setup)?;
     }
     Ok(setup)
+}
+
+/// What looks at the processes from the first of them on.
+fn start_sampler(request: &Request<'_>, folders: &Folders) -> Result<Sampler, RunError> {
+    let looks = folders.generator.join("resources.ndjson");
+    let clock = std::sync::Arc::clone(&request.clock);
+    let sampler = Sampler::start(resources::EVERY, &looks, clock)?;
+    let roster = sampler.roster();
+    roster.watch("harness", Target::Process(std::process::id()));
+    roster.disk("run", &folders.out);
+    Ok(sampler)
 }
 
 /// The registry to use, and the process that serves it where the broker brings none.
@@ -327,6 +351,8 @@ fn by_one(
     command.args(["generate", "--job"]).arg(&job_file);
     let log = folders.logs.join("generator.log");
     let mut child = Child::spawn("generator", &mut command, &log).map_err(RunError::Child)?;
+    let roster = setup.sampler.roster();
+    roster.watch("generator", Target::Tree(child.id()));
     let status = watch_generator(request, folders, setup, &mut child, watch)?;
     let facts_file = folders.generator.join("generator.json");
     if !facts_file.exists() {
@@ -404,6 +430,8 @@ struct Progress {
     behind: u64,
     /// Records that it has.
     committed: u64,
+    /// For how long the first of those that it has not has been there, seconds; of the partitions, the most.
+    age_s: f64,
 }
 
 /// Rows of `lag` and `consumed` (records a second, from what was committed). Of several samples in one
@@ -425,12 +453,14 @@ fn progress_rows(
             metric: metric.to_owned(),
             stream: Some(stream),
             value,
+            ..SeriesRow::default()
         };
         let (before, committed) = last
             .insert(stream, (t, progress.committed))
             .unwrap_or((t - 1, 0));
         let consumed = progress.committed.saturating_sub(committed);
         rows.push(row("lag", progress.behind as f64));
+        rows.push(row("lag_s", progress.age_s));
         rows.push(row("consumed", consumed as f64 / (t - before) as f64));
     }
     rows
@@ -451,6 +481,7 @@ mod tests {
                 Progress {
                     behind: 7,
                     committed,
+                    age_s: 0.5,
                 },
             )
         });
@@ -463,5 +494,6 @@ mod tests {
         };
         assert_eq!(of("consumed"), [(1, 150.0), (2, 250.0), (4, 100.0)]);
         assert_eq!(of("lag"), [(1, 7.0), (2, 7.0), (4, 7.0)]);
+        assert_eq!(of("lag_s"), [(1, 0.5), (2, 0.5), (4, 0.5)]);
     }
 }

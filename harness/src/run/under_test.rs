@@ -48,6 +48,7 @@ fn surroundings<'a>(
         dir: &folders.subject,
         logs: &folders.logs,
         written: &folders.written,
+        roster: setup.sampler.roster(),
     }
 }
 

@@ -200,6 +200,7 @@ mod tests {
                     metric: metric.to_owned(),
                     stream: Some(Stream::Sensors),
                     value,
+                    ..SeriesRow::default()
                 });
             }
             if t % 10 == 0 {

@@ -365,29 +365,89 @@ pub(super) struct ProcessRow<'a> {
     pub(super) cpu: String,
     pub(super) per_million: String,
     pub(super) peak: String,
+    /// The rest is empty where the kernel did not tell.
+    pub(super) waited: String,
+    pub(super) read: String,
+    pub(super) written: String,
+    pub(super) switches: String,
+    pub(super) faults: String,
 }
 
 /// Processes in the order in which they were measured.
 pub(super) fn processes(result: &RunResult) -> Vec<ProcessRow<'_>> {
-    let row = |process: &'_ floodmark_contracts::record::ProcessFacts| {
-        let name = format!("cpu.{}.per_million_events", process.role);
-        let per_million = result.metrics.get(&name).and_then(|metric| metric.value);
-        (
-            format!("{} s", number(process.cpu_seconds)),
-            per_million.map_or_else(|| UNDEFINED.to_owned(), |v| format!("{} s", number(v))),
-            bytes(process.peak_rss_bytes as f64),
-        )
+    let per_million = |name: &str| {
+        let metric = result.metrics.get(&format!("{name}per_million_events"));
+        metric.and_then(|metric| metric.value)
     };
+    let nothing = || NOTHING.to_owned();
     let rows = result.processes.iter().map(|process| {
-        let (cpu, per_million, peak) = row(process);
+        let role = &process.role;
+        let usage = &process.usage;
+        let shown = |name: &str, form: fn(f64) -> String| {
+            per_million(&format!("{name}_")).map_or_else(nothing, form)
+        };
         ProcessRow {
-            role: &process.role,
-            cpu,
-            per_million,
-            peak,
+            role,
+            cpu: format!("{} s", number(process.cpu_seconds)),
+            per_million: per_million(&format!("cpu.{role}."))
+                .map_or_else(|| UNDEFINED.to_owned(), |v| format!("{} s", number(v))),
+            peak: bytes(process.peak_rss_bytes as f64),
+            waited: usage
+                .run_delay_seconds
+                .map_or_else(nothing, |s| format!("{} s", number(s))),
+            read: shown(&format!("io.{role}.read"), bytes),
+            written: shown(&format!("io.{role}.written"), bytes),
+            switches: shown(&format!("switches.{role}.voluntary"), number),
+            faults: shown(&format!("faults.{role}.major"), number),
         }
     });
     rows.collect()
+}
+
+/// What the machine did while the run went on.
+pub(super) fn machine(result: &RunResult) -> Vec<Pair> {
+    let machine = &result.machine;
+    let mut pairs = Vec::new();
+    if let (Some(cpu), true) = (machine.sampling_cpu_seconds, machine.sampled_seconds > 0.0) {
+        let share = percent(cpu / machine.sampled_seconds);
+        pairs.push(Pair::new(
+            "Looking at processes took",
+            format!("{share} of a processor"),
+        ));
+    }
+    if let Some(stolen) = machine.steal_seconds {
+        pairs.push(Pair::new(
+            "Stolen from processors",
+            format!("{} s", number(stolen)),
+        ));
+    }
+    for (role, waits) in &machine.waits {
+        let short = waits.short.len() as u64;
+        if short > 0 {
+            let text = format!(
+                "{} of {} seconds, up to {} s a second",
+                count(short),
+                count(waits.looks),
+                number(waits.worst_seconds)
+            );
+            pairs.push(Pair::new(format!("Short of processors: {role}"), text));
+        }
+    }
+    for disk in &machine.disks {
+        let text = format!(
+            "{} of {}",
+            bytes(disk.least_free_bytes as f64),
+            bytes(disk.bytes as f64)
+        );
+        pairs.push(Pair::new(
+            format!("Least room on the disk of the {}", disk.of),
+            text,
+        ));
+    }
+    if let Some(size) = machine.broker_bytes {
+        pairs.push(Pair::new("Broker's data at the end", bytes(size as f64)));
+    }
+    pairs
 }
 
 /// What another run has to share for its figures to be comparable.

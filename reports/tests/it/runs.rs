@@ -201,6 +201,7 @@ fn series(seconds: i64) -> Vec<SeriesRow> {
                     metric: metric.to_owned(),
                     stream: Some(stream),
                     value,
+                    ..SeriesRow::default()
                 });
             }
         }

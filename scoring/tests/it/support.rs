@@ -26,6 +26,7 @@ use floodmark_contracts::{
         CollectorFacts, Ending, Environment, Phase, ProcessFacts, RunRecord, StreamFacts,
         SubjectFacts,
     },
+    resources::MachineFacts,
     result::{Validity, ValidityStatus},
     stream::Stream,
 };
@@ -176,6 +177,7 @@ fn record() -> RunRecord {
         },
         collector: CollectorFacts::default(),
         processes: processes(),
+        machine: MachineFacts::default(),
         environment: Environment {
             os: "Linux 6.1".to_owned(),
             cpu: "Test CPU".to_owned(),
@@ -225,6 +227,7 @@ fn processes() -> Vec<ProcessFacts> {
             role: role.to_owned(),
             cpu_seconds,
             peak_rss_bytes: 64 << 20,
+            ..ProcessFacts::default()
         })
         .to_vec()
 }
