@@ -7,6 +7,8 @@
 
 /// What detectors say.
 pub mod alert;
+/// What topics held.
+pub mod audit;
 /// How much a machine can send.
 pub mod calibration;
 /// Event time and wall time.

@@ -30,6 +30,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::audit::AuditMode;
+
 pub use self::{
     anomalies::{RawAnomaly, RawDecoy, RawIncidents, RawMagnitudes},
     detector::DetectorSection,
@@ -94,6 +96,11 @@ pub struct Profile {
     /// Settings of the bundled detector.
     #[serde(default)]
     pub detector: DetectorSection,
+    /// How closely the input topics are looked at after the run: `full` compares every record with the plan,
+    /// `counts` takes the partitions' offsets, `none` leaves it out. By default `full` up to five million records,
+    /// and `counts` beyond.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditMode>,
     /// How alerts are matched with labels.
     #[serde(default)]
     pub scoring: ScoringSection,

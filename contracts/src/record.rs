@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    audit::AuditFacts,
     clock::{EventTime, RunMicros, Timeline, WallTime},
     histogram::EncodedHistogram,
     job::GeneratorSection,
@@ -65,6 +66,9 @@ pub struct RunRecord {
     /// What the machine did meanwhile.
     #[serde(default)]
     pub machine: MachineFacts,
+    /// What the topics held.
+    #[serde(default)]
+    pub audit: AuditFacts,
     /// The machine.
     pub environment: Environment,
     /// Whether the figures can be trusted.

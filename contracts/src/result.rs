@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    audit::AuditFacts,
     clock::{EventTime, WallTime},
     kind::Kind,
     profile::GateSection,
@@ -73,6 +74,9 @@ pub struct RunResult {
     /// What the machine did meanwhile.
     #[serde(default)]
     pub machine: MachineFacts,
+    /// What the topics held.
+    #[serde(default)]
+    pub audit: AuditFacts,
     /// The machine.
     pub environment: Environment,
     /// Things that a reader should know.

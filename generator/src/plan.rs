@@ -310,6 +310,29 @@ impl Plan {
         (slot < end).then_some((stream, slot))
     }
 
+    /// The id of a slot's event, or of its second copy under an id of its own; none of a reading, which has none.
+    #[must_use]
+    pub fn event_id(&self, stream: Stream, slot: u64, second: bool) -> Option<String> {
+        if stream == Stream::Sensors {
+            return None;
+        }
+        let ids = EventIds::new(self.inner.section.seed);
+        let id = if second {
+            ids.new_id(stream, slot)
+        } else {
+            ids.id(stream, slot)
+        };
+        Some(uuid::Uuid::from_u128(id).to_string())
+    }
+
+    /// Whether a partition's records are one share's: not where a profile asks for another key than the stream's
+    /// entity, or for none.
+    #[must_use]
+    pub fn shares_are_partitions(&self, stream: Stream) -> bool {
+        let shape = self.stream(stream).and_then(|plan| plan.shape.as_ref());
+        shape.is_none_or(Shape::is_keyed_by_entity)
+    }
+
     pub(crate) fn stream(&self, stream: Stream) -> Option<&StreamPlan> {
         self.inner.streams.iter().find(|plan| plan.stream == stream)
     }

@@ -122,6 +122,11 @@ impl Shape {
         Some(i32::try_from(drawn).unwrap_or_default())
     }
 
+    /// Whether records go where their entity's do.
+    pub(crate) fn is_keyed_by_entity(&self) -> bool {
+        self.key == KeyField::Entity
+    }
+
     /// Replaces the key by the one that the shape asks for.
     pub(crate) fn write_key(&self, record: Record<'_>, key: &mut Vec<u8>) {
         if self.key == KeyField::Entity {

@@ -3,6 +3,7 @@
 //! The harness reaches any detector, the bundled one too, only through topics and a child process, so
 //! that a foreign one competes on equal terms.
 
+pub mod audit;
 pub mod broker;
 pub mod calibrate;
 pub mod child;

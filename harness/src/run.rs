@@ -4,6 +4,7 @@
 //! `drain` waits until the subject has read everything and its alerts have been seen. Labels reach
 //! the run's folder only after the subject has ended.
 
+mod audited;
 mod drain;
 pub(crate) mod files;
 mod kept;
@@ -21,7 +22,7 @@ use std::{
 use floodmark_contracts::{
     clock::{Clock, RunMicros, WallTime},
     profile::Profile,
-    record::{GeneratorFacts, Phase, RunRecord},
+    record::{Ending, GeneratorFacts, Phase, RunRecord},
     result::SCHEMA_VERSION,
     stream::Stream,
 };
@@ -206,6 +207,16 @@ pub fn execute(
     let ending = setup.ending.unwrap_or_default();
     let watched = setup.sampler.finish()?;
     let machine = watched.machine(start);
+    let remains = audited::Remains {
+        client: &setup.client,
+        admin: &setup.admin,
+        inputs: &setup.inputs,
+        starts: &setup.starts,
+        generator: &generated.facts,
+        subject: subject_facts.as_ref(),
+        cut_short: ending != Ending::Completed,
+    };
+    let audit = audited::audit(request, &remains, watch);
 
     let mut series = generated.series;
     series.extend(progress_series);
@@ -220,6 +231,7 @@ pub fn execute(
         series: &series,
         alerts: look::at_alerts(request, start)?,
         machine: &machine,
+        audit: &audit,
     });
     let mut processes = setup.processes;
     processes.extend(setup.broker.resources());
@@ -253,6 +265,7 @@ pub fn execute(
         collector,
         processes,
         machine,
+        audit,
         environment: environment::here(),
         validity,
         interrupted: generated.facts.interrupted,

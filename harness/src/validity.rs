@@ -1,5 +1,6 @@
 //! Whether the figures of a run can be trusted, with codes for what speaks against it.
 
+mod audit;
 mod broker;
 mod load;
 mod machine;
@@ -7,6 +8,7 @@ mod machine;
 use std::collections::BTreeMap;
 
 use floodmark_contracts::{
+    audit::AuditFacts,
     histogram::EncodedHistogram,
     record::{CollectorFacts, Ending, SeriesRow, StreamFacts, SubjectFacts},
     resources::MachineFacts,
@@ -36,6 +38,8 @@ pub struct Evidence<'a> {
     pub alerts: AlertsSeen,
     /// What the machine did.
     pub machine: &'a MachineFacts,
+    /// What the topics held.
+    pub audit: &'a AuditFacts,
 }
 
 /// What a look at all alerts found.
@@ -96,6 +100,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Validity {
     }
     reasons.extend(broker::judge(evidence.generator, evidence.series));
     reasons.extend(machine::judge(evidence.machine, evidence.generator));
+    reasons.extend(audit::judge(evidence.audit));
     if evidence.collector.garbage > 0 {
         reasons.push(reason(
             "alerts-not-understood",
@@ -263,6 +268,7 @@ mod tests {
             series: &[late],
             alerts: AlertsSeen::default(),
             machine: &MachineFacts::default(),
+            audit: &AuditFacts::default(),
         });
         let codes: Vec<String> = validity
             .reasons

@@ -3,6 +3,7 @@
 //! The template holds the page, the modules below hold what stands in it, ready to print: the page
 //! contains no logic beyond loops and absent parts.
 
+mod facts;
 mod incidents;
 mod tables;
 mod tiles;
@@ -14,10 +15,10 @@ use askama::Template;
 use floodmark_contracts::result::RunResult;
 
 use self::{
+    facts::{AuditRow, ProcessRow},
     incidents::{Listing, false_alerts, missed},
     tables::{
-        DecoyRow, DifficultyRow, DisorderRow, GateRow, KindRow, LatencyRow, Pair, ProcessRow,
-        ThroughputRow,
+        DecoyRow, DifficultyRow, DisorderRow, GateRow, KindRow, LatencyRow, Pair, ThroughputRow,
     },
     tiles::Tile,
     waterfall::{Key, PhaseRow, WaterfallRow},
@@ -76,6 +77,8 @@ struct Page<'a> {
     lists: [Listing; 2],
     processes: Vec<ProcessRow<'a>>,
     machine: Vec<Pair>,
+    audit: Vec<AuditRow>,
+    audit_notes: Vec<Pair>,
     environment: Vec<Pair>,
     phases: Vec<Pair>,
     warnings: Vec<String>,
@@ -135,8 +138,10 @@ pub fn html(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportEr
         ],
         counts: tables::counts(&result.detection),
         lists: [missed(input), false_alerts(input, &model)],
-        processes: tables::processes(result),
-        machine: tables::machine(result),
+        processes: facts::processes(result),
+        machine: facts::machine(result),
+        audit: facts::audit(result),
+        audit_notes: facts::audit_notes(result),
         environment: tables::environment(result),
         phases: tables::phases(result),
         warnings: warnings(result),

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use floodmark_contracts::{
+    audit::{AuditFacts, AuditMode, Differences},
     kind::Kind,
     record::RunRecord,
     resources::Usage,
@@ -38,7 +39,7 @@ const fn family(pattern: &'static str, unit: &'static str, direction: Direction)
 }
 
 /// Every metric that there is.
-pub const FAMILIES: [Family; 39] = [
+pub const FAMILIES: [Family; 45] = [
     family("detection.recall", "ratio", Direction::Higher),
     family("detection.recall.<kind>", "ratio", Direction::Higher),
     family("detection.precision", "ratio", Direction::Higher),
@@ -126,6 +127,12 @@ pub const FAMILIES: [Family; 39] = [
     family("errors.dead_letters", "count", Direction::Lower),
     family("errors.garbage_alerts", "count", Direction::Lower),
     family("events.late", "count", Direction::Neutral),
+    family("audit.compared", "count", Direction::Neutral),
+    family("audit.lost", "count", Direction::Lower),
+    family("audit.doubled", "count", Direction::Lower),
+    family("audit.reordered", "count", Direction::Lower),
+    family("audit.altered", "count", Direction::Lower),
+    family("audit.foreign", "count", Direction::Lower),
 ];
 
 /// The processes of a run.
@@ -203,6 +210,7 @@ pub(crate) fn collect(
     let late = &record.subject_facts.late;
     let late = (!late.is_empty()).then(|| late.values().sum::<u64>() as f64);
     sheet.put("events.late", late);
+    sheet.audit(&record.audit);
     sheet.metrics
 }
 
@@ -290,6 +298,27 @@ impl Sheet {
             let mut usage = Usage::default();
             processes().for_each(|process| usage.add(&process.usage));
             self.usage(role, &usage, events);
+        }
+    }
+
+    /// What the topics held. Undefined where records were not compared.
+    fn audit(&mut self, audit: &AuditFacts) {
+        let mut found = Differences::default();
+        let mut compared = 0;
+        for stream in audit.streams.values() {
+            found.add(stream.found);
+            compared += stream.compared;
+        }
+        let full = audit.mode == AuditMode::Full;
+        for (name, value) in [
+            ("compared", compared),
+            ("lost", found.lost),
+            ("doubled", found.doubled),
+            ("reordered", found.reordered),
+            ("altered", found.altered),
+            ("foreign", found.foreign),
+        ] {
+            self.put(&format!("audit.{name}"), full.then_some(value as f64));
         }
     }
 

@@ -119,6 +119,7 @@ pub fn score(
         gates,
         processes: record.processes.clone(),
         machine: record.machine.clone(),
+        audit: record.audit.clone(),
         environment: record.environment.clone(),
         ending: record.ending.clone(),
         subject_lines: record.subject_lines.clone(),

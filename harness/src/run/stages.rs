@@ -9,7 +9,7 @@ use floodmark_contracts::{
     record::{Ending, GeneratorFacts, ProcessFacts, SeriesRow},
     stream::Stream,
 };
-use floodmark_kafka::{Admin, ClientSettings};
+use floodmark_kafka::{Admin, ClientSettings, admin::Watermarks};
 
 use super::{
     Folders, Generated, Request, RunError, RunEvent, alerts_file,
@@ -63,6 +63,8 @@ pub(super) struct Setup {
     pub(super) subject_lines: Vec<String>,
     pub(super) sampler: Sampler,
     lag_clock: LagClock,
+    /// The bounds of the input topics before the first event.
+    pub(super) starts: Vec<Watermarks>,
 }
 
 impl Setup {
@@ -214,6 +216,8 @@ pub(super) fn set_up(
     }
     let topics = Topics::create(&client, &wanted, broker.is_own()).map_err(RunError::Topics)?;
     let topics = Lent::new(topics, broker.is_own());
+    let inputs = names_of(&request.sound.inputs);
+    let starts = admin.watermarks(&inputs).map_err(RunError::Cluster)?;
     let collector = Collector::start(
         &client,
         &subject.alerts,
@@ -245,6 +249,7 @@ pub(super) fn set_up(
         subject_lines: Vec::new(),
         sampler,
         lag_clock: LagClock::default(),
+        starts,
     };
     if subject.kind != SubjectKind::Nothing {
         watch(RunEvent::Stage(format!(

@@ -5,6 +5,7 @@
     reason = "helpers of tests say what went wrong by panicking"
 )]
 
+mod auditing;
 mod brokers;
 mod cluster;
 mod collecting;

@@ -10,8 +10,8 @@ use floodmark_contracts::{
 
 use crate::{
     format::{
-        UNDEFINED, bytes, count, interval, micros, millis, number, percent, plural, range, rate,
-        ratio, setting_millis,
+        UNDEFINED, bytes, count, interval, micros, millis, percent, plural, range, rate, ratio,
+        setting_millis,
     },
     model::{LATENCY_COLUMNS, latencies, total_throughput},
     prose,
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What stands for an undefined or withheld figure in narrow columns; a note below says so.
-const NOTHING: &str = "–";
+pub(super) const NOTHING: &str = "–";
 
 /// A name and what belongs to it.
 ///
@@ -30,7 +30,7 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub(super) fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self {
             name: name.into(),
             value: value.into(),
@@ -357,97 +357,6 @@ pub(super) fn difficulty(curve: &RecallCurve) -> Vec<DifficultyRow> {
     overall
         .chain(kinds.flat_map(|(kind, bins)| bins.iter().map(|bin| row(kind.name(), bin))))
         .collect()
-}
-
-/// What one of the run's processes used.
-pub(super) struct ProcessRow<'a> {
-    pub(super) role: &'a str,
-    pub(super) cpu: String,
-    pub(super) per_million: String,
-    pub(super) peak: String,
-    /// The rest is empty where the kernel did not tell.
-    pub(super) waited: String,
-    pub(super) read: String,
-    pub(super) written: String,
-    pub(super) switches: String,
-    pub(super) faults: String,
-}
-
-/// Processes in the order in which they were measured.
-pub(super) fn processes(result: &RunResult) -> Vec<ProcessRow<'_>> {
-    let per_million = |name: &str| {
-        let metric = result.metrics.get(&format!("{name}per_million_events"));
-        metric.and_then(|metric| metric.value)
-    };
-    let nothing = || NOTHING.to_owned();
-    let rows = result.processes.iter().map(|process| {
-        let role = &process.role;
-        let usage = &process.usage;
-        let shown = |name: &str, form: fn(f64) -> String| {
-            per_million(&format!("{name}_")).map_or_else(nothing, form)
-        };
-        ProcessRow {
-            role,
-            cpu: format!("{} s", number(process.cpu_seconds)),
-            per_million: per_million(&format!("cpu.{role}."))
-                .map_or_else(|| UNDEFINED.to_owned(), |v| format!("{} s", number(v))),
-            peak: bytes(process.peak_rss_bytes as f64),
-            waited: usage
-                .run_delay_seconds
-                .map_or_else(nothing, |s| format!("{} s", number(s))),
-            read: shown(&format!("io.{role}.read"), bytes),
-            written: shown(&format!("io.{role}.written"), bytes),
-            switches: shown(&format!("switches.{role}.voluntary"), number),
-            faults: shown(&format!("faults.{role}.major"), number),
-        }
-    });
-    rows.collect()
-}
-
-/// What the machine did while the run went on.
-pub(super) fn machine(result: &RunResult) -> Vec<Pair> {
-    let machine = &result.machine;
-    let mut pairs = Vec::new();
-    if let (Some(cpu), true) = (machine.sampling_cpu_seconds, machine.sampled_seconds > 0.0) {
-        let share = percent(cpu / machine.sampled_seconds);
-        pairs.push(Pair::new(
-            "Looking at processes took",
-            format!("{share} of a processor"),
-        ));
-    }
-    if let Some(stolen) = machine.steal_seconds {
-        pairs.push(Pair::new(
-            "Stolen from processors",
-            format!("{} s", number(stolen)),
-        ));
-    }
-    for (role, waits) in &machine.waits {
-        let short = waits.short.len() as u64;
-        if short > 0 {
-            let text = format!(
-                "{} of {} seconds, up to {} s a second",
-                count(short),
-                count(waits.looks),
-                number(waits.worst_seconds)
-            );
-            pairs.push(Pair::new(format!("Short of processors: {role}"), text));
-        }
-    }
-    for disk in &machine.disks {
-        let text = format!(
-            "{} of {}",
-            bytes(disk.least_free_bytes as f64),
-            bytes(disk.bytes as f64)
-        );
-        pairs.push(Pair::new(
-            format!("Least room on the disk of the {}", disk.of),
-            text,
-        ));
-    }
-    if let Some(size) = machine.broker_bytes {
-        pairs.push(Pair::new("Broker's data at the end", bytes(size as f64)));
-    }
-    pairs
 }
 
 /// What another run has to share for its figures to be comparable.

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use floodmark_contracts::{
     alert::{Alert, CollectedAlert},
+    audit::AuditFacts,
     clock::{EventTime, RunMicros, Timeline, WallTime},
     histogram::{EncodedHistogram, empty},
     job::GeneratorSection,
@@ -178,6 +179,7 @@ fn record() -> RunRecord {
         collector: CollectorFacts::default(),
         processes: processes(),
         machine: MachineFacts::default(),
+        audit: AuditFacts::default(),
         environment: Environment {
             os: "Linux 6.1".to_owned(),
             cpu: "Test CPU".to_owned(),

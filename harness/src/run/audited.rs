@@ -1,0 +1,72 @@
+//! The audit within a run: after the drain, before the broker goes.
+
+use std::collections::BTreeMap;
+
+use floodmark_contracts::{
+    audit::AuditFacts,
+    record::{GeneratorFacts, SubjectFacts},
+    stream::Stream,
+};
+use floodmark_kafka::{Admin, ClientSettings, admin::Watermarks};
+
+use super::{Request, RunEvent, alerts_file};
+use crate::{
+    audit::{self, AlertsOf, audit_alerts, audit_inputs},
+    subject::SubjectKind,
+};
+
+/// Shares of the records at which it is said how far the comparison has got.
+const STEPS: u64 = 10;
+
+/// Records below which nobody waits long enough to be told.
+const WORTH_TELLING: u64 = 500_000;
+
+/// What is left of a run once its collector has ended.
+pub(super) struct Remains<'a> {
+    pub(super) client: &'a ClientSettings,
+    pub(super) admin: &'a Admin,
+    pub(super) inputs: &'a BTreeMap<Stream, Vec<String>>,
+    pub(super) starts: &'a [Watermarks],
+    pub(super) generator: &'a GeneratorFacts,
+    pub(super) subject: Option<&'a SubjectFacts>,
+    /// Whether the run ended before its time.
+    pub(super) cut_short: bool,
+}
+
+/// Audits the run's topics.
+pub(super) fn audit(
+    request: &Request<'_>,
+    of: &Remains<'_>,
+    watch: &mut dyn FnMut(RunEvent),
+) -> AuditFacts {
+    let inputs = audit::Request {
+        plan: request.plan,
+        client: of.client,
+        admin: of.admin,
+        inputs: of.inputs,
+        starts: of.starts,
+        generator: &of.generator.streams,
+        interrupted: of.cut_short || of.generator.interrupted,
+        workers: request.workers,
+        mode: request.profile.audit,
+        stop: request.stop,
+        clock: &*request.clock,
+    };
+    let mut told = 0;
+    let mut facts = audit_inputs(&inputs, &mut |done, total| {
+        let step = (done * STEPS).checked_div(total).unwrap_or(0);
+        if total >= WORTH_TELLING && step > told {
+            told = step;
+            watch(RunEvent::Stage(format!(
+                "audit: {done} of {total} records compared with the plan"
+            )));
+        }
+    });
+    let ours = matches!(request.sound.subject.kind, SubjectKind::Bundled { .. });
+    let written = of.subject.filter(|_| ours).map(|facts| facts.alerts);
+    facts.alerts = audit_alerts(&AlertsOf {
+        file: &alerts_file(request),
+        written,
+    });
+    facts
+}
