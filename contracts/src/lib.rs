@@ -41,6 +41,8 @@ pub mod label;
 pub mod lateness;
 /// Scores over labelled public series.
 pub mod nab;
+/// The broker's clock against ours.
+pub mod probe;
 /// What is wrong with a profile.
 pub mod problem;
 /// Workloads as files.

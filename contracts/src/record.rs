@@ -13,6 +13,7 @@ use crate::{
     histogram::EncodedHistogram,
     job::GeneratorSection,
     lateness::LatenessByDue,
+    probe::ClockFacts,
     profile::{GateSection, ScoringSection},
     resources::{MachineFacts, Usage},
     result::Validity,
@@ -69,6 +70,9 @@ pub struct RunRecord {
     /// What the topics held.
     #[serde(default)]
     pub audit: AuditFacts,
+    /// The broker's clock against the harness's.
+    #[serde(default)]
+    pub clock: ClockFacts,
     /// The machine.
     pub environment: Environment,
     /// Whether the figures can be trusted.

@@ -11,6 +11,7 @@ use crate::{
     audit::AuditFacts,
     clock::{EventTime, WallTime},
     kind::Kind,
+    probe::ClockFacts,
     profile::GateSection,
     record::{Ending, Environment, Phase, ProcessFacts},
     resources::MachineFacts,
@@ -77,6 +78,9 @@ pub struct RunResult {
     /// What the topics held.
     #[serde(default)]
     pub audit: AuditFacts,
+    /// The broker's clock against the harness's.
+    #[serde(default)]
+    pub clock: ClockFacts,
     /// The machine.
     pub environment: Environment,
     /// Things that a reader should know.

@@ -10,6 +10,7 @@ pub mod child;
 pub mod collect;
 pub mod environment;
 mod lag;
+pub mod probe;
 pub mod profile;
 pub mod resources;
 pub mod run;

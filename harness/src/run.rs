@@ -42,6 +42,7 @@ use crate::{
     child::{ChildError, resources_of},
     collect::CollectError,
     environment,
+    probe::ProbeError,
     profile::Sound,
     resources,
     subject::SubjectError,
@@ -138,6 +139,9 @@ pub enum RunError {
     /// The generator's processes.
     #[error("cannot generate the events")]
     Workers(#[source] WorkersError),
+    /// The clocks cannot be compared.
+    #[error("cannot compare the broker's clock with ours")]
+    Probe(#[source] ProbeError),
     /// A file of the run.
     #[error(transparent)]
     File(#[from] FileError),
@@ -205,6 +209,7 @@ pub fn execute(
         files::settle_times(&alerts_file(request), start, &request.sound.timeline)?;
     }
     let ending = setup.ending.unwrap_or_default();
+    let probed = setup.probe.finish();
     let watched = setup.sampler.finish()?;
     let machine = watched.machine(start);
     let remains = audited::Remains {
@@ -232,6 +237,7 @@ pub fn execute(
         alerts: look::at_alerts(request, start)?,
         machine: &machine,
         audit: &audit,
+        clock: &probed,
     });
     let mut processes = setup.processes;
     processes.extend(setup.broker.resources());
@@ -266,6 +272,7 @@ pub fn execute(
         processes,
         machine,
         audit,
+        clock: probed,
         environment: environment::here(),
         validity,
         interrupted: generated.facts.interrupted,

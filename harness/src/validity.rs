@@ -2,6 +2,8 @@
 
 mod audit;
 mod broker;
+mod clocks;
+mod codes;
 mod load;
 mod machine;
 
@@ -10,13 +12,14 @@ use std::collections::BTreeMap;
 use floodmark_contracts::{
     audit::AuditFacts,
     histogram::EncodedHistogram,
+    probe::ClockFacts,
     record::{CollectorFacts, Ending, SeriesRow, StreamFacts, SubjectFacts},
     resources::MachineFacts,
     result::{Validity, ValidityReason, ValidityStatus},
     stream::Stream,
 };
 
-pub use self::load::judge_load;
+pub use self::{codes::CODES, load::judge_load};
 
 /// What a verdict rests on.
 pub struct Evidence<'a> {
@@ -40,6 +43,8 @@ pub struct Evidence<'a> {
     pub machine: &'a MachineFacts,
     /// What the topics held.
     pub audit: &'a AuditFacts,
+    /// The broker's clock against ours.
+    pub clock: &'a ClockFacts,
 }
 
 /// What a look at all alerts found.
@@ -101,6 +106,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Validity {
     reasons.extend(broker::judge(evidence.generator, evidence.series));
     reasons.extend(machine::judge(evidence.machine, evidence.generator));
     reasons.extend(audit::judge(evidence.audit));
+    reasons.extend(clocks::judge(evidence.clock));
     if evidence.collector.garbage > 0 {
         reasons.push(reason(
             "alerts-not-understood",
@@ -225,6 +231,7 @@ fn percentile(encoded: &EncodedHistogram, quantile: f64) -> Option<u64> {
 }
 
 fn reason(code: &str, status: ValidityStatus, message: String) -> ValidityReason {
+    debug_assert!(CODES.contains(&code), "`{code}` is no code");
     ValidityReason {
         code: code.to_owned(),
         status,
@@ -269,6 +276,7 @@ mod tests {
             alerts: AlertsSeen::default(),
             machine: &MachineFacts::default(),
             audit: &AuditFacts::default(),
+            clock: &ClockFacts::default(),
         });
         let codes: Vec<String> = validity
             .reasons

@@ -120,6 +120,7 @@ pub fn score(
         processes: record.processes.clone(),
         machine: record.machine.clone(),
         audit: record.audit.clone(),
+        clock: record.clock.clone(),
         environment: record.environment.clone(),
         ending: record.ending.clone(),
         subject_lines: record.subject_lines.clone(),

@@ -387,7 +387,13 @@ mod tests {
                  format: { columns: { names: [] } } }"
             )
             .unwrap_err(),
-            @""
+            @r"
+        shape.mapping.format.columns.names: no column is named; name them from left to right, such as `[session, score]`
+        shape.mapping.key.id: `{` has a `{` without its counterpart; write `{{` for a brace
+        shape.mapping.kind: `{}` names nothing; write a path such as `{window.start}`, or one of `{$key}`, `{$topic}`, `{$partition}`, `{$offset}`
+        shape.mapping.end: `end` is missing where `start` is given; give both, or neither
+        shape.mapping.score_at_least: there is no `score` to hold against it; name the field of the score
+        "
         );
     }
 

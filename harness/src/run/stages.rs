@@ -23,6 +23,7 @@ use crate::{
     child::{Child, SHOWN_LINES},
     collect::Collector,
     lag::LagClock,
+    probe::{self, Probe},
     resources::{self, Sampler, Target},
     subject::{RunningSubject, SubjectKind},
     topics::{Lent, TopicSpec, Topics, specs},
@@ -65,6 +66,7 @@ pub(super) struct Setup {
     lag_clock: LagClock,
     /// The bounds of the input topics before the first event.
     pub(super) starts: Vec<Watermarks>,
+    pub(super) probe: Probe,
 }
 
 impl Setup {
@@ -214,10 +216,18 @@ pub(super) fn set_up(
         let widest = widest.map(|(_, section)| section.partitions).max();
         wanted.push(TopicSpec::input(name, widest.unwrap_or(1)));
     }
+    let probe_topic = probe::topic_of(&group);
+    wanted.push(TopicSpec::alerts(&probe_topic, 1));
     let topics = Topics::create(&client, &wanted, broker.is_own()).map_err(RunError::Topics)?;
+    // What was made just now begins at 0, and may not have a leader yet that could say so.
+    let there: Vec<&str> = names_of(&request.sound.inputs)
+        .into_iter()
+        .filter(|name| !topics.created().iter().any(|made| made == name))
+        .collect();
+    let starts = admin.watermarks(&there).map_err(RunError::Cluster)?;
     let topics = Lent::new(topics, broker.is_own());
-    let inputs = names_of(&request.sound.inputs);
-    let starts = admin.watermarks(&inputs).map_err(RunError::Cluster)?;
+    let clock = std::sync::Arc::clone(&request.clock);
+    let probe = Probe::start(&client, &probe_topic, clock).map_err(RunError::Probe)?;
     let collector = Collector::start(
         &client,
         &subject.alerts,
@@ -250,6 +260,7 @@ pub(super) fn set_up(
         sampler,
         lag_clock: LagClock::default(),
         starts,
+        probe,
     };
     if subject.kind != SubjectKind::Nothing {
         watch(RunEvent::Stage(format!(

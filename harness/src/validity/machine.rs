@@ -14,6 +14,9 @@ use super::reason;
 /// Share of the seconds that may be short of processors.
 const SHORT_SHARE: f64 = 0.05;
 
+/// Seconds that say nothing by themselves: everything starts in the first one.
+const FEW: u64 = 1;
+
 /// Share of the seconds that may pass without a whole processor that was needed.
 const STARVED_SHARE: f64 = 0.5;
 
@@ -59,6 +62,7 @@ fn processors_short(machine: &MachineFacts) -> Option<ValidityReason> {
         waits.filter(|(role, _)| OURS.contains(&role.as_str()))
     };
     let short: Vec<(&String, &Waits)> = ours()
+        .filter(|(_, waits)| waits.short.len() as u64 > FEW)
         .filter(|(_, waits)| over(waits.short.len() as u64, waits, SHORT_SHARE))
         .collect();
     let (role, worst) = short
@@ -190,6 +194,7 @@ mod tests {
             ..MachineFacts::default()
         };
         check(&of(&[waits("broker", 60, &[4, 5, 9], 0)]), "");
+        check(&of(&[waits("broker", 8, &[1], 0)]), "");
         let four = [4, 5, 9, 11];
         let degraded = of(&[waits("broker", 60, &four, 0), waits("harness", 60, &[], 0)]);
         check(&degraded, "Degraded processors-short[4, 5, 9, 11]");

@@ -9,4 +9,5 @@ mod auditing;
 mod brokers;
 mod cluster;
 mod collecting;
+mod probing;
 mod topics;

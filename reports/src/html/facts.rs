@@ -8,7 +8,7 @@ use floodmark_contracts::{
 
 use super::tables::{NOTHING, Pair};
 use crate::{
-    format::{UNDEFINED, bytes, count, number, percent},
+    format::{UNDEFINED, bytes, count, micros, number, percent, plural},
     verdict::sentence_of,
 };
 
@@ -142,6 +142,38 @@ pub(super) fn audit_notes(result: &RunResult) -> Vec<Pair> {
             odd.id, odd.topic, odd.partition, odd.offset
         );
         pairs.push(Pair::new(odd.what.name(), place));
+    }
+    pairs
+}
+
+/// How the broker's clock stood to the harness's; nothing where nobody looked.
+pub(super) fn clock(result: &RunResult) -> Vec<Pair> {
+    let clock = &result.clock;
+    let Some([low, high]) = clock.offset_us else {
+        return Vec::new();
+    };
+    let millis = |us: i64| number(us as f64 / 1000.0);
+    let mut pairs = vec![
+        Pair::new(
+            "Broker's clock is ahead by",
+            format!("{} to {} ms", millis(low), millis(high)),
+        ),
+        Pair::new("Offset changed", plural(clock.drifts, "time")),
+        Pair::new("Records that told", count(clock.told)),
+        Pair::new("Negative latencies among them", count(clock.negative)),
+    ];
+    for (name, histogram) in [
+        ("Hand-over to append", &clock.to_append),
+        ("Append to read back", &clock.to_seen),
+    ] {
+        let Ok(histogram) = histogram.decoded() else {
+            continue;
+        };
+        if !histogram.is_empty() {
+            let at = |quantile| micros(histogram.value_at_quantile(quantile) as f64);
+            let text = format!("p50 {}, p99 {}, most {}", at(0.5), at(0.99), at(1.0));
+            pairs.push(Pair::new(name, text));
+        }
     }
     pairs
 }

@@ -19,6 +19,7 @@ use floodmark_contracts::{
     key::{KeyType, TypedKey},
     kind::Kind,
     label::Label,
+    probe::ClockFacts,
     profile::{
         EventTimeSection, GateSection, ProducerSection, ScoringSection, StreamSection,
         StreamsSection, scoring::GateFailure,
@@ -180,6 +181,7 @@ fn record() -> RunRecord {
         processes: processes(),
         machine: MachineFacts::default(),
         audit: AuditFacts::default(),
+        clock: ClockFacts::default(),
         environment: Environment {
             os: "Linux 6.1".to_owned(),
             cpu: "Test CPU".to_owned(),
