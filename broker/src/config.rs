@@ -10,6 +10,8 @@ pub struct BrokerConfig {
     pub listen: SocketAddr,
     /// Host and port told to clients, when they differ from the address listened on.
     pub advertise: Option<(String, u16)>,
+    /// A second address to listen on, for clients that come another way.
+    pub second: Option<SecondListener>,
     /// Bytes of record batches kept in memory over all topics. When they are used up, producers
     /// wait until records are deleted: nothing is ever dropped to make room.
     pub memory_cap_bytes: usize,
@@ -21,11 +23,22 @@ pub struct BrokerConfig {
     pub registry_listen: Option<SocketAddr>,
 }
 
+/// A second address of a broker. Whoever connects to it is told to come to `advertise`, so that a proxy in between
+/// keeps its clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecondListener {
+    /// Address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Host and port told to the clients that come there.
+    pub advertise: (String, u16),
+}
+
 impl Default for BrokerConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             advertise: None,
+            second: None,
             memory_cap_bytes: 2 << 30,
             auto_create_partitions: None,
             group_initial_rebalance_delay: Duration::from_millis(50),

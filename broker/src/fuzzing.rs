@@ -44,7 +44,10 @@ pub fn connection(bytes: &[u8]) {
     let _ = shared.topics.create("events", 2, TopicSettings::default());
     let peer = SOCKET.with(|(stream, address)| {
         let stream = stream.try_clone().expect("a descriptor");
-        shared.peers.admit(1, stream, *address).expect("room")
+        shared
+            .peers
+            .admit(1, stream, *address, &shared.endpoint)
+            .expect("room")
     });
     let mut frames = FrameReader::new(Cursor::new(bytes));
     while let Ok(Some(frame)) = frames.next() {

@@ -34,5 +34,5 @@ mod topics;
 mod txn;
 mod wake;
 
-pub use config::BrokerConfig;
+pub use config::{BrokerConfig, SecondListener};
 pub use server::{Broker, StartError};

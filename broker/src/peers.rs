@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 
+use kafka_protocol::protocol::StrBytes;
 use parking_lot::Mutex;
 
 use crate::groups::{Outbox, Reply, Token};
@@ -12,12 +13,21 @@ use crate::wake::Wake;
 /// More connections than this are turned away: each costs a thread and a buffer.
 const MAX_CONNECTIONS: usize = 2000;
 
+/// Where clients are told to find the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    pub(crate) host: StrBytes,
+    pub(crate) port: u16,
+}
+
 /// One connection.
 #[derive(Debug)]
 pub(crate) struct Peer {
     /// Also the token of its group requests: a connection waits for one reply at a time.
     pub(crate) id: Token,
     pub(crate) address: SocketAddr,
+    /// Where this client is told to find the broker.
+    pub(crate) told: Arc<Endpoint>,
     pub(crate) wake: Arc<Wake>,
     stream: TcpStream,
     mail: Mutex<Option<Reply>>,
@@ -36,6 +46,7 @@ impl Peers {
         id: Token,
         stream: TcpStream,
         address: SocketAddr,
+        told: &Arc<Endpoint>,
     ) -> Option<Arc<Peer>> {
         let mut open = self.open.lock();
         if open.len() >= MAX_CONNECTIONS {
@@ -45,6 +56,7 @@ impl Peers {
         let peer = Arc::new(Peer {
             id,
             address,
+            told: Arc::clone(told),
             wake,
             stream,
             mail: Mutex::default(),

@@ -2,16 +2,18 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use kafka_protocol::protocol::StrBytes;
 use parking_lot::{Condvar, Mutex};
 use tracing::{info, warn};
 
 use crate::clock::SystemClock;
 use crate::config::BrokerConfig;
 use crate::connection;
-use crate::peers::Peers;
+use crate::peers::{Endpoint, Peers};
 use crate::registry::{self, RegistryServer, RegistryStartError};
 use crate::shared::Shared;
 use crate::wake::Wake;
@@ -23,6 +25,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 pub struct Broker {
     shared: Arc<Shared>,
     address: SocketAddr,
+    second: Option<SocketAddr>,
     registry: Mutex<Option<RegistryServer>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     stopped: Arc<Stopped>,
@@ -84,12 +87,9 @@ impl Broker {
         info!(
             "embedded broker: for benchmarks and tests, not a place to keep data (all of it is in memory)"
         );
-        let listen = config.listen;
-        let listener =
-            TcpListener::bind(listen).map_err(|source| StartError::Listen { listen, source })?;
-        let address = listener
-            .local_addr()
-            .map_err(|source| StartError::Listen { listen, source })?;
+        let (listener, address) = listen_on(config.listen)?;
+        let second = config.second.as_ref();
+        let second = second.map(|second| listen_on(second.listen)).transpose()?;
         let (host, port) = config
             .advertise
             .clone()
@@ -98,6 +98,7 @@ impl Broker {
         let broker = Self {
             shared: Arc::new(Shared::new(&config, &host, port, clock)),
             address,
+            second: second.as_ref().map(|(_, address)| *address),
             registry: Mutex::default(),
             threads: Mutex::default(),
             stopped: Arc::default(),
@@ -106,7 +107,15 @@ impl Broker {
             *broker.registry.lock() = Some(registry::start(listen)?);
         }
         let shared = Arc::clone(&broker.shared);
-        broker.spawn("broker-accept", move || accept(&shared, &listener))?;
+        let told = Arc::clone(&shared.endpoint);
+        broker.spawn("broker-accept", move || accept(&shared, &listener, &told))?;
+        if let (Some((listener, _)), Some(second)) = (second, &config.second) {
+            let shared = Arc::clone(&broker.shared);
+            let (host, port) = second.advertise.clone();
+            let host = StrBytes::from_string(host);
+            let told = Arc::new(Endpoint { host, port });
+            broker.spawn("broker-accept-2", move || accept(&shared, &listener, &told))?;
+        }
         let shared = Arc::clone(&broker.shared);
         broker.spawn("broker-timer", move || keep_time(&shared))?;
         info!(listen = %address, bootstrap = %broker.bootstrap(), memory_cap_bytes = config.memory_cap_bytes, "embedded broker is up");
@@ -115,12 +124,17 @@ impl Broker {
 
     /// What clients put into `bootstrap.servers`: `HOST:PORT`.
     pub fn bootstrap(&self) -> String {
-        let host = self.shared.host.as_str();
+        let Endpoint { host, port } = &*self.shared.endpoint;
         if host.contains(':') {
-            format!("[{host}]:{}", self.shared.port)
+            format!("[{host}]:{port}")
         } else {
-            format!("{host}:{}", self.shared.port)
+            format!("{host}:{port}")
         }
+    }
+
+    /// Where the second listener takes connections, if one was asked for.
+    pub fn second(&self) -> Option<SocketAddr> {
+        self.second
     }
 
     /// Where the schema registry answers, if one was asked for.
@@ -134,8 +148,10 @@ impl Broker {
         if !self.shared.stop() {
             return;
         }
-        // The accepting thread sits in a system call; a connection gets it out.
-        let _ = TcpStream::connect(reachable(self.address));
+        // The accepting threads sit in a system call; a connection gets each out.
+        for address in [Some(self.address), self.second].into_iter().flatten() {
+            let _ = TcpStream::connect(reachable(address));
+        }
         for thread in self.threads.lock().drain(..) {
             if thread.join().is_err() {
                 warn!("a thread of the broker had failed");
@@ -194,10 +210,17 @@ fn check(config: &BrokerConfig) -> Result<(), StartError> {
     }
 }
 
-fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
+fn listen_on(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { listen, source };
+    let listener = TcpListener::bind(listen).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+fn accept(shared: &Arc<Shared>, listener: &TcpListener, told: &Arc<Endpoint>) {
     let mut threads = Vec::<JoinHandle<()>>::new();
     let retry = Wake::default();
-    for id in 0.. {
+    loop {
         let accepted = listener.accept();
         if shared.is_stopping() {
             break;
@@ -212,7 +235,7 @@ fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
             }
         };
         threads.retain(|thread| !thread.is_finished());
-        threads.extend(open(shared, id, stream, address));
+        threads.extend(open(shared, stream, address, told));
     }
     for thread in threads {
         if thread.join().is_err() {
@@ -223,11 +246,13 @@ fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
 
 fn open(
     shared: &Arc<Shared>,
-    id: u64,
     stream: TcpStream,
     address: SocketAddr,
+    told: &Arc<Endpoint>,
 ) -> Option<JoinHandle<()>> {
-    let Some(peer) = shared.peers.admit(id, stream, address) else {
+    // Two listeners, one list of connections.
+    let id = shared.connections.fetch_add(1, Ordering::Relaxed);
+    let Some(peer) = shared.peers.admit(id, stream, address, told) else {
         warn!(peer = %address, "too many connections: this one was turned away");
         return None;
     };

@@ -4,7 +4,7 @@
 //! waits (for memory, records or a reply) while it holds one.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use kafka_protocol::messages::BrokerId;
@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::BrokerConfig;
 use crate::groups::{Groups, Outbox};
 use crate::memory::Memory;
-use crate::peers::Peers;
+use crate::peers::{Endpoint, Peers};
 use crate::topics::Topics;
 use crate::txn::{Coordinator, Ending};
 use crate::wake::Wake;
@@ -29,8 +29,8 @@ const RETENTION_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The state of one broker.
 pub(crate) struct Shared {
-    pub(crate) host: StrBytes,
-    pub(crate) port: u16,
+    /// Where clients of the first listener are told to find the broker.
+    pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) auto_create_partitions: Option<i32>,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) memory: Arc<Memory>,
@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) groups: Mutex<Groups>,
     pub(crate) transactions: Mutex<Coordinator>,
     pub(crate) peers: Peers,
+    /// Connections so far, which numbers them.
+    pub(crate) connections: AtomicU64,
     /// Wakes the timer thread when a deadline may have come nearer.
     pub(crate) timer: Wake,
     stopping: AtomicBool,
@@ -49,8 +51,10 @@ impl Shared {
         let memory = Arc::new(Memory::new(config.memory_cap_bytes));
         let groups = Groups::new(config.group_initial_rebalance_delay, clock.wall_ms());
         Self {
-            host: StrBytes::from_string(host.to_owned()),
-            port,
+            endpoint: Arc::new(Endpoint {
+                host: StrBytes::from_string(host.to_owned()),
+                port,
+            }),
             auto_create_partitions: config.auto_create_partitions,
             clock,
             topics: Topics::new(Arc::clone(&memory)),
@@ -58,6 +62,7 @@ impl Shared {
             groups: Mutex::new(groups),
             transactions: Mutex::default(),
             peers: Peers::default(),
+            connections: AtomicU64::new(0),
             timer: Wake::default(),
             stopping: AtomicBool::new(false),
         }

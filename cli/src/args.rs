@@ -752,6 +752,12 @@ pub struct BrokerArgs {
     /// Address that clients are told to come to [default: where it listens]
     #[arg(long, value_name = "HOST:PORT")]
     pub advertise: Option<String>,
+    /// A second address to listen at, for clients that come through a proxy
+    #[arg(long, value_name = "HOST:PORT", requires = "second_advertise")]
+    pub second_listen: Option<SocketAddr>,
+    /// Address that the clients of the second one are told to come to: the proxy's
+    #[arg(long, value_name = "HOST:PORT", requires = "second_listen")]
+    pub second_advertise: Option<String>,
     /// Address of the schema registry; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
     pub registry: SocketAddr,

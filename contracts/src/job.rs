@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    clock::WallTime,
+    clock::{RunMicros, WallTime},
     profile::{DetectorSection, EventTimeSection, ProducerSection, StreamsSection},
     stream::Stream,
 };
@@ -98,6 +98,21 @@ pub struct GeneratorJob {
     /// File into which it writes what it has done so far, a [`crate::counts::Counts`], several times a second.
     #[serde(default)]
     pub counts: Option<PathBuf>,
+    /// When the clock from which records get their timestamps is wrong. Of several workers only one has such a clock.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skews: Vec<ClockSkew>,
+}
+
+/// A clock that is wrong for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClockSkew {
+    /// Due time of the first record with such a timestamp.
+    pub from: RunMicros,
+    /// Due time of the first behind it.
+    pub until: RunMicros,
+    /// How far the clock is ahead, milliseconds; negative behind.
+    pub by_ms: i64,
 }
 
 fn one_thread() -> u32 {

@@ -25,6 +25,8 @@ pub mod enrichment;
 pub mod event;
 /// Figures in Prometheus' text format.
 pub mod exposition;
+/// What was broken on purpose, and what that did.
+pub mod fault;
 /// Countries and their networks.
 pub mod geo;
 /// Distributions in files.

@@ -10,6 +10,8 @@ pub mod anomalies;
 pub mod detector;
 /// Delays, clocks, copies and malformed records.
 pub mod disorder;
+/// What is broken on purpose.
+pub mod faults;
 /// Rates that change.
 pub mod phases;
 /// Headers and transactions.
@@ -36,6 +38,7 @@ pub use self::{
     anomalies::{RawAnomaly, RawDecoy, RawIncidents, RawMagnitudes},
     detector::DetectorSection,
     disorder::RawDelay,
+    faults::FaultSection,
     producer::ProducerSection,
     scoring::{GateSection, ScoringSection},
     search::SearchSection,
@@ -101,6 +104,9 @@ pub struct Profile {
     /// and `counts` beyond.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditMode>,
+    /// What is broken on purpose while events are generated, such as `broker-pause: { at: 20s, for: 2s }`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultSection>,
     /// How alerts are matched with labels.
     #[serde(default)]
     pub scoring: ScoringSection,

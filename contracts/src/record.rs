@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     audit::AuditFacts,
     clock::{EventTime, RunMicros, Timeline, WallTime},
+    fault::{FaultFacts, LagSample},
     histogram::EncodedHistogram,
     job::GeneratorSection,
     lateness::LatenessByDue,
@@ -79,6 +80,12 @@ pub struct RunRecord {
     pub validity: Validity,
     /// True if the run was cut short, by a signal or otherwise.
     pub interrupted: bool,
+    /// What was broken on purpose, in the order in which it began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultFacts>,
+    /// The subject's lag over time; kept where something was broken on purpose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lag: Vec<LagSample>,
     /// How it came to its end.
     #[serde(default)]
     pub ending: Ending,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     audit::AuditFacts,
     clock::{EventTime, WallTime},
+    fault::FaultScores,
     kind::Kind,
     probe::ClockFacts,
     profile::GateSection,
@@ -70,6 +71,9 @@ pub struct RunResult {
     pub phase_figures: Vec<PhaseFigures>,
     /// The gates with what was found.
     pub gates: Vec<GateResult>,
+    /// What was broken on purpose, and what that did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultScores>,
     /// Resources of the run's processes.
     pub processes: Vec<ProcessFacts>,
     /// What the machine did meanwhile.

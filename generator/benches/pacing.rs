@@ -105,6 +105,7 @@ fn generator(rate: u64, seconds: u64) -> Result<Histogram<u64>, Box<dyn Error>> 
         threads: 1,
         start: Start::Ready,
         counts: None,
+        skews: Vec::new(),
     };
     let stop = AtomicBool::new(false);
     let facts = run(

@@ -4,6 +4,7 @@
 //! container, when the [`RunningBroker`] is dropped. A cluster that was running before is only
 //! looked at.
 
+mod disturbed;
 mod embedded;
 mod external;
 mod kafka_home;
@@ -11,7 +12,7 @@ mod kafka_home;
 mod testcontainers;
 
 use std::{
-    net::{TcpListener, TcpStream, ToSocketAddrs},
+    net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -84,11 +85,14 @@ pub struct StartContext<'a> {
     pub dir: &'a Path,
     /// The clock.
     pub clock: &'a dyn Clock,
+    /// A proxy through which some clients come: they must be told to come through it again. Only for brokers that
+    /// are started as child processes.
+    pub proxy: Option<SocketAddr>,
 }
 
 /// What keeps a broker alive.
 enum Holder {
-    Process(Child),
+    Process(Box<Child>),
     #[cfg(feature = "containers")]
     Container(Box<testcontainers::Container>),
     Nothing,
@@ -99,6 +103,8 @@ pub struct RunningBroker {
     kind: &'static str,
     bootstrap: String,
     registry: Option<String>,
+    /// Where it takes the connections of a proxy.
+    behind_proxy: Option<String>,
     holder: Holder,
 }
 

@@ -149,6 +149,7 @@ pub fn calibrate(request: &Request<'_>) -> Result<Vec<Calibration>, CalibrateErr
         exe: request.exe,
         dir: work.path(),
         clock: request.clock,
+        proxy: None,
     };
     let broker =
         RunningBroker::start(&request.sound.broker, &context).map_err(CalibrateError::Broker)?;
@@ -223,6 +224,7 @@ fn measure(
         threads: 1,
         start: Start::Ready,
         counts: None,
+        skews: Vec::new(),
     };
     let mut alone = BTreeMap::new();
     for (stream, section) in request.profile.streams.iter() {

@@ -1,5 +1,7 @@
 //! Child processes of a run: started with a log of their own, watched, and ended by their own id.
 
+mod again;
+
 use std::{
     fs::File,
     io::{Read, Seek, SeekFrom},
@@ -14,6 +16,8 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+
+use self::again::{Recipe, Standing};
 
 /// How many of a child's last log lines an error shows.
 pub const SHOWN_LINES: usize = 8;
@@ -63,6 +67,12 @@ pub struct Child {
     log: PathBuf,
     facts: ProcessFacts,
     status: Option<ExitStatus>,
+    recipe: Recipe,
+    standing: Standing,
+    /// CPU time of the processes before this one in its place.
+    earlier_cpu_seconds: f64,
+    /// Where its own lines begin in the log.
+    log_from: u64,
 }
 
 impl Child {
@@ -74,29 +84,8 @@ impl Child {
     /// # Errors
     /// [`ChildError::Start`] or [`ChildError::Log`].
     pub fn spawn(role: &str, command: &mut Command, log: &Path) -> Result<Self, ChildError> {
-        let open = |source| ChildError::Log {
-            role: role.to_owned(),
-            path: log.to_owned(),
-            source,
-        };
-        let out = File::create(log).map_err(open)?;
-        let err = out.try_clone().map_err(open)?;
-        command
-            .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(err)
-            .process_group(0);
-        // SAFETY: between fork and exec only `prctl` is called, which is async-signal-safe.
-        unsafe {
-            command.pre_exec(|| {
-                nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(std::io::Error::from)
-            });
-        }
-        let process = command.spawn().map_err(|source| ChildError::Start {
-            role: role.to_owned(),
-            program: command.get_program().to_string_lossy().into_owned(),
-            source,
-        })?;
+        let recipe = Recipe::of(command);
+        let process = launch(role, command, log, File::create(log))?;
         let facts = ProcessFacts {
             role: role.to_owned(),
             ..ProcessFacts::default()
@@ -107,6 +96,10 @@ impl Child {
             log: log.to_owned(),
             facts,
             status: None,
+            recipe,
+            standing: Standing::Up,
+            earlier_cpu_seconds: 0.0,
+            log_from: 0,
         })
     }
 
@@ -116,13 +109,12 @@ impl Child {
         self.process.id()
     }
 
-    /// How it ended, if it has. Takes note of its resources on the way.
+    /// How it ended, if it has. Takes note of its resources on the way. One that is down on purpose has not
+    /// ended: it comes back.
     pub fn poll(&mut self) -> Option<ExitStatus> {
-        if self.status.is_none() {
-            self.sample();
-            self.status = self.process.try_wait().ok().flatten();
-        }
+        let ended = self.has_ended();
         self.status
+            .filter(|_| ended && self.standing != Standing::Down)
     }
 
     /// An error with its last log lines if it has ended.
@@ -150,6 +142,11 @@ impl Child {
 
     /// Asks it to end, and ends it by force if it has not after `grace`.
     pub fn terminate(&mut self, grace: Duration, clock: &dyn Clock) -> Option<ExitStatus> {
+        if self.standing == Standing::Paused {
+            self.signal(Signal::SIGCONT);
+        }
+        // Whatever it was down for, it does not come back.
+        self.standing = Standing::Up;
         self.signal(Signal::SIGTERM);
         let deadline = clock.monotonic_us() + i64::try_from(grace.as_micros()).unwrap_or(i64::MAX);
         while self.poll().is_none() {
@@ -181,7 +178,8 @@ impl Child {
 
     fn sample(&mut self) {
         let seen = resources_of(&self.role, self.process.id());
-        self.facts.cpu_seconds = self.facts.cpu_seconds.max(seen.cpu_seconds);
+        let cpu_seconds = self.earlier_cpu_seconds + seen.cpu_seconds;
+        self.facts.cpu_seconds = self.facts.cpu_seconds.max(cpu_seconds);
         self.facts.peak_rss_bytes = self.facts.peak_rss_bytes.max(seen.peak_rss_bytes);
     }
 }
@@ -193,6 +191,38 @@ impl Drop for Child {
             let _ = self.process.wait();
         }
     }
+}
+
+/// Starts `command` in a process group of its own, with both outputs going to a log.
+fn launch(
+    role: &str,
+    command: &mut Command,
+    log: &Path,
+    out: std::io::Result<File>,
+) -> Result<std::process::Child, ChildError> {
+    let open = |source| ChildError::Log {
+        role: role.to_owned(),
+        path: log.to_owned(),
+        source,
+    };
+    let out = out.map_err(open)?;
+    let err = out.try_clone().map_err(open)?;
+    command
+        .stdin(Stdio::null())
+        .stdout(out)
+        .stderr(err)
+        .process_group(0);
+    // SAFETY: between fork and exec only `prctl` is called, which is async-signal-safe.
+    unsafe {
+        command.pre_exec(|| {
+            nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(std::io::Error::from)
+        });
+    }
+    command.spawn().map_err(|source| ChildError::Start {
+        role: role.to_owned(),
+        program: command.get_program().to_string_lossy().into_owned(),
+        source,
+    })
 }
 
 /// CPU time and peak memory of process `id` as the kernel tells them now; zeros if it is gone.

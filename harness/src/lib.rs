@@ -9,6 +9,7 @@ pub mod calibrate;
 pub mod child;
 pub mod collect;
 pub mod environment;
+pub mod faults;
 mod lag;
 pub mod probe;
 pub mod profile;

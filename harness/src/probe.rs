@@ -31,10 +31,12 @@ use floodmark_kafka::{
 };
 use hdrhistogram::Histogram;
 
+use crate::run::files::micros;
+
 /// Time from one record to the next.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// How long is waited for an acknowledgement, and then for the record itself, before other things are looked at.
+/// How long is waited for an acknowledgement before other things are looked at.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// How long the partition's start may take to be found.
@@ -163,12 +165,16 @@ impl Sender {
         while !stop.load(Ordering::Relaxed) {
             self.send();
             self.take_reports();
-            self.read(&mut batch);
-            self.settle();
-            let now = self.clock.monotonic_us();
-            next = (next + EVERY.as_micros() as i64).max(now);
-            let left = u64::try_from(next - now).unwrap_or(0);
-            self.clock.sleep(Duration::from_micros(left));
+            next = (next + micros(EVERY)).max(self.clock.monotonic_us());
+            // Reading is all that is left to do until then: a record is seen when it comes.
+            loop {
+                let left = next - self.clock.monotonic_us();
+                let Ok(left @ 1..) = u64::try_from(left) else {
+                    break;
+                };
+                self.read(&mut batch, Duration::from_micros(left));
+                self.settle();
+            }
         }
         let (sent, failures) = (self.sent, self.failures);
         self.findings.facts(sent, failures)
@@ -214,10 +220,12 @@ impl Sender {
         self.producer.poll(PATIENCE, &mut report);
     }
 
-    fn read(&mut self, batch: &mut Batch) {
-        if let Err(error) = self.consumer.poll(batch, PATIENCE) {
+    fn read(&mut self, batch: &mut Batch, patience: Duration) {
+        if let Err(error) = self.consumer.poll(batch, patience) {
             tracing::debug!(%error, "reading back what compares clocks");
             self.failures += 1;
+            // Some errors come at once, and would come again as fast.
+            self.clock.sleep(patience);
             return;
         }
         let now = self.clock.now().0;

@@ -65,6 +65,14 @@ pub struct Roster {
 }
 
 impl Roster {
+    /// One to which nobody listens.
+    #[cfg(test)]
+    pub(crate) fn nobodys() -> Self {
+        Self {
+            commands: channel().0,
+        }
+    }
+
     /// From now on `target` counts for `role`, beside what counts for it already.
     pub fn watch(&self, role: &str, target: Target) {
         self.tell(Command::Watch(role.to_owned(), target));

@@ -5,10 +5,12 @@
 //! the run's folder only after the subject has ended.
 
 mod audited;
+mod disturbed;
 mod drain;
 pub(crate) mod files;
 mod kept;
 mod look;
+mod outcome;
 mod several;
 mod stages;
 mod trim;
@@ -20,16 +22,14 @@ use std::{
 };
 
 use floodmark_contracts::{
-    clock::{Clock, RunMicros, WallTime},
+    clock::{Clock, WallTime},
     profile::Profile,
-    record::{Ending, GeneratorFacts, Phase, RunRecord},
-    result::SCHEMA_VERSION,
+    record::{GeneratorFacts, RunRecord, SubjectFacts},
     stream::Stream,
 };
 use floodmark_generator::{Plan, metrics::MetricsServer};
 use floodmark_kafka::ClientSettings;
 
-use self::kept::LeftOver;
 pub use self::{
     files::{
         FileError, read_alerts, read_bare_alerts, read_generator_facts, read_labels, read_record,
@@ -38,16 +38,8 @@ pub use self::{
     kept::Kept,
 };
 use crate::{
-    broker::BrokerError,
-    child::{ChildError, resources_of},
-    collect::CollectError,
-    environment,
-    probe::ProbeError,
-    profile::Sound,
-    resources,
-    subject::SubjectError,
-    topics::TopicsError,
-    validity,
+    broker::BrokerError, child::ChildError, collect::CollectError, faults::FaultError,
+    probe::ProbeError, profile::Sound, subject::SubjectError, topics::TopicsError,
     workers::WorkersError,
 };
 
@@ -142,6 +134,9 @@ pub enum RunError {
     /// The clocks cannot be compared.
     #[error("cannot compare the broker's clock with ours")]
     Probe(#[source] ProbeError),
+    /// A fault could not be carried out or undone.
+    #[error("the run was ended")]
+    Fault(#[source] FaultError),
     /// A file of the run.
     #[error(transparent)]
     File(#[from] FileError),
@@ -181,117 +176,53 @@ pub fn execute(
     request: &Request<'_>,
     watch: &mut dyn FnMut(RunEvent),
 ) -> Result<(RunRecord, Option<Kept>), RunError> {
-    let clock = &*request.clock;
-    let begun = clock.now();
     let work = files::work_dir()?;
     let folders = Folders::make(request.out, work.path())?;
-    let mut setup = stages::set_up(request, &folders, watch)?;
+    let course = run_through(request, &folders, watch)?;
+    let (observed, up) = outcome::observe(request, course, watch)?;
+    let record = outcome::write_down(request, &folders, observed)?;
+    let kept = kept::leave(request, &record, up, work)?;
+    Ok((record, kept))
+}
+
+/// From an empty machine to the end of the subject.
+fn run_through(
+    request: &Request<'_>,
+    folders: &Folders,
+    watch: &mut dyn FnMut(RunEvent),
+) -> Result<Course, RunError> {
+    let clock = &*request.clock;
+    let begun = clock.now();
+    let mut setup = stages::set_up(request, folders, watch)?;
     let generated = match setup.ending() {
         Some(_) => Generated::nothing(clock.now()),
-        None => stages::generate(request, &folders, &mut setup, watch)?,
+        None => stages::generate(request, folders, &mut setup, watch)?,
     };
     let generated_at = clock.now();
     watch(RunEvent::Stage(
         "drain: waiting for the last alerts".to_owned(),
     ));
-    let drained = drain::drain(request, &mut setup, &generated.facts)?;
-    let subject_facts = under_test::end(request, &folders, &mut setup)?;
-    let start = generated.facts.started_at;
-    let progress_series = setup.progress_series(start);
-    let collector = setup.collector.finish().map_err(RunError::Collect)?;
-    let ended_at = clock.now();
-    let subject = &request.sound.subject;
-    if subject
-        .alerts
-        .iter()
-        .any(|source| source.shape.may_be_untimed())
-    {
-        files::settle_times(&alerts_file(request), start, &request.sound.timeline)?;
-    }
-    let ending = setup.ending.unwrap_or_default();
-    let probed = setup.probe.finish();
-    let watched = setup.sampler.finish()?;
-    let machine = watched.machine(start);
-    let remains = audited::Remains {
-        client: &setup.client,
-        admin: &setup.admin,
-        inputs: &setup.inputs,
-        starts: &setup.starts,
-        generator: &generated.facts,
-        subject: subject_facts.as_ref(),
-        cut_short: ending != Ending::Completed,
-    };
-    let audit = audited::audit(request, &remains, watch);
+    let drained = drain::drain(request, folders, &mut setup, &generated.facts)?;
+    setup.end_faults(request, folders)?;
+    let subject_facts = under_test::end(request, folders, &mut setup)?;
+    Ok(Course {
+        setup,
+        generated,
+        drained,
+        subject_facts,
+        begun,
+        generated_at,
+    })
+}
 
-    let mut series = generated.series;
-    series.extend(progress_series);
-    series.sort_by_key(|row| row.t);
-    let validity = validity::judge(&validity::Evidence {
-        generator: &generated.facts.streams,
-        subject: subject_facts.as_ref(),
-        collector: &collector,
-        drain_cut_short: drained.cut_short,
-        alerts_after_drain: drained.alerts_came,
-        ending: &ending,
-        series: &series,
-        alerts: look::at_alerts(request, start)?,
-        machine: &machine,
-        audit: &audit,
-        clock: &probed,
-    });
-    let mut processes = setup.processes;
-    processes.extend(setup.broker.resources());
-    processes.push(resources_of("harness", std::process::id()));
-    let looks = watched.rows(start)?;
-    let processes = resources::combined(processes, watched.processes);
-    let record = RunRecord {
-        schema_version: SCHEMA_VERSION,
-        floodmark_version: request.version.to_owned(),
-        plan: request.profile.into(),
-        scoring: request.profile.scoring.clone(),
-        gates: request.profile.gates.clone(),
-        reproduce: request.reproduce.clone(),
-        broker: setup.broker.kind().to_owned(),
-        subject: subject.name.clone(),
-        client: request.client.redacted(),
-        started_at: start,
-        phases: phases(start, &[begun, start, generated_at, ended_at]),
-        timeline: request.sound.timeline,
-        warm_up_until: request
-            .sound
-            .timeline
-            .event_time(RunMicros(files::micros(request.sound.warm_up))),
-        event_time_end: request
-            .sound
-            .timeline
-            .event_time(RunMicros(files::micros(request.sound.duration))),
-        watermark_bound_ms: subject.watermark_bound_ms,
-        generator: generated.facts.streams,
-        subject_facts: subject_facts.unwrap_or_default(),
-        collector,
-        processes,
-        machine,
-        audit,
-        clock: probed,
-        environment: environment::here(),
-        validity,
-        interrupted: generated.facts.interrupted,
-        ending,
-        subject_lines: setup.subject_lines,
-    };
-    files::leave(request, &folders, &record, series.into_iter().chain(looks))?;
-    let left = LeftOver {
-        broker: setup.broker,
-        registry: setup.registry,
-        registry_url: setup.connection.registry,
-        client: setup.client,
-        topics: setup.topics,
-        work,
-    };
-    // Clients of a broker that is about to stop would only log that it has gone.
-    drop(setup.admin);
-    let kept = kept::leave(request, &record, left)?;
-    Ok((record, kept))
+/// A run whose subject has ended, with everything else still up.
+struct Course {
+    setup: stages::Setup,
+    generated: Generated,
+    drained: drain::Drained,
+    subject_facts: Option<SubjectFacts>,
+    begun: WallTime,
+    generated_at: WallTime,
 }
 
 /// The folders of a run.
@@ -358,16 +289,4 @@ impl Generated {
 /// The file of the run's alerts.
 fn alerts_file(request: &Request<'_>) -> PathBuf {
     request.out.join("alerts.ndjson")
-}
-
-fn phases(start: WallTime, ends: &[WallTime; 4]) -> Vec<Phase> {
-    ["setup", "generate", "drain"]
-        .iter()
-        .zip(ends.windows(2))
-        .map(|(name, pair)| Phase {
-            name: (*name).to_owned(),
-            from: pair[0].offset_from(start),
-            to: pair[1].offset_from(start),
-        })
-        .collect()
 }

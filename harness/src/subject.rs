@@ -4,6 +4,7 @@
 //! ready when their group has its partitions.
 
 mod check;
+mod disturbed;
 mod environment;
 mod ready;
 
@@ -17,7 +18,7 @@ use std::{
 use floodmark_contracts::{
     clock::Clock,
     job::{Connection, DetectorJob, PagePlace},
-    profile::{DetectorSection, Profile},
+    profile::DetectorSection,
     record::ProcessFacts,
     stream::Stream,
 };
@@ -98,12 +99,12 @@ pub enum Ready {
 pub(crate) struct Surroundings<'a> {
     /// floodmark's own program.
     pub(crate) exe: &'a Path,
-    /// The profile of the run.
-    pub(crate) profile: &'a Profile,
     /// What the harness makes of it.
     pub(crate) sound: &'a Sound,
     /// Where broker and registry are, for the subject.
     pub(crate) connection: &'a Connection,
+    /// Settings of our own detector, for the subject.
+    pub(crate) detector: &'a DetectorSection,
     /// Consumer group of this run.
     pub(crate) group: &'a str,
     /// A folder that the subject may read.
@@ -308,7 +309,7 @@ fn bundled(
 
 /// The section with its relative places in the run's folder.
 fn section(surroundings: &Surroundings<'_>) -> DetectorSection {
-    let mut section = surroundings.profile.detector.clone();
+    let mut section = surroundings.detector.clone();
     for place in section.places_mut().filter(|place| !place.contains("://")) {
         *place = surroundings.written.join(&*place).display().to_string();
     }

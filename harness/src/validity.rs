@@ -74,7 +74,18 @@ pub fn judge(evidence: &Evidence<'_>) -> Validity {
             let Some(consumed) = subject.consumed.get(stream).copied() else {
                 continue;
             };
-            if consumed != wanted {
+            if consumed > wanted {
+                reasons.push(reason(
+                    "events-read-again",
+                    ValidityStatus::Degraded,
+                    format!(
+                        "{stream}: the subject read {} of {wanted} events again, as after a rebalance, a restart or a lost \
+                         connection; its rate of consumption counts them twice",
+                        consumed - wanted
+                    ),
+                ));
+            }
+            if consumed < wanted {
                 reasons.push(reason(
                     "events-do-not-reconcile",
                     ValidityStatus::Invalid,
@@ -308,6 +319,7 @@ mod tests {
             (facts(5_000), 1004, false, "Degraded generator-late[3]"),
             (facts(50_000), 1004, false, "Invalid generator-late[3]"),
             (facts(300), 1003, false, "Invalid events-do-not-reconcile[]"),
+            (facts(300), 1006, false, "Degraded events-read-again[]"),
             (facts(300), 1004, true, "Invalid drain-too-short[]"),
             (
                 StreamFacts {

@@ -9,6 +9,7 @@ use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
     process::Command,
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -96,6 +97,8 @@ pub struct Request<'a> {
     pub metrics: Option<&'a MetricsServer>,
     /// Who is told of the processes, to look at what they use.
     pub roster: Option<&'a Roster>,
+    /// While it is set, the workers are stopped where they are.
+    pub paused: Option<&'a AtomicBool>,
 }
 
 /// Runs the workers and leaves in the job's folder what one would have left: labels, enrichment data,
@@ -175,6 +178,11 @@ impl Worker {
                 go: go_file(work),
             }),
             counts,
+            skews: if index == 0 {
+                request.job.skews.clone()
+            } else {
+                Vec::new()
+            },
             ..request.job.clone()
         };
         let job_file = dir.join("job.json");
@@ -308,7 +316,15 @@ fn watch(
     loop {
         let stopped = (request.stop)();
         let mut running = 0;
+        let paused = request
+            .paused
+            .is_some_and(|paused| paused.load(Ordering::Relaxed));
         for worker in &mut *workers {
+            if paused {
+                worker.child.pause();
+            } else {
+                worker.child.go_on();
+            }
             let status = if stopped {
                 worker.child.terminate(GRACE, request.clock)
             } else {

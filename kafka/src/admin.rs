@@ -5,11 +5,14 @@ mod groups;
 mod offsets;
 mod topics;
 
+use std::collections::BTreeMap;
 use std::ffi::CString;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rdkafka_sys as sys;
 
+use crate::consumer::BatchConsumer;
 use crate::error::{Error, ErrorCode};
 use crate::native::{Client, Deadline, Kind, code_of, code_text, lossy, millis};
 use crate::settings::{ClientSettings, Options};
@@ -22,6 +25,9 @@ pub use topics::{NewTopic, TopicDescription};
 pub struct Admin {
     client: Client,
     timeout: Duration,
+    settings: ClientSettings,
+    /// By the name of a group, who reads its offsets. None of them joins.
+    members: Mutex<BTreeMap<String, BatchConsumer>>,
 }
 
 /// What to ask metadata for.
@@ -54,6 +60,8 @@ impl Admin {
         Ok(Self {
             client: Client::new(Kind::Admin, &options.finish())?,
             timeout,
+            settings: client.clone(),
+            members: Mutex::default(),
         })
     }
 

@@ -4,6 +4,7 @@
 //! contains no logic beyond loops and absent parts.
 
 mod facts;
+mod faults;
 mod incidents;
 mod tables;
 mod tiles;
@@ -16,6 +17,7 @@ use floodmark_contracts::result::RunResult;
 
 use self::{
     facts::{AuditRow, ProcessRow},
+    faults::{FaultRow, faults},
     incidents::{Listing, false_alerts, missed},
     tables::{
         DecoyRow, DifficultyRow, DisorderRow, GateRow, KindRow, LatencyRow, Pair, ThroughputRow,
@@ -73,6 +75,8 @@ struct Page<'a> {
     /// The measure's name and its ranges.
     difficulty: [(&'static str, Vec<DifficultyRow>); 2],
     counts: Vec<Pair>,
+    /// Empty in a run without.
+    faults: Vec<FaultRow>,
     /// Missed incidents and false alerts.
     lists: [Listing; 2],
     processes: Vec<ProcessRow<'a>>,
@@ -138,6 +142,7 @@ pub fn html(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportEr
             ),
         ],
         counts: tables::counts(&result.detection),
+        faults: faults(result),
         lists: [missed(input), false_alerts(input, &model)],
         processes: facts::processes(result),
         machine: facts::machine(result),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use floodmark_contracts::{
+    fault::FaultScores,
     kind::Kind,
     result::{LatencySummary, RunResult, Throughput},
 };
@@ -142,11 +143,21 @@ pub(crate) struct Lane {
     pub(crate) marks: Vec<Mark>,
 }
 
+/// What was broken on purpose, in seconds of wall time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Shade {
+    pub(crate) from: f64,
+    pub(crate) until: f64,
+    pub(crate) kind: &'static str,
+}
+
 /// What a report shows over time.
 pub(crate) struct Model {
     pub(crate) matching: Matching,
     pub(crate) series: Series,
     pub(crate) lanes: Vec<Lane>,
+    /// Faults, in the order in which they began.
+    pub(crate) shades: Vec<Shade>,
     /// End of the time line, seconds of wall time; at least 1.
     pub(crate) end: f64,
     /// End of the time in which events were due, if the run got that far.
@@ -176,12 +187,22 @@ impl Model {
             matching,
             series,
             lanes,
+            shades: shades(result),
             end,
             generated_until: generate
                 .map(|phase| phase.to.0 as f64 / 1e6)
                 .filter(|t| *t > 0.0),
         }
     }
+}
+
+fn shades(result: &RunResult) -> Vec<Shade> {
+    let shade = |fault: &FaultScores| Shade {
+        from: fault.facts.from.0 as f64 / 1e6,
+        until: fault.facts.until.0 as f64 / 1e6,
+        kind: fault.facts.kind.name(),
+    };
+    result.faults.iter().map(shade).collect()
 }
 
 /// One lane per kind that has incidents or alerts, and one for alerts of no kind that we know.

@@ -119,10 +119,16 @@ fn sentence(result: &SearchResult) -> String {
             )
         }
         (Some(low), None) => format!("Sustained: {}; no rate was found that is not.", rate(low)),
-        (None, Some(high)) => format!(
-            "No rate was sustained; {} is the lowest that was tried.",
-            rate(high)
-        ),
+        (None, Some(high)) if result.limited_by == Some(SearchLimit::Machine) => {
+            let lowest = rate(high);
+            format!(
+                "No trial says anything of the detector; {lowest} is the lowest rate that was tried."
+            )
+        }
+        (None, Some(high)) => {
+            let lowest = rate(high);
+            format!("No rate was sustained; {lowest} is the lowest that was tried.")
+        }
         (None, None) => "Nothing was found.".to_owned(),
     };
     let how = match (result.ended, result.limited_by) {
@@ -131,7 +137,7 @@ fn sentence(result: &SearchResult) -> String {
             " Its time ran out: the interval is wider than was asked for. Allow more with `--limit`."
         }
         (SearchEnd::NothingOffered, _) => {
-            " This machine cannot make the load at any of these rates: nothing is known of the detector."
+            " This machine cannot make the load at any of these rates: nothing is known of the detector. Free it, or begin lower with `--start`."
         }
         (_, Some(SearchLimit::Machine)) => {
             " The limit is this machine, which cannot make more load; the detector may sustain more."

@@ -6,7 +6,7 @@ use crate::{
     ReportError, ReportInput,
     format::{event_time, plural, wall_time},
     prose::markdown,
-    terminal::{latency, scores, throughput},
+    terminal::{faults, latency, scores, throughput},
     verdict::{advice, badge, decoys, fails, found, reasons, sentence, sentence_of},
 };
 
@@ -52,6 +52,9 @@ pub fn summary_md(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), Re
     writeln!(out, "## Latency\n\n{}", latency(result).to_markdown())?;
     if !result.throughput.is_empty() {
         writeln!(out, "## Throughput\n\n{}", throughput(result).to_markdown())?;
+    }
+    if !result.faults.is_empty() {
+        writeln!(out, "## Faults\n\n{}", faults(result).to_markdown())?;
     }
     missed(input, out)?;
     if !result.warnings.is_empty() {

@@ -20,6 +20,10 @@ pub fn terminal(result: &RunResult) -> String {
     out.push_str(&latency(result).to_text());
     out.push('\n');
     out.push_str(&detection_table(&result.detection));
+    if !result.faults.is_empty() {
+        out.push('\n');
+        out.push_str(&faults(result).to_text());
+    }
     if !result.gates.is_empty() {
         out.push('\n');
         out.push_str(&gates(result));
@@ -118,6 +122,32 @@ pub(crate) fn latency(result: &RunResult) -> Table {
             p999,
             max,
             count(summary.count),
+        ]);
+    }
+    table
+}
+
+/// What was broken on purpose, with recall and recovery.
+pub(crate) fn faults(result: &RunResult) -> Table {
+    let mut table = Table::new([
+        "fault", "from", "for", "recovery", "before", "during", "after", "lag",
+    ]);
+    for fault in &result.faults {
+        let (from, until) = (fault.facts.from.0 as f64, fault.facts.until.0 as f64);
+        let recovery = fault.recovery_s;
+        let lags = [fault.during.lag_max, fault.after.lag_max];
+        table.row([
+            fault.facts.kind.name().to_owned(),
+            micros(from),
+            micros(until - from),
+            recovery.map_or_else(|| UNDEFINED.to_owned(), |s| micros(s * 1e6)),
+            ratio(fault.before.recall),
+            ratio(fault.during.recall),
+            ratio(fault.after.recall),
+            lags.into_iter()
+                .flatten()
+                .max()
+                .map_or_else(|| "–".to_owned(), count),
         ]);
     }
     table

@@ -102,7 +102,7 @@ mod tests {
         code: &str,
     ) -> (String, RunResult) {
         let empty = Run::new();
-        let mut result = score(&empty.record, &[], &[]).unwrap();
+        let mut result = score(&empty.record, &[], &[], &[]).unwrap();
         let overall = &mut result.detection.overall;
         (overall.labels, overall.detected, overall.false_merged) = (labels, detected, false_merged);
         let alert = LatencySummary {

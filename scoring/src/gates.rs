@@ -220,10 +220,10 @@ fn canonical(name: &str) -> String {
 /// The name of the metric on the right: beside `throughput.consumed`, `offered` is `throughput.offered`.
 fn beside(left: &str, name: &str) -> String {
     let name = canonical(name);
-    match left.split_once('.') {
-        Some((family, _)) if !name.contains('.') => format!("{family}.{name}"),
-        _ => name,
-    }
+    let family = left.split_once('.').map(|(family, _)| family);
+    let full = family.map(|family| format!("{family}.{name}"));
+    full.filter(|full| metrics::find(full).is_some())
+        .unwrap_or(name)
 }
 
 fn known(name: &str, speed: f64) -> Result<metrics::Family, GateError> {

@@ -123,7 +123,9 @@ mod tests {
         let expected = [
             ("acknowledge", 200),
             ("alert", 1),
+            ("alert_from_hand_over", 1),
             ("detect", 0),
+            ("due_to_acknowledged", 0),
             ("send_lateness", 200),
         ];
         assert_eq!(counts, expected);

@@ -201,6 +201,31 @@ fn detect_latency(
     Ok(histogram)
 }
 
+/// How far an append time may lie before its cause for no other reason than that it is cut to whole milliseconds.
+const RESOLUTION_US: i64 = 1_000;
+
+/// What is said of alert latencies that are negative beyond the append time's resolution: they stand as 0 in the figures,
+/// and nobody should have to guess how many there are.
+pub(crate) fn negative_warning(
+    record: &RunRecord,
+    alerts: &[CollectedAlert],
+    matching: &Matching,
+) -> Option<String> {
+    let counted = alerts
+        .iter()
+        .zip(&matching.alerts)
+        .filter(|(_, fate)| matches!(fate, Fate::True | Fate::False | Fate::Ignored));
+    let latencies = counted.map(|(alert, _)| since_end(&record.timeline, record.started_at, alert));
+    let negative: Vec<i64> = latencies.filter(|us| *us < -RESOLUTION_US).collect();
+    let worst = negative.iter().min()?;
+    Some(format!(
+        "{} alerts came before the end that they name, by up to {:.1} ms, and count as 0 in `latency.alert`: the detector says \
+         an end that had not come, or clocks disagree",
+        negative.len(),
+        -*worst as f64 / 1000.0
+    ))
+}
+
 /// Counts a latency; the append time is whole milliseconds, so it may lie a little before its cause.
 fn record_us(histogram: &mut Histogram<u64>, latency: i64) -> Result<(), HistogramError> {
     record(histogram, u64::try_from(latency).unwrap_or(0))

@@ -21,6 +21,7 @@ mod decoys;
 pub mod delays;
 mod difficulty;
 mod disorder;
+mod faults;
 /// Gates: conditions on metrics that pass or fail a run.
 pub mod gates;
 /// Latency distributions as an HdrHistogram interval log.

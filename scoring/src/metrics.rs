@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use floodmark_contracts::{
     audit::{AuditFacts, AuditMode, Differences},
+    fault::FaultScores,
     kind::Kind,
     record::RunRecord,
     resources::Usage,
@@ -14,6 +15,7 @@ use floodmark_contracts::{
 };
 
 use crate::{
+    intervals::{CONFIDENCE, wilson},
     latency::{LATENCIES, PERCENTILES},
     throughput::{consumed, total},
 };
@@ -39,7 +41,7 @@ const fn family(pattern: &'static str, unit: &'static str, direction: Direction)
 }
 
 /// Every metric that there is.
-pub const FAMILIES: [Family; 45] = [
+pub const FAMILIES: [Family; 49] = [
     family("detection.recall", "ratio", Direction::Higher),
     family("detection.recall.<kind>", "ratio", Direction::Higher),
     family("detection.precision", "ratio", Direction::Higher),
@@ -133,6 +135,10 @@ pub const FAMILIES: [Family; 45] = [
     family("audit.reordered", "count", Direction::Lower),
     family("audit.altered", "count", Direction::Lower),
     family("audit.foreign", "count", Direction::Lower),
+    family("faults.recovery.max", "us", Direction::Lower),
+    family("faults.unrecovered", "count", Direction::Lower),
+    family("faults.recall.during", "ratio", Direction::Higher),
+    family("faults.lag.max", "count", Direction::Lower),
 ];
 
 /// The processes of a run.
@@ -161,6 +167,7 @@ pub(crate) fn collect(
     detection: &Detection,
     throughput: &BTreeMap<Stream, Throughput>,
     latency: &BTreeMap<String, LatencySummary>,
+    faults: &[FaultScores],
 ) -> BTreeMap<String, Metric> {
     let mut sheet = Sheet {
         families: names().collect(),
@@ -211,6 +218,9 @@ pub(crate) fn collect(
     let late = (!late.is_empty()).then(|| late.values().sum::<u64>() as f64);
     sheet.put("events.late", late);
     sheet.audit(&record.audit);
+    if !faults.is_empty() {
+        sheet.faults(faults);
+    }
     sheet.metrics
 }
 
@@ -250,6 +260,25 @@ impl Sheet {
         self.put(&name("f1"), scores.f1);
         self.put(&name("alert_precision"), scores.alert_precision);
         self.put(&name("delay"), scores.delay_median_ms);
+    }
+
+    /// Over all faults of a run. One that the run did not recover from leaves the longest recovery undefined.
+    fn faults(&mut self, faults: &[FaultScores]) {
+        let recoveries: Option<Vec<f64>> = faults.iter().map(|fault| fault.recovery_s).collect();
+        let longest = recoveries.map(|all| all.into_iter().fold(0.0, f64::max) * 1e6);
+        self.put("faults.recovery.max", longest);
+        let never = faults.iter().filter(|fault| fault.recovery_s.is_none());
+        self.put("faults.unrecovered", Some(never.count() as f64));
+        let labels: u64 = faults.iter().map(|fault| fault.during.labels).sum();
+        let detected: u64 = faults.iter().map(|fault| fault.during.detected).sum();
+        let recall = (labels > 0).then(|| detected as f64 / labels as f64);
+        let interval = wilson(detected, labels, CONFIDENCE);
+        self.put_with("faults.recall.during", recall, interval);
+        let spans = faults
+            .iter()
+            .flat_map(|fault| [&fault.during, &fault.after]);
+        let highest = spans.filter_map(|span| span.lag_max).max();
+        self.put("faults.lag.max", highest.map(|lag| lag as f64));
     }
 
     fn decoys(&mut self, suffix: &str, scores: &DecoyScores) {

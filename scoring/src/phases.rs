@@ -258,7 +258,7 @@ mod tests {
 
     /// Seconds of a subject that is sent 1000 events each, with the lag at their ends.
     fn run(lags: &[f64]) -> Vec<Second> {
-        let mut before = 0.0;
+        let mut before = lags.first().copied().unwrap_or(0.0);
         let second = |lag: &f64| {
             let consumed = 1000.0 + before - lag;
             before = *lag;
@@ -295,7 +295,7 @@ mod tests {
     fn a_subject_that_catches_up_is_not_steady_yet() {
         // It consumes twice the rate for the first half: lag falls, and consumption is uneven.
         let lags: Vec<f64> = (0..20)
-            .map(|t| f64::from((10 - t).max(0)) * 1000.0)
+            .map(|t| f64::from((9 - t).max(0)) * 1000.0)
             .collect();
         let verdict = judge(&run(&lags));
         assert!(verdict.flat && !verdict.even, "{verdict:?}");

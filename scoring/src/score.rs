@@ -20,7 +20,7 @@ use hdrhistogram::Histogram;
 
 use crate::{
     baseline::Space,
-    decoys, difficulty, disorder,
+    decoys, difficulty, disorder, faults,
     gates::{self, GateError},
     incident,
     latency::{self, LATENCIES},
@@ -92,8 +92,11 @@ pub fn score(
     let throughput = throughput::per_stream(record, seconds);
     let steady = phases::steady(record, series);
     let phase_figures = phases::figures(record, alerts, series, &steady)?;
-    let metrics = metrics::collect(record, &judged.detection, &throughput, &latency);
+    let faults = faults::score(record, labels, alerts, &judged.matching, seconds);
+    let metrics = metrics::collect(record, &judged.detection, &throughput, &latency, &faults);
     let gates = gates::evaluate(&record.gates, &metrics, record.timeline.speed)?;
+    let mut warnings = warnings::collect(record, &judged.scope, &judged.detection, &gates);
+    warnings.extend(latency::negative_warning(record, alerts, &judged.matching));
     Ok(RunResult {
         schema_version: SCHEMA_VERSION,
         floodmark_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -107,7 +110,7 @@ pub fn score(
         phases: record.phases.clone(),
         outcome: outcome(record, &gates),
         validity: validity(record, &gates),
-        warnings: warnings::collect(record, &judged.scope, &judged.detection, &gates),
+        warnings,
         metrics,
         detection: judged.detection,
         throughput,
@@ -117,6 +120,7 @@ pub fn score(
         steady,
         phase_figures,
         gates,
+        faults,
         processes: record.processes.clone(),
         machine: record.machine.clone(),
         audit: record.audit.clone(),

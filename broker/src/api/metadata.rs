@@ -38,8 +38,8 @@ pub(crate) fn metadata(call: &Call<'_>, request: MetadataRequest) -> MetadataRes
         .collect();
     let broker = MetadataResponseBroker::default()
         .with_node_id(BROKER_ID)
-        .with_host(shared.host.clone())
-        .with_port(i32::from(shared.port));
+        .with_host(call.peer.told.host.clone())
+        .with_port(i32::from(call.peer.told.port));
     MetadataResponse::default()
         .with_brokers(vec![broker])
         .with_cluster_id(Some(CLUSTER_ID.into()))
@@ -59,8 +59,8 @@ pub(crate) fn describe_cluster(
     }
     let broker = DescribeClusterBroker::default()
         .with_broker_id(BROKER_ID)
-        .with_host(call.shared.host.clone())
-        .with_port(i32::from(call.shared.port));
+        .with_host(call.peer.told.host.clone())
+        .with_port(i32::from(call.peer.told.port));
     response
         .with_cluster_id(CLUSTER_ID.into())
         .with_controller_id(BROKER_ID)
@@ -73,7 +73,7 @@ pub(crate) fn find_coordinator(
     request: FindCoordinatorRequest,
 ) -> FindCoordinatorResponse {
     const TRANSACTION: i8 = 1;
-    let (host, port) = (&call.shared.host, i32::from(call.shared.port));
+    let (host, port) = (&call.peer.told.host, i32::from(call.peer.told.port));
     let error = if (0..=TRANSACTION).contains(&request.key_type) {
         0
     } else {

@@ -36,7 +36,10 @@ impl Bench {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let client = TcpStream::connect(listener.local_addr().expect("bound")).expect("loopback");
         let (stream, address) = listener.accept().expect("loopback");
-        let peer = shared.peers.admit(1, stream, address).expect("room");
+        let peer = shared
+            .peers
+            .admit(1, stream, address, &shared.endpoint)
+            .expect("room");
         Self {
             shared,
             peer,

@@ -147,3 +147,43 @@ fn clients_are_told_an_address_they_can_reach() {
     });
     assert_eq!(broker.expect("starts").bootstrap(), "broker.example:9093");
 }
+
+/// The address in an answer to Metadata: what a client is told.
+fn told(address: SocketAddr) -> (String, u16) {
+    let mut stream = TcpStream::connect(address).expect("is listening");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .expect("a socket");
+    // Metadata, version 1, of no topic: the brokers come first.
+    stream
+        .write_all(&[0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 5, 0xff, 0xff, 0, 0, 0, 0])
+        .expect("sent");
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).expect("answers");
+    let mut answer = vec![0; u32::from_be_bytes(length) as usize];
+    stream.read_exact(&mut answer).expect("answers");
+    // Correlation id, number of brokers, id of the first; then its host and port.
+    let host_len = usize::from(u16::from_be_bytes([answer[12], answer[13]]));
+    let host = String::from_utf8_lossy(&answer[14..14 + host_len]).into_owned();
+    let port = &answer[14 + host_len..18 + host_len];
+    (host, u16::from_be_bytes([port[2], port[3]]))
+}
+
+#[test]
+fn whoever_comes_by_the_second_listener_is_told_to_come_there_again() {
+    let second = crate::SecondListener {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        advertise: ("proxy.example".to_owned(), 1234),
+    };
+    let config = BrokerConfig {
+        second: Some(second),
+        ..BrokerConfig::default()
+    };
+    let broker = Broker::start(config).expect("starts");
+    let address = broker.second().expect("asked for");
+    assert_eq!(told(address), ("proxy.example".to_owned(), 1234));
+    let first = broker.address;
+    assert_eq!(told(first), ("127.0.0.1".to_owned(), first.port()));
+    broker.stop();
+    assert!(TcpStream::connect(address).is_err());
+}

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use floodmark_broker::{Broker, BrokerConfig};
+use floodmark_broker::{Broker, BrokerConfig, SecondListener};
 use floodmark_contracts::clock::{Clock, SystemClock};
 use floodmark_harness::broker::Ready;
 
@@ -19,6 +19,7 @@ pub fn run(args: &BrokerArgs, global: &Global) -> Result<Exit, Failure> {
     let config = BrokerConfig {
         listen: args.listen,
         advertise: args.advertise.as_deref().map(address).transpose()?,
+        second: second(args)?,
         memory_cap_bytes: args.memory.saturating_mul(1 << 20),
         auto_create_partitions: args.auto_create,
         registry_listen: Some(args.registry),
@@ -32,6 +33,7 @@ pub fn run(args: &BrokerArgs, global: &Global) -> Result<Exit, Failure> {
     let ready = Ready {
         bootstrap: broker.bootstrap(),
         registry: broker.registry_url(),
+        second: broker.second().map(|address| address.to_string()),
     };
     say(&format!(
         "broker {} registry {}",
@@ -49,13 +51,18 @@ pub fn run(args: &BrokerArgs, global: &Global) -> Result<Exit, Failure> {
     Ok(Exit::Pass)
 }
 
+/// The second listener; the arguments come together or not at all.
+fn second(args: &BrokerArgs) -> Result<Option<SecondListener>, Failure> {
+    let advertise = args.second_advertise.as_deref().map(address).transpose()?;
+    Ok(args
+        .second_listen
+        .zip(advertise)
+        .map(|(listen, advertise)| SecondListener { listen, advertise }))
+}
+
 fn address(text: &str) -> Result<(String, u16), Failure> {
     text.rsplit_once(':')
         .and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)))
         .filter(|(host, _)| !host.is_empty())
-        .ok_or_else(|| {
-            Failure::usage(format!(
-                "`--advertise {text}` is not an address; write `HOST:PORT`"
-            ))
-        })
+        .ok_or_else(|| Failure::usage(format!("`{text}` is not an address; write `HOST:PORT`")))
 }

@@ -121,6 +121,7 @@ fn send(
             logs: None,
             metrics,
             roster: None,
+            paused: None,
         };
         let mut show = |progress| {
             show(progress);

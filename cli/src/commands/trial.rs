@@ -138,12 +138,13 @@ impl<'a> Series<'a> {
         }
         let labels = read_labels(&out.join("labels.ndjson"))?;
         let alerts = read_alerts(&out.join("alerts.ndjson"))?;
-        let result = floodmark_scoring::score(&record, &labels, &alerts)?;
+        let series = read_series(&out.join("timeseries.ndjson"))?;
+        let result = floodmark_scoring::score(&record, &labels, &alerts, &series)?;
         write_json(&out.join("result.json"), &result)?;
         Ok(Some(Ran {
             folder,
             result,
-            series: read_series(&out.join("timeseries.ndjson"))?,
+            series,
             seconds: (self.clock.monotonic_us() - begun_us) as f64 / 1e6,
         }))
     }

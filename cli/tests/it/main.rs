@@ -8,6 +8,7 @@
 
 mod bench;
 mod command_line;
+mod faults;
 mod jobs;
 mod layout;
 mod load;

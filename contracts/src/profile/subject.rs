@@ -165,7 +165,7 @@ pub struct RawAlerts {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RawAlertShape {
-    /// JSON by `docs/schema/alert.schema.json`.
+    /// JSON by `docs/schema/alert.json`.
     #[default]
     Floodmark,
     /// The detector's own shape, from which an alert is put together.

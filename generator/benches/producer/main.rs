@@ -135,6 +135,7 @@ fn our_rate(
         threads: 1,
         start: Start::Ready,
         counts: None,
+        skews: Vec::new(),
     };
     let rates = speed(&job, &SinkChoice::Kafka, &SystemClock::new(), span)?;
     Ok(rates[&stream])

@@ -189,6 +189,7 @@ impl Flood<'_> {
             board: self.board,
             counters,
             lane: self.live.and_then(|live| live.lane(stream, lane.thread)),
+            skews: &self.job.skews,
         };
         pacer.run(shared, &closing).map(Some)
     }

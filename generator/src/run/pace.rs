@@ -14,7 +14,7 @@ use std::{
 
 use floodmark_contracts::{
     clock::{Clock, RunMicros, WallTime},
-    job::Pace,
+    job::{ClockSkew, Pace},
     stream::Stream,
 };
 
@@ -57,6 +57,8 @@ pub(super) struct Shared<'a> {
     pub(super) counters: &'a Counters,
     /// Where this thread stands, if somebody reads metrics.
     pub(super) lane: Option<&'a Mutex<LaneCounts>>,
+    /// When timestamps are off.
+    pub(super) skews: &'a [ClockSkew],
 }
 
 /// What has happened so far in a stream, for whoever watches. Updated after each burst.
@@ -250,7 +252,8 @@ impl Sender<'_> {
     ) -> Result<Handover, SinkError> {
         let intended = self.shared.started_at.at(RunMicros(due_us));
         let tag = Tag::new(due_us, now_us);
-        self.sink.send(event, intended.as_millis(), tag.0)
+        let timestamp_ms = intended.as_millis() + skew_ms(self.shared.skews, due_us);
+        self.sink.send(event, timestamp_ms, tag.0)
     }
 
     /// After a signal: the events that were due by now and were not sent count as due.
@@ -323,10 +326,33 @@ impl Sender<'_> {
     }
 }
 
+/// How far the clock of the records is off for one that is due then: none of the clocks that the pacing goes by.
+fn skew_ms(skews: &[ClockSkew], due_us: i64) -> i64 {
+    let covers = |skew: &&ClockSkew| skew.from.0 <= due_us && due_us < skew.until.0;
+    skews.iter().find(covers).map_or(0, |skew| skew.by_ms)
+}
+
 /// Lets this thread's sleeps end on time: by default the kernel may stretch each by 50 us.
 fn sharpen_timer() {
     #[cfg(target_os = "linux")]
     if let Err(error) = nix::sys::prctl::set_timerslack(1) {
         tracing::debug!(%error, "timer slack stays as it is");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_clock_is_wrong_for_its_span_alone() {
+        let skew = |from, until, by_ms| ClockSkew {
+            from: RunMicros(from),
+            until: RunMicros(until),
+            by_ms,
+        };
+        let skews = [skew(100, 200, 30), skew(300, 400, -30)];
+        let found = [99, 100, 199, 200, 350].map(|due| skew_ms(&skews, due));
+        assert_eq!(found, [0, 30, 30, 0, -30]);
     }
 }

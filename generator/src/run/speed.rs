@@ -58,6 +58,7 @@ pub fn speed(
         threads: 1,
         start: Start::Ready,
         counts: None,
+        skews: Vec::new(),
         ..job.clone()
     };
     let sinks = open_sinks(&job, &plan, choice, None)?;

@@ -76,6 +76,7 @@ fn watched(out: &Path, duration: &str) -> GeneratorJob {
     }
     GeneratorJob {
         counts: Some(out.join("counts.json")),
+        skews: Vec::new(),
         ..job(section, out)
     }
 }

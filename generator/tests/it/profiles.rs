@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use floodmark_contracts::{
-    job::GeneratorSection, kind::Kind, profile::Profile, units::parse_duration,
+    fault::FaultKind, job::GeneratorSection, kind::Kind, profile::Profile, units::parse_duration,
 };
 use floodmark_generator::{fingerprint, labels};
 
@@ -48,16 +48,22 @@ fn profile(name: &str) -> Profile {
 /// `profiles/fingerprints.json`: profile to stream to fingerprint, each at the profile's own seed.
 type Fingerprints = BTreeMap<String, BTreeMap<String, String>>;
 
+/// The profiles of faults, one for each kind.
+fn fault_names() -> Vec<String> {
+    let kinds = FaultKind::ALL.iter();
+    kinds.map(|kind| format!("faults/{kind}")).collect()
+}
+
 fn current() -> Fingerprints {
-    NAMES
-        .into_iter()
+    let names = NAMES.into_iter().map(str::to_owned).chain(fault_names());
+    names
         .map(|name| {
-            let plan = resolved(GeneratorSection::from(&profile(name)));
+            let plan = resolved(GeneratorSection::from(&profile(&name)));
             let of_streams = plan
                 .streams()
                 .map(|stream| (stream.to_string(), fingerprint(&plan, stream).unwrap()))
                 .collect();
-            (name.to_owned(), of_streams)
+            (name, of_streams)
         })
         .collect()
 }
@@ -92,6 +98,30 @@ fn every_profile_of_the_folder_is_known_here_and_bears_its_name() {
     found.sort();
     assert_eq!(found, NAMES);
     assert!(NAMES.iter().all(|name| profile(name).name == *name));
+}
+
+#[test]
+fn every_fault_has_a_profile_of_its_own_with_incidents_around_it() {
+    let found = fs::read_dir(folder().join("faults")).unwrap().count();
+    assert_eq!(found, FaultKind::ALL.len());
+    for kind in FaultKind::ALL {
+        let profile = profile(&format!("faults/{kind}"));
+        assert_eq!(profile.name, kind.name());
+        let [fault] = &profile.faults[..] else {
+            panic!("`{kind}` has one fault");
+        };
+        let (of, at, span) = fault.parts();
+        assert_eq!(of, kind);
+        let plan = resolved(GeneratorSection::from(&profile));
+        let seconds = |text: &str| parse_duration(text).unwrap().as_secs_f64();
+        let (from, until) = (seconds(at), seconds(at) + seconds(span));
+        let starts: Vec<f64> = labels(&plan)
+            .iter()
+            .map(|label| label.first_sent.0 as f64 / 1e6)
+            .collect();
+        assert!(starts.iter().filter(|t| **t < from).count() >= 5, "{kind}");
+        assert!(starts.iter().filter(|t| **t > until).count() >= 5, "{kind}");
+    }
 }
 
 #[test]

@@ -318,6 +318,7 @@ fn generated(out: &Path, sink: &SinkChoice, bootstrap: String) -> (GeneratorFact
         threads: 1,
         start: Start::Ready,
         counts: None,
+        skews: Vec::new(),
     };
     let facts = run(
         &job,

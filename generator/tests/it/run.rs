@@ -92,6 +92,7 @@ pub fn job(section: GeneratorSection, out: &Path) -> GeneratorJob {
         threads: 1,
         start: Start::Ready,
         counts: None,
+        skews: Vec::new(),
     }
 }
 

@@ -80,6 +80,7 @@ pub fn job(section: GeneratorSection, out: &Path, cluster: Option<&Cluster>) -> 
         threads: 1,
         start: Start::Ready,
         counts: None,
+        skews: Vec::new(),
     }
 }
 

@@ -16,6 +16,9 @@ pub struct Ready {
     pub bootstrap: String,
     /// URL of the schema registry.
     pub registry: Option<String>,
+    /// Where its second listener takes connections.
+    #[serde(default)]
+    pub second: Option<String>,
 }
 
 impl Ready {
@@ -37,6 +40,10 @@ pub(super) fn start(context: &StartContext<'_>) -> Result<RunningBroker, BrokerE
     command
         .args(["broker", "--listen", "127.0.0.1:0", "--ready-file"])
         .arg(&ready_file);
+    if let Some(proxy) = context.proxy {
+        command.args(["--second-listen", "127.0.0.1:0", "--second-advertise"]);
+        command.arg(proxy.to_string());
+    }
     let failed = |source| BrokerError::Process {
         choice: CHOICE.to_owned(),
         source,
@@ -55,7 +62,8 @@ pub(super) fn start(context: &StartContext<'_>) -> Result<RunningBroker, BrokerE
                 kind: CHOICE,
                 bootstrap: ready.bootstrap,
                 registry: ready.registry,
-                holder: Holder::Process(child),
+                behind_proxy: ready.second,
+                holder: Holder::Process(Box::new(child)),
             });
         }
         child.check().map_err(failed)?;

@@ -28,6 +28,7 @@ pub(super) fn look(
         kind: "external",
         bootstrap: servers.to_owned(),
         registry: None,
+        behind_proxy: None,
         holder: Holder::Nothing,
     })
 }

@@ -2,6 +2,7 @@
 //! ports of loopback.
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -13,13 +14,16 @@ use crate::child::{Child, ChildError};
 /// Any id does: the cluster lives as long as the run.
 const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qg";
 
+/// Its name in results.
+pub(super) const KIND: &str = "kafka-home";
+
 /// Heap of the broker; a run's data is in the page cache, not here.
 const HEAP: &str = "-Xmx1g";
 
 pub(super) fn start(home: &Path, context: &StartContext<'_>) -> Result<RunningBroker, BrokerError> {
     let choice = format!("kafka-home:{}", home.display());
     let class_path = class_path(home, &choice)?;
-    let files = Files::write(context.dir, &choice)?;
+    let files = Files::write(context, &choice)?;
     let failed = |source| BrokerError::Process {
         choice: choice.clone(),
         source,
@@ -58,7 +62,7 @@ pub(super) fn start(home: &Path, context: &StartContext<'_>) -> Result<RunningBr
     let bootstrap = format!("127.0.0.1:{}", files.port);
     let started = context.clock.monotonic_us();
     // The port opens before the node has registered itself; the log says when it has.
-    while !(accepts(&bootstrap) && log_says_started(&log)) {
+    while !(accepts(&bootstrap) && says_started(&child)) {
         child.check().map_err(failed)?;
         if context.clock.monotonic_us() - started > START_LIMIT.as_micros() as i64 {
             return Err(BrokerError::Unreachable {
@@ -71,10 +75,11 @@ pub(super) fn start(home: &Path, context: &StartContext<'_>) -> Result<RunningBr
         context.clock.sleep(Duration::from_millis(50));
     }
     Ok(RunningBroker {
-        kind: "kafka-home",
+        kind: KIND,
         bootstrap,
         registry: None,
-        holder: Holder::Process(child),
+        behind_proxy: files.second,
+        holder: Holder::Process(Box::new(child)),
     })
 }
 
@@ -116,41 +121,57 @@ struct Files {
     properties: PathBuf,
     logging: PathBuf,
     port: u16,
+    /// Where the connections of a proxy are taken.
+    second: Option<String>,
 }
 
 impl Files {
-    fn write(dir: &Path, choice: &str) -> Result<Self, BrokerError> {
+    fn write(context: &StartContext<'_>, choice: &str) -> Result<Self, BrokerError> {
+        let dir = context.dir;
         let file = |path: &Path, source| BrokerError::File {
             choice: choice.to_owned(),
             path: path.to_owned(),
             source,
         };
-        let port = free_port().map_err(|source| file(Path::new("127.0.0.1:0"), source))?;
-        let controller = free_port().map_err(|source| file(Path::new("127.0.0.1:0"), source))?;
+        let free = || free_port().map_err(|source| file(Path::new("127.0.0.1:0"), source));
+        let (port, controller) = (free()?, free()?);
+        let second = context
+            .proxy
+            .map(|proxy| Ok((free()?, proxy)))
+            .transpose()?;
         let properties = dir.join("server.properties");
         let logging = dir.join("log4j2.properties");
         let data = data(dir);
-        std::fs::write(&properties, settings(port, controller, &data))
+        std::fs::write(&properties, settings(port, controller, second, &data))
             .map_err(|source| file(&properties, source))?;
         std::fs::write(&logging, LOGGING).map_err(|source| file(&logging, source))?;
         Ok(Self {
             properties,
             logging,
             port,
+            second: second.map(|(port, _)| format!("127.0.0.1:{port}")),
         })
     }
 }
 
-/// A one-node cluster: replication factors at 1, topics only when asked for, no rebalance delay.
-fn settings(port: u16, controller: u16, data: &Path) -> String {
+/// A one-node cluster: replication factors at 1, topics only when asked for, no rebalance delay. Clients that come
+/// through a proxy have a listener of their own, which tells them the proxy's address.
+fn settings(port: u16, controller: u16, second: Option<(u16, SocketAddr)>, data: &Path) -> String {
+    let (listener, advertised) = second.map_or_else(Default::default, |(port, proxy)| {
+        (
+            format!(",PROXIED://127.0.0.1:{port}"),
+            format!(",PROXIED://{proxy}"),
+        )
+    });
     format!(
         "process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listener}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}{advertised}
+inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT
 log.dirs={}
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
@@ -187,8 +208,9 @@ fn java(class_path: &str, files: &Files) -> Command {
     command
 }
 
-fn log_says_started(log: &Path) -> bool {
-    std::fs::read_to_string(log).is_ok_and(|text| text.contains("Kafka Server started"))
+/// Whether the node has registered itself; its port opens before that.
+pub(super) fn says_started(child: &Child) -> bool {
+    child.has_logged("Kafka Server started")
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ pub(super) fn start() -> Result<RunningBroker, BrokerError> {
         kind: CHOICE,
         bootstrap: format!("127.0.0.1:{port}"),
         registry: None,
+        behind_proxy: None,
         holder: Holder::Container(Box::new(container)),
     })
 }

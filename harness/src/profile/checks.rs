@@ -13,6 +13,7 @@ use floodmark_contracts::{
 
 use crate::{
     broker::BrokerChoice,
+    faults::{self, Fault},
     subject::{self, SoundSubject},
 };
 
@@ -43,6 +44,8 @@ pub struct Sound {
     pub subject: SoundSubject,
     /// Wall time after which the run ends however far it is.
     pub time_limit: Option<Duration>,
+    /// What is broken on purpose, by the time at which it begins.
+    pub faults: Vec<Fault>,
 }
 
 /// Full names of the output topics.
@@ -77,6 +80,7 @@ pub fn check(profile: &Profile) -> Result<Sound, Vec<Problem>> {
     let timeline = check_event_time(profile, &mut problems);
     check_topics(profile, &mut problems);
     check_shapes(profile, &mut problems);
+    let faults = faults::check(profile, duration, broker.as_ref(), &mut problems);
     if profile.streams.iter().next().is_none() {
         problems.add(
             "streams",
@@ -117,6 +121,7 @@ pub fn check(profile: &Profile) -> Result<Sound, Vec<Problem>> {
                 outputs,
                 subject,
                 time_limit,
+                faults,
             })
         }
         _ => Err(problems.into_vec()),

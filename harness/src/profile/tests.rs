@@ -58,7 +58,7 @@ subject: bundle
 ";
     insta::assert_snapshot!(problems_of(text, &[]), @r"
     3:1: warm_up: 7s leaves nothing of the run of 5s to score
-    4:1: colour: `colour` is not known here; known are `name`, `description`, `seed`, `duration`, `warm_up`, `drain`, `time_limit`, `event_time`, `broker`, `registry`, `topic_prefix`, `client`, `streams`, `producer`, `topics`, `subject`, `detector`, `audit`, `scoring`, `gates`
+    4:1: colour: `colour` is not known here; known are `name`, `description`, `seed`, `duration`, `warm_up`, `drain`, `time_limit`, `event_time`, `broker`, `registry`, `topic_prefix`, `client`, `streams`, `producer`, `topics`, `subject`, `detector`, `audit`, `faults`, `scoring`, `gates`, `search`
     5:15: event_time.speed: found the text `fast` where a number belongs
     9:5: streams.sensors.partitions: `0` is not between 1 and 1000
     11:9: streams.sensors.anomalies[0].levelshift: `levelshift` is not known here; did you mean `level-shift`?

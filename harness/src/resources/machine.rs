@@ -48,7 +48,8 @@ pub(super) struct Machine {
 #[derive(Debug, Default)]
 pub(super) struct Noted {
     facts: MachineFacts,
-    short: BTreeMap<String, Vec<WallTime>>,
+    /// Every look at who waited, and how long is too long: sixteen bytes of each role a second.
+    waits: BTreeMap<String, (f64, Vec<(WallTime, f64)>)>,
     steps: Vec<(WallTime, i64)>,
 }
 
@@ -56,11 +57,15 @@ impl Noted {
     /// The facts in seconds of the run; what was before its start is left out.
     pub(super) fn facts(&self, start: WallTime) -> MachineFacts {
         let mut facts = self.facts.clone();
-        for (role, at) in &self.short {
-            let seconds = at.iter().map(|at| super::rows::second(*at, start));
+        for (role, (bound, looks)) in &self.waits {
             let waits = facts.waits.entry(role.clone()).or_default();
-            waits.short = seconds.filter(|t| *t >= 1).collect();
-            waits.short.dedup();
+            for (at, seconds) in looks {
+                let t = super::rows::second(*at, start);
+                // What starts up waits, and nothing is measured then.
+                if t >= 1 {
+                    note_wait(waits, t, *seconds, *bound);
+                }
+            }
         }
         facts.clock_steps = self
             .steps
@@ -100,15 +105,12 @@ impl Machine {
     }
 
     fn wait(&mut self, at: WallTime, role: &str, seconds: f64, bound: f64) {
-        let waits = self.noted.facts.waits.entry(role.to_owned());
-        let waits: &mut Waits = waits.or_default();
-        waits.looks += 1;
-        waits.worst_seconds = waits.worst_seconds.max(seconds);
-        waits.starved += u64::from(seconds > STARVED);
-        if seconds > bound {
-            let short = self.noted.short.entry(role.to_owned()).or_default();
-            short.push(at);
-        }
+        let (_, looks) = self
+            .noted
+            .waits
+            .entry(role.to_owned())
+            .or_insert_with(|| (bound, Vec::new()));
+        looks.push((at, seconds));
     }
 
     /// One look; gives the values for the time series.
@@ -162,6 +164,16 @@ impl Machine {
         self.noted.facts.sampling_cpu_seconds = cpu_seconds;
         self.noted.facts.sampled_seconds = sampled_us as f64 / 1e6;
         self.noted
+    }
+}
+
+/// Enters a second in which somebody waited this long.
+fn note_wait(waits: &mut Waits, t: i64, seconds: f64, bound: f64) {
+    waits.looks += 1;
+    waits.worst_seconds = waits.worst_seconds.max(seconds);
+    waits.starved += u64::from(seconds > STARVED);
+    if seconds > bound && waits.short.last() != Some(&t) {
+        waits.short.push(t);
     }
 }
 
@@ -286,7 +298,7 @@ mod tests {
         let facts = noted.facts(at(10.0));
         let waits = &facts.waits["broker"];
         assert_eq!(waits.short, [2, 3], "what was before the start is left out");
-        assert_eq!((waits.looks, waits.starved), (4, 1));
+        assert_eq!((waits.looks, waits.starved), (3, 1));
         assert!((waits.worst_seconds - 1.4).abs() < 1e-9);
         assert_eq!(facts.sampling_cpu_seconds, Some(0.02));
     }

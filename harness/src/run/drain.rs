@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use floodmark_contracts::record::GeneratorFacts;
 
-use super::{Request, RunError, files::micros, stages::Setup};
+use super::{Folders, Request, RunError, files::micros, stages::Setup};
 use crate::subject::SubjectKind;
 
 /// How long no alert may have come before the drain counts as done: longer than a commit interval and
@@ -28,6 +28,7 @@ impl Drained {
 
 pub(super) fn drain(
     request: &Request<'_>,
+    folders: &Folders,
     setup: &mut Setup,
     generated: &GeneratorFacts,
 ) -> Result<Drained, RunError> {
@@ -45,8 +46,9 @@ pub(super) fn drain(
                 alerts_came: false,
             });
         }
+        setup.attend(request, folders)?;
         let now = clock.monotonic_us();
-        if read_all_at.is_none() && setup.sample_lag(clock)? == 0 {
+        if read_all_at.is_none() && setup.sample_lag(clock)? == Some(0) {
             read_all_at = Some(now);
         }
         let quiet = setup.collector.quiet_for(clock) >= QUIET;

@@ -19,8 +19,6 @@ pub(super) struct LeftOver {
     pub(super) registry_url: Option<String>,
     pub(super) client: ClientSettings,
     pub(super) topics: Lent,
-    /// Where the broker keeps its data.
-    pub(super) work: TempDir,
 }
 
 /// Broker and registry of a run that has ended, with its topics as they stand.
@@ -67,6 +65,7 @@ pub(super) fn leave(
     request: &Request<'_>,
     record: &RunRecord,
     left: LeftOver,
+    work: TempDir,
 ) -> Result<Option<Kept>, RunError> {
     if let Some(topic) = &request.sound.outputs.ground_truth {
         let labels = read_labels(&request.out.join("labels.ndjson"))?;
@@ -79,7 +78,7 @@ pub(super) fn leave(
             topics: left.topics,
             broker: left.broker,
             registry: left.registry,
-            _work: left.work,
+            _work: work,
         }));
     }
     left.topics.delete().map_err(RunError::Topics)?;

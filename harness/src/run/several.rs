@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use floodmark_contracts::job::GeneratorJob;
+use floodmark_contracts::{clock::WallTime, job::GeneratorJob};
 use floodmark_generator::{Progress, SinkChoice};
 
 use super::{Folders, Generated, Request, RunError, RunEvent, files, read_series, stages::Setup};
@@ -28,6 +28,7 @@ pub(super) fn generate(
     // Set where the run ends for any reason of its own; the workers then end as they do at a signal.
     let over = AtomicBool::new(false);
     let roster = setup.sampler.roster();
+    let paused = setup.faults.generator_paused();
     let workers = workers::Request {
         exe: request.exe,
         job,
@@ -39,6 +40,7 @@ pub(super) fn generate(
         logs: Some(&folders.logs),
         metrics: request.metrics,
         roster: Some(&roster),
+        paused: Some(&*paused),
     };
     let mut failure = None;
     let mut last_look = clock.monotonic_us();
@@ -49,6 +51,10 @@ pub(super) fn generate(
             if setup.must_end(request)? {
                 over.store(true, Ordering::Relaxed);
             }
+            setup
+                .faults
+                .start(WallTime(clock.now().0 - progress.elapsed.0));
+            setup.attend(request, folders)?;
             if now - last_look >= files::micros(LOOK_EVERY) {
                 last_look = now;
                 setup.look(clock)?;

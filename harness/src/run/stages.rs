@@ -13,6 +13,7 @@ use floodmark_kafka::{Admin, ClientSettings, admin::Watermarks};
 
 use super::{
     Folders, Generated, Request, RunError, RunEvent, alerts_file,
+    disturbed::{self, Led},
     files::{self, read_json, read_series, write_private},
     several,
     trim::{Trimmer, trim},
@@ -22,6 +23,7 @@ use crate::{
     broker::{BrokerChoice, RunningBroker, StartContext},
     child::{Child, SHOWN_LINES},
     collect::Collector,
+    faults::Injector,
     lag::LagClock,
     probe::{self, Probe},
     resources::{self, Sampler, Target},
@@ -51,7 +53,7 @@ pub(super) struct Setup {
     pub(super) admin: Admin,
     pub(super) inputs: BTreeMap<Stream, Vec<String>>,
     /// The bundled detector's own topic.
-    exchange: Option<String>,
+    pub(super) exchange: Option<String>,
     progress: BTreeMap<(WallTime, Stream), Progress>,
     /// On the embedded broker, unless the records are to be kept.
     trimmer: Option<Trimmer>,
@@ -67,6 +69,9 @@ pub(super) struct Setup {
     /// The bounds of the input topics before the first event.
     pub(super) starts: Vec<Watermarks>,
     pub(super) probe: Probe,
+    pub(super) faults: Injector,
+    /// What the subject is told, with the proxies that stand on its ways.
+    pub(super) led: Led,
 }
 
 impl Setup {
@@ -102,14 +107,15 @@ impl Setup {
         self.ending.as_ref()
     }
 
-    /// The subject's lag in records over all streams; each stream's is noted for the time series.
-    pub(super) fn sample_lag(&mut self, clock: &dyn Clock) -> Result<u64, RunError> {
-        let Some(group) = &self.lag_group else {
-            return Ok(0);
+    /// The subject's lag in records over all streams, 0 where nothing tells of it; each stream's is noted for the time
+    /// series. None while the broker is away by a fault.
+    pub(super) fn sample_lag(&mut self, clock: &dyn Clock) -> Result<Option<u64>, RunError> {
+        let Some(group) = self.lag_group.clone() else {
+            return Ok(Some(0));
         };
-        let mut names = names_of(&self.inputs);
-        names.extend(self.exchange.as_deref());
-        let lag = self.admin.lag(group, &names).map_err(RunError::Cluster)?;
+        let Some(lag) = self.lag_of(&group)? else {
+            return Ok(None);
+        };
         let at = clock.now();
         let mut all = 0;
         for (stream, topics) in &self.inputs {
@@ -129,7 +135,7 @@ impl Setup {
         if let Some(trimmer) = &mut self.trimmer {
             trim(trimmer, &self.admin, clock.monotonic_us(), &lag).map_err(RunError::Cluster)?;
         }
-        Ok(all)
+        Ok(Some(all))
     }
 
     /// What is looked at once a second while events are generated.
@@ -143,7 +149,8 @@ impl Setup {
 
     /// Makes room where nobody reads: everything is of no more use at once.
     fn trim_unread(&mut self, clock: &dyn Clock) -> Result<(), RunError> {
-        let Some(trimmer) = &mut self.trimmer else {
+        let away = self.faults.is_broker_away();
+        let Some(trimmer) = self.trimmer.as_mut().filter(|_| !away) else {
             return Ok(());
         };
         let names = names_of(&self.inputs);
@@ -177,10 +184,12 @@ pub(super) fn set_up(
     let begun_us = request.clock.monotonic_us();
     let sampler = start_sampler(request, folders)?;
     watch(RunEvent::Stage(format!("broker: starting `{choice}`")));
+    let mut faults = disturbed::injector(request);
     let context = StartContext {
         exe: request.exe,
         dir: &folders.broker,
         clock: &*request.clock,
+        proxy: disturbed::before_broker(&mut faults)?,
     };
     let broker = RunningBroker::start(choice, &context).map_err(RunError::Broker)?;
     broker.report(&sampler.roster(), "broker", &folders.broker);
@@ -194,37 +203,20 @@ pub(super) fn set_up(
         properties: client.properties.clone(),
         registry: registry_url,
     };
+    let led = disturbed::lead(request, &mut faults, &broker, &connection)?;
     let admin = Admin::new(&client, ADMIN_TIMEOUT).map_err(RunError::Cluster)?;
     watch(RunEvent::Stage(format!(
         "topics: creating them at {}",
         broker.bootstrap()
     )));
-    let group = match &subject.kind {
-        SubjectKind::External { group: Some(group) } => group.clone(),
-        _ => format!(
-            "{}floodmark-{}",
-            request.profile.topic_prefix,
-            std::process::id()
-        ),
-    };
-    let mut wanted = specs(request.profile, request.sound);
+    let group = group_of(request);
     // The bundled detector would make it, and nobody would delete it.
     let exchange =
         (subject.kind == SubjectKind::Bundled { always: false }).then(|| exchange_of(&group));
-    if let Some(name) = &exchange {
-        let widest = request.profile.streams.iter();
-        let widest = widest.map(|(_, section)| section.partitions).max();
-        wanted.push(TopicSpec::input(name, widest.unwrap_or(1)));
-    }
     let probe_topic = probe::topic_of(&group);
-    wanted.push(TopicSpec::alerts(&probe_topic, 1));
+    let wanted = wanted(request, exchange.as_deref(), &probe_topic);
     let topics = Topics::create(&client, &wanted, broker.is_own()).map_err(RunError::Topics)?;
-    // What was made just now begins at 0, and may not have a leader yet that could say so.
-    let there: Vec<&str> = names_of(&request.sound.inputs)
-        .into_iter()
-        .filter(|name| !topics.created().iter().any(|made| made == name))
-        .collect();
-    let starts = admin.watermarks(&there).map_err(RunError::Cluster)?;
+    let starts = starts(request, &admin, &topics)?;
     let topics = Lent::new(topics, broker.is_own());
     let clock = std::sync::Arc::clone(&request.clock);
     let probe = Probe::start(&client, &probe_topic, clock).map_err(RunError::Probe)?;
@@ -261,7 +253,10 @@ pub(super) fn set_up(
         lag_clock: LagClock::default(),
         starts,
         probe,
+        faults,
+        led,
     };
+    setup.name_group();
     if subject.kind != SubjectKind::Nothing {
         watch(RunEvent::Stage(format!(
             "subject: waiting until `{}` is ready",
@@ -270,6 +265,44 @@ pub(super) fn set_up(
         under_test::start(request, folders, &mut setup)?;
     }
     Ok(setup)
+}
+
+/// The consumer group of the run's subject.
+fn group_of(request: &Request<'_>) -> String {
+    match &request.sound.subject.kind {
+        SubjectKind::External { group: Some(group) } => group.clone(),
+        _ => format!(
+            "{}floodmark-{}",
+            request.profile.topic_prefix,
+            std::process::id()
+        ),
+    }
+}
+
+/// The topics of the run: the profile's, the bundled detector's own, and that of the probes.
+fn wanted(request: &Request<'_>, exchange: Option<&str>, probe: &str) -> Vec<TopicSpec> {
+    let mut wanted = specs(request.profile, request.sound);
+    if let Some(name) = exchange {
+        let widest = request.profile.streams.iter();
+        let widest = widest.map(|(_, section)| section.partitions).max();
+        wanted.push(TopicSpec::input(name, widest.unwrap_or(1)));
+    }
+    wanted.push(TopicSpec::alerts(probe, 1));
+    wanted
+}
+
+/// The bounds of the inputs that were there before. What was made just now begins at 0, and may not have a leader yet
+/// that could say so.
+fn starts(
+    request: &Request<'_>,
+    admin: &Admin,
+    topics: &Topics,
+) -> Result<Vec<Watermarks>, RunError> {
+    let there: Vec<&str> = names_of(&request.sound.inputs)
+        .into_iter()
+        .filter(|name| !topics.created().iter().any(|made| made == name))
+        .collect();
+    admin.watermarks(&there).map_err(RunError::Cluster)
 }
 
 /// What looks at the processes from the first of them on.
@@ -313,6 +346,7 @@ fn find_registry(
         exe: request.exe,
         dir: &dir,
         clock: &*request.clock,
+        proxy: None,
     };
     let registry =
         RunningBroker::start(&BrokerChoice::Embedded, &context).map_err(RunError::Broker)?;
@@ -332,7 +366,7 @@ pub(super) fn generate(
     )));
     let job = GeneratorJob {
         section: request.profile.into(),
-        connection: setup.connection.clone(),
+        connection: disturbed::generator_connection(setup),
         topics: setup.inputs.clone(),
         out: folders.generator.clone(),
         pace: Pace::Schedule,
@@ -340,8 +374,10 @@ pub(super) fn generate(
         threads: 1,
         start: Start::Ready,
         counts: None,
+        skews: disturbed::skews(&request.sound.faults),
     };
-    if request.workers > 1 {
+    // Faults need to know when due time 0 is, and to reach the generator's processes.
+    if request.workers > 1 || !request.sound.faults.is_empty() {
         several::generate(request, folders, setup, &job, watch)
     } else {
         by_one(request, folders, setup, job, watch)

@@ -9,7 +9,7 @@ use floodmark_contracts::{
 use floodmark_kafka::admin::Lag;
 
 use super::{
-    Folders, Request, RunError,
+    Folders, Request, RunError, disturbed,
     files::{self, read_json},
     stages::{Setup, names_of},
 };
@@ -41,9 +41,9 @@ fn surroundings<'a>(
 ) -> Surroundings<'a> {
     Surroundings {
         exe: request.exe,
-        profile: request.profile,
         sound: request.sound,
-        connection: &setup.connection,
+        connection: &setup.led.connection,
+        detector: &setup.led.detector,
         group: &setup.group,
         dir: &folders.subject,
         logs: &folders.logs,
@@ -100,28 +100,37 @@ pub(super) fn end(
         setup.subject.terminate(&*request.clock);
         setup.processes.extend(setup.subject.resources());
     }
-    if let Some(facts) = told(&folders.subject)? {
-        return Ok(Some(facts));
+    let told = told(&folders.subject, setup.faults.most_subjects())?;
+    // Where processes came and went, no one of them can tell what all have consumed; the offsets can.
+    if told.is_some() && !setup.faults.changed_subjects() {
+        return Ok(told);
     }
     let Some(group) = &setup.lag_group else {
-        return Ok(None);
+        return Ok(told);
     };
     let names = names_of(&setup.inputs);
     let lag = setup.admin.lag(group, &names).map_err(RunError::Cluster)?;
     let consumed = |(stream, topics): (&Stream, &Vec<String>)| (*stream, read_of(&lag, topics));
     Ok(Some(SubjectFacts {
         consumed: setup.inputs.iter().map(consumed).collect(),
-        ..SubjectFacts::default()
+        ..told.unwrap_or_default()
     }))
 }
 
-/// What our own detector left, if it came to that.
-fn told(dir: &Path) -> Result<Option<SubjectFacts>, RunError> {
-    let file = facts_file(dir, 0);
-    if !file.exists() {
-        return Ok(None);
+/// What the processes of our own detector left, if it came to that; those that were killed left nothing.
+fn told(dir: &Path, processes: u32) -> Result<Option<SubjectFacts>, RunError> {
+    let mut all: Option<SubjectFacts> = None;
+    for slot in 0..processes {
+        let file = facts_file(dir, slot);
+        if file.exists() {
+            let facts = read_json(&file)?;
+            all = Some(match all {
+                Some(sum) => disturbed::sum(sum, facts),
+                None => facts,
+            });
+        }
     }
-    Ok(Some(read_json(&file)?))
+    Ok(all)
 }
 
 /// Records of a stream that were read, by the offsets that were committed.

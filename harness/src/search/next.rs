@@ -15,6 +15,9 @@ const LEAST_STEP: f64 = 0.002;
 /// so that both together close the interval.
 const AROUND: f64 = 0.45;
 
+/// The share of the first rate at which a machine that made none of the load is given up: one in so many.
+const HOPELESS: f64 = 16.0;
+
 /// The next step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Next {
@@ -34,7 +37,7 @@ pub(super) fn next(quest: &Quest, known: &Known) -> Next {
         (Some(low), None) if low >= quest.to => Next::End(SearchEnd::Found),
         (Some(_), None) if quest.both_ends => plain(quest.to),
         (Some(low), None) => plain((low * 2.0).min(quest.to)),
-        (None, Some((high, limit))) if high <= quest.from => Next::End(match limit {
+        (None, Some((high, limit))) if high <= lowest(quest, limit) => Next::End(match limit {
             SearchLimit::Subject => SearchEnd::NothingSustained,
             _ => SearchEnd::NothingOffered,
         }),
@@ -49,6 +52,15 @@ pub(super) fn next(quest: &Quest, known: &Known) -> Next {
         (Some(low), Some((high, _))) => {
             by_hint(quest, known, low, high).unwrap_or(plain((low * high).sqrt()))
         }
+    }
+}
+
+/// The rate below which no lower one is tried. A machine that cannot make a sixteenth of the load that was asked for is
+/// busy with something else, and would be so at every rate.
+fn lowest(quest: &Quest, limit: SearchLimit) -> f64 {
+    match limit {
+        SearchLimit::Machine => quest.from.max(quest.start / HOPELESS),
+        _ => quest.from,
     }
 }
 
@@ -118,6 +130,12 @@ mod tests {
         check(&QUEST, &known(0.0, 100.0, 0.0), "50.0");
         check(&QUEST, &known(0.0, 12.0, 0.0), "10.0");
         check(&QUEST, &known(0.0, 10.0, 0.0), "NothingSustained");
+        let mut busy = known(0.0, 12.0, 0.0);
+        busy.high = Some((12.0, SearchLimit::Machine));
+        let wide = Quest { from: 1.0, ..QUEST };
+        check(&wide, &busy, "6.0");
+        busy.high = Some((6.0, SearchLimit::Machine));
+        check(&wide, &busy, "NothingOffered");
         let ends = Quest {
             both_ends: true,
             ..QUEST

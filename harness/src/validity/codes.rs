@@ -12,6 +12,7 @@ pub const CODES: &[&str] = &[
     "broker-throttled",
     "events-not-acknowledged",
     "events-do-not-reconcile",
+    "events-read-again",
     "drain-too-short",
     "alerts-after-drain",
     "alerts-not-understood",

@@ -14,6 +14,7 @@ fn start(choice: &str, dir: &Path) -> Result<RunningBroker, String> {
         exe: Path::new("/bin/true"),
         dir,
         clock: &clock,
+        proxy: None,
     };
     RunningBroker::start(&choice.parse().unwrap(), &context).map_err(|error| error.to_string())
 }

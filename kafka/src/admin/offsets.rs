@@ -1,10 +1,13 @@
 //! Watermarks, deleted records, and how far groups are.
 
+use std::sync::PoisonError;
+
 use rdkafka_sys as sys;
 
-use super::{Admin, event};
+use super::Admin;
+use crate::consumer::{BatchConsumer, ConsumerSettings, Isolation};
 use crate::error::Error;
-use crate::native::{PartitionList, cstring, lossy, millis};
+use crate::native::{PartitionList, millis};
 use crate::partition::{PartitionOffset, TopicPartition};
 
 /// The bounds of a partition's log.
@@ -98,6 +101,10 @@ impl Admin {
     /// The committed offsets of a group, its own or a foreign one; partitions without one are left
     /// out.
     ///
+    /// They are read as a consumer reads them that never joins the group. librdkafka's call for admin clients,
+    /// `ListConsumerGroupOffsets`, ends the process when a broker that has just started does not know yet whether it
+    /// coordinates the group (<https://github.com/confluentinc/librdkafka/issues/5040>).
+    ///
     /// # Errors
     /// If no broker answers in time.
     pub fn committed(
@@ -108,38 +115,20 @@ impl Admin {
         if partitions.is_empty() {
             return Ok(Vec::new());
         }
-        let name = cstring("group", group)?;
-        let list = PartitionList::at(partitions, i64::from(sys::RD_KAFKA_OFFSET_INVALID))?;
-        let attempt = format!("read the offsets of group `{group}`");
-        let op = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;
-        let event = self.request(op, &attempt, |rk, options, queue| {
-            // SAFETY: live objects; the request is copied, and freed at once.
-            unsafe {
-                let mut request =
-                    sys::rd_kafka_ListConsumerGroupOffsets_new(name.as_ptr(), list.ptr());
-                sys::rd_kafka_ListConsumerGroupOffsets(rk, &raw mut request, 1, options, queue);
-                sys::rd_kafka_ListConsumerGroupOffsets_destroy(request);
-            }
-        })?;
-        let mut offsets = Vec::with_capacity(partitions.len());
-        // SAFETY: everything belongs to the live event, and is copied.
-        unsafe {
-            let result = sys::rd_kafka_event_ListConsumerGroupOffsets_result(event.ptr());
-            let mut count = 0;
-            let first =
-                sys::rd_kafka_ListConsumerGroupOffsets_result_groups(result, &raw mut count);
-            for group in event::slice(first, i32::try_from(count).unwrap_or(0)) {
-                let error = sys::rd_kafka_group_result_error(*group);
-                if !error.is_null() {
-                    let text = lossy(sys::rd_kafka_error_string(error));
-                    self.part_error(attempt.clone(), sys::rd_kafka_error_code(error), text)?;
-                }
-                let list = PartitionList::copy_of(sys::rd_kafka_group_result_partitions(*group));
-                self.parts(&attempt, &list)?;
-                offsets.extend(list.to_offsets().into_iter().filter(|at| at.offset >= 0));
-            }
+        let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
+        if !members.contains_key(group) {
+            let settings = ConsumerSettings {
+                // What a transaction has not decided must not keep anybody waiting.
+                isolation: Isolation::Uncommitted,
+                ..ConsumerSettings::in_group(group)
+            };
+            let member = BatchConsumer::new(&self.settings, &settings)?;
+            members.insert(group.to_owned(), member);
         }
-        Ok(offsets)
+        members.get(group).map_or_else(
+            || Ok(Vec::new()),
+            |member| member.committed(partitions, self.timeout),
+        )
     }
 
     /// How far a group is behind in all partitions of these topics.

@@ -51,6 +51,7 @@ pub(crate) fn timeline(model: &Model) -> String {
         .into_iter()
         .filter(|t| *t <= model.end)
         .collect();
+    draw_shades(&mut svg, model, x, bottom);
     for t in &ticks {
         svg.line("grid", [x.at(*t), 40.0], [x.at(*t), bottom]);
     }
@@ -83,6 +84,17 @@ pub(crate) fn timeline(model: &Model) -> String {
     svg.text("axis-name", [RIGHT, bottom + 32.0], Anchor::End, caption);
     lanes_legend(&mut svg, bottom + 56.0);
     svg.finish()
+}
+
+/// Faults behind everything else, over all diagrams; their names stand above.
+fn draw_shades(svg: &mut Svg, model: &Model, x: Scale, bottom: f64) {
+    for shade in model.shades.iter().filter(|shade| shade.from <= model.end) {
+        let (from, until) = (x.at(shade.from), x.at(shade.until.min(model.end)));
+        // A short fault of a long run would be too thin to see.
+        let width = (until - from).max(2.0);
+        svg.rect("fault", [from, 40.0], [width, bottom - 40.0]);
+        svg.text("note", [from, 37.0], Anchor::Start, shade.kind);
+    }
 }
 
 /// One diagram above the lanes.

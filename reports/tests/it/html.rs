@@ -4,7 +4,7 @@ use floodmark_contracts::{kind::Kind, stream::Stream};
 use floodmark_reports::html;
 use roxmltree::{Document, ParsingOptions};
 
-use crate::runs::{Scored, empty, full, interrupted, invalid};
+use crate::runs::{Scored, disturbed, empty, full, interrupted, invalid};
 
 fn render(run: &Scored) -> String {
     let mut out = Vec::new();
@@ -115,7 +115,7 @@ fn tables_have_headers_and_rows_of_one_width() {
             .descendants()
             .filter(|n| n.has_tag_name("table"))
             .collect();
-        assert_eq!(tables.len(), 5);
+        assert_eq!(tables.len(), 7);
         for table in tables {
             let rows: Vec<_> = table
                 .descendants()
@@ -277,6 +277,28 @@ fn disorder_is_shown_beside_what_was_asked_and_only_where_there_is_any() {
     with_page(&run, |page| {
         let text = text_of(page);
         for shown in ["Behind the watermark", "1.2 % (1.0 %)", "0.50 %", "17"] {
+            assert!(text.contains(shown), "{shown}");
+        }
+    });
+}
+
+#[test]
+fn faults_are_shaded_on_the_time_line_and_told_with_their_recovery() {
+    let quiet = render(&full());
+    assert!(!quiet.contains("class=\"fault\"") && !quiet.contains("Recovery"));
+    let run = disturbed();
+    assert_eq!(render(&run).matches("class=\"fault\"").count(), 2);
+    with_page(&run, |page| {
+        let text = text_of(page);
+        for shown in [
+            "broker-kill",
+            "100 to 105 s",
+            "7.00 s",
+            "undefined",
+            "not within",
+            "90,000",
+            "SIGKILL to process 7 & more",
+        ] {
             assert!(text.contains(shown), "{shown}");
         }
     });

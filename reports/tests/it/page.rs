@@ -1,6 +1,13 @@
 //! What a reader sees of the page, section by section, as text: rows of tables with bars, names and
 //! values with colons. A change of a word or a figure shows in the diff.
 
+use std::collections::BTreeMap;
+
+use floodmark_contracts::{
+    audit::{AuditFacts, AuditMode, Difference, DifferenceKind, Differences, StreamAudit},
+    resources::{MachineFacts, Waits},
+    stream::Stream,
+};
 use floodmark_reports::html;
 use roxmltree::{Document, Node, ParsingOptions};
 
@@ -191,6 +198,11 @@ fn rates_stand_by_stream_and_over_all() {
     sensors | 100/s | 100/s | 100/s | 100/s
     all | 1,100/s | 1,100/s | 1,100/s | 1,100/s
     Events per second of wall time, over the time in which events were due.
+    # Phases
+    Phase | Seconds | Sent per s | Consumed per s | Lag: mean / max | Alerts | Latency: p50 | p99
+    measured | 0 to 600 s | – | – | – | 75 | 1.85 s | –
+    drain | 600 to 612 s | – | – | – | 0 | – | –
+    Whether there was a steady state is not known: the subject commits no offsets, so that nothing says how far it is.
     [chart timeline]
     Incidents stand where their first and last event were due, alerts where the broker appended them.
     "#);
@@ -215,13 +227,33 @@ fn latencies_stand_with_what_they_mean_and_thin_tails_are_withheld() {
     Latency | Values | Mean | p50 | p90 | p99 | p99.9 | Max
     send_lateness | 20,400 | 715 µs | 717 µs | 1.14 ms | 1.33 ms | 1.39 ms | 1.41 ms
     acknowledge | 20,400 | 6.46 ms | 6.49 ms | 8.99 ms | 10.3 ms | 10.7 ms | 10.9 ms
+    due_to_acknowledged | 0 | – | – | – | – | – | –
     alert | 75 | 1.82 s | 1.85 s | 2.70 s | – | – | 2.87 s
+    alert_from_hand_over | 75 | 1.82 s | 1.85 s | 2.70 s | – | – | 2.87 s
     detect | 65 | 7.33 s | 7.52 s | 9.21 s | – | – | 9.63 s
     “–” is withheld: p90 needs 10 values, p99 100, p99.9 10,000.
     send_lateness: from an event's due time to its hand-over to the client library
     acknowledge: from an event's hand-over to the client library to the broker's acknowledgement
+    due_to_acknowledged: from an event's due time to the broker's acknowledgement
     alert: from the wall instant at which event time reaches the alert's end to the broker's append time of the alert: the delay by disorder and the wait for the watermark are in it, the window's own length is not
+    alert_from_hand_over: the same as `alert`, less the lateness with which the generator handed over the events that were due then
     detect: from the intended send time of an incident's first affected event to the broker's append time of the first alert that detects it: the window's own length is in it
+    # Where the time of alerts goes
+    Pipeline and kind | Alerts | Mean of each stage | From due: p50 | p99 | From hand-over: p50 | p99
+    all | 75 | On average window 4.67 s, hand-over 0 µs, wait 0 µs, detector 1.82 s, collect 0 µs | 1.85 s | – | 1.85 s | –
+    test · bot | 21 | On average window 3.07 s, hand-over 0 µs, wait 0 µs, detector 1.53 s, collect 0 µs | 1.17 s | – | 1.17 s | –
+    test · credential-stuffing | 12 | On average window 5.38 s, hand-over 0 µs, wait 0 µs, detector 1.94 s, collect 0 µs | 1.85 s | – | 1.85 s | –
+    test · traffic-spike | 12 | On average window 5.38 s, hand-over 0 µs, wait 0 µs, detector 1.94 s, collect 0 µs | 1.85 s | – | 1.85 s | –
+    test · account-takeover | 11 | On average window 5.39 s, hand-over 0 µs, wait 0 µs, detector 1.94 s, collect 0 µs | 2.02 s | – | 2.02 s | –
+    test · drop-out | 9 | On average window 5.39 s, hand-over 0 µs, wait 0 µs, detector 1.94 s, collect 0 µs | 1.85 s | – | 1.85 s | –
+    test · sensor-spike | 9 | On average window 5.44 s, hand-over 0 µs, wait 0 µs, detector 1.98 s, collect 0 µs | 2.02 s | – | 2.02 s | –
+    test | 1 | On average window 0 µs, hand-over 0 µs, wait 0 µs, detector 1.00 s, collect 0 µs | 1.00 s | – | 1.00 s | –
+    window: the alert's own span of event time, in wall time
+    hand-over: from the due time of its last event to that event's hand-over to the client library
+    wait: for the watermark and for events out of order, at most the bound of the subject's watermark
+    detector: what remains until the broker's append time of the alert: broker, detector, commits
+    collect: from the append time to the harness having read it
+    From due and from hand-over leave out the window’s own length, which event time takes whatever the detector does. Means of stages add up; percentiles do not.
     "#);
 }
 
@@ -336,25 +368,105 @@ fn a_missed_id_that_the_labels_do_not_hold_is_shown_as_such() {
 #[test]
 fn resources_and_environment_say_what_ran_where() {
     insta::assert_snapshot!(section(&full(), "resources"), @r#"
-    # Resources and environment
-    Process | CPU time | CPU per million events | Peak memory
-    generator | 1.50 s | 2.27 s | 64.0 MiB
-    subject | 2.00 s | 3.03 s | 64.0 MiB
-    broker | 0.400 s | 0.606 s | 64.0 MiB
-    # Environment
-    floodmark: 0.1.0
-    Broker: embedded
-    Detector: bundled
-    Operating system: Linux 6.1
-    Processor: Test CPU
-    Processors: 2
-    Memory: 8.00 GiB
-    Speed of event time: 1 ×
-    # Phases, wall time
-    setup: -2.0 s to 0.0 s
-    generate: 0.0 s to 600.0 s
-    drain: 600.0 s to 612.0 s
-    "#);
+        # Resources and environment
+        Process | CPU time | CPU per million events | Peak memory | Waited for a processor | Read / M | Written / M | Switches / M | Major faults / M
+        generator | 1.50 s | 2.27 s | 64.0 MiB | – | – | – | – | –
+        subject | 2.00 s | 3.03 s | 64.0 MiB | – | – | – | – | –
+        broker | 0.400 s | 0.606 s | 64.0 MiB | – | – | – | – | –
+        # Environment
+        floodmark: 0.1.0
+        Broker: embedded
+        Detector: bundled
+        Operating system: Linux 6.1
+        Processor: Test CPU
+        Processors: 2
+        Memory: 8.00 GiB
+        Speed of event time: 1 ×
+        # Phases, wall time
+        setup: -2.0 s to 0.0 s
+        generate: 0.0 s to 600.0 s
+        drain: 600.0 s to 612.0 s
+        "#);
+}
+
+#[test]
+fn the_machine_and_its_clock_stand_beside_the_processes() {
+    let mut run = full();
+    run.result.machine = MachineFacts {
+        samples: 600,
+        sampling_cpu_seconds: Some(1.2),
+        sampled_seconds: 600.0,
+        waits: BTreeMap::from([(
+            "broker".to_owned(),
+            Waits {
+                looks: 600,
+                worst_seconds: 1.5,
+                short: vec![3, 4],
+                starved: 1,
+            },
+        )]),
+        ..MachineFacts::default()
+    };
+    run.result.clock.offset_us = Some([-250, 1_500]);
+    run.result.clock.drifts = 1;
+    let text = section(&run, "resources");
+    for line in [
+        "Looking at processes took: 0.20 % of a processor",
+        "Short of processors: broker: 2 of 600 seconds, up to 1.50 s a second",
+        "Broker's clock is ahead by: -0.250 to 1.50 ms",
+        "Offset changed: 1 time",
+    ] {
+        assert!(text.contains(line), "`{line}` is not in {text}");
+    }
+}
+
+#[test]
+fn what_the_topics_held_stands_with_what_is_wrong_and_where() {
+    let mut run = full();
+    let found = Differences {
+        lost: 2,
+        ..Differences::default()
+    };
+    let lost = Difference {
+        what: DifferenceKind::Lost,
+        topic: "payments".to_owned(),
+        partition: 3,
+        offset: None,
+        slot: Some(17),
+        event_id: Some("an-id".to_owned()),
+        key: None,
+    };
+    let stream = StreamAudit {
+        expected: 1_000,
+        appended: 998,
+        compared: 998,
+        found,
+        examples: vec![lost],
+        ..StreamAudit::default()
+    };
+    run.result.audit = AuditFacts {
+        mode: AuditMode::Full,
+        streams: BTreeMap::from([(Stream::Banking, stream)]),
+        ..AuditFacts::default()
+    };
+    let text = section(&run, "audit");
+    assert!(
+        text.contains("banking | 1,000 | 998 | 998 | 0 | 2 | 0 | 0 | 0 | 0"),
+        "{text}"
+    );
+    assert!(
+        text.contains("lost: payments[3] slot 17 event an-id"),
+        "{text}"
+    );
+    // Where records were only counted, nothing is said of what they were.
+    run.result.audit.mode = AuditMode::Counts;
+    run.result.audit.reason = Some("a signal cut the run short".to_owned());
+    let text = section(&run, "audit");
+    assert!(
+        text.contains("banking | 1,000 | 998 | – | 0 | – | – | – | – | –"),
+        "{text}"
+    );
+    assert!(text.contains("A signal cut the run short"), "{text}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use floodmark_contracts::{
     alert::CollectedAlert,
     clock::{EventTime, RunMicros},
+    fault::{FaultFacts, FaultKind, LagSample},
     kind::Kind,
     label::Label,
     profile::scoring::GateFailure,
@@ -246,4 +247,26 @@ pub fn with_decoys() -> Scored {
         ])
         .alerts([alert_of(Kind::LevelShift, "a", "s2", 105_000, 105_000)]);
     Scored::of(run, Vec::new())
+}
+
+/// A run with two faults, of which it recovered from one.
+pub fn disturbed() -> Scored {
+    let mut run = full_run();
+    let fault = |kind, from: i64, until: i64| FaultFacts {
+        kind,
+        did: format!("{kind}: SIGKILL to process 7 & more"),
+        from: RunMicros(from * 1_000_000),
+        until: RunMicros(until * 1_000_000),
+        problem: None,
+    };
+    run.record.faults = vec![
+        fault(FaultKind::BrokerKill, 100, 105),
+        fault(FaultKind::SubjectPause, 596, 598),
+    ];
+    let sample = |n: i64| LagSample {
+        at: RunMicros(n * 200_000),
+        records: if (500..560).contains(&n) { 90_000 } else { 3 },
+    };
+    run.record.lag = (0..3_000).map(sample).collect();
+    Scored::of(run, series(600))
 }

@@ -220,6 +220,8 @@ fn each_way_to_end_says_what_is_known_and_what_is_not() {
     let mut nothing = search();
     (nothing.sustained, nothing.ended) = (None, SearchEnd::NothingSustained);
     assert!(search_text(&nothing).contains("No rate was sustained; 41,300/s is the lowest"));
+    nothing.limited_by = Some(SearchLimit::Machine);
+    assert!(search_text(&nothing).contains("No trial says anything of the detector; 41,300/s"));
 }
 
 #[test]

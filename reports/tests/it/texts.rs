@@ -19,11 +19,13 @@ fn the_terminal_shows_rates_latencies_scores_and_gates() {
     sensors        100/s    100/s         100/s     100/s
     all          1,100/s  1,100/s       1,100/s   1,100/s
 
-    latency            p50      p90      p99    p99.9      max  values
-    send_lateness   717 µs  1.14 ms  1.33 ms  1.39 ms  1.41 ms  20,400
-    acknowledge    6.49 ms  8.99 ms  10.3 ms  10.7 ms  10.9 ms  20,400
-    alert           1.85 s   2.70 s        –        –   2.87 s      75
-    detect          7.52 s   9.21 s        –        –   9.63 s      65
+    latency                   p50      p90      p99    p99.9      max  values
+    send_lateness          717 µs  1.14 ms  1.33 ms  1.39 ms  1.41 ms  20,400
+    acknowledge           6.49 ms  8.99 ms  10.3 ms  10.7 ms  10.9 ms  20,400
+    due_to_acknowledged         –        –        –        –        –       0
+    alert                  1.85 s   2.70 s        –        –   2.87 s      75
+    alert_from_hand_over   1.85 s   2.70 s        –        –   2.87 s      75
+    detect                 7.52 s   9.21 s        –        –   9.63 s      65
 
     detection            found  recall       95 %  precision       95 %     F1  false  random R  random P
     all                  65/72   0.903  0.81–0.95      0.867  0.77–0.93  0.884     10     0.148     0.147
@@ -45,11 +47,13 @@ fn the_terminal_shows_rates_latencies_scores_and_gates() {
 #[test]
 fn the_terminal_shows_an_empty_run() {
     insta::assert_snapshot!(terminal(&empty().result), @r#"
-    latency        p50  p90  p99  p99.9  max  values
-    send_lateness    –    –    –      –    –       0
-    acknowledge      –    –    –      –    –       0
-    alert            –    –    –      –    –       0
-    detect           –    –    –      –    –       0
+    latency               p50  p90  p99  p99.9  max  values
+    send_lateness           –    –    –      –    –       0
+    acknowledge             –    –    –      –    –       0
+    due_to_acknowledged     –    –    –      –    –       0
+    alert                   –    –    –      –    –       0
+    alert_from_hand_over    –    –    –      –    –       0
+    detect                  –    –    –      –    –       0
 
     detection  found     recall  95 %  precision  95 %         F1  false   random R   random P
     all          0/0  undefined        undefined        undefined      0  undefined  undefined
@@ -95,7 +99,9 @@ fn the_summary_of_a_failed_run_says_what_to_do() {
     |---|---:|---:|---:|---:|---:|---:|
     | send_lateness | 717 µs | 1.14 ms | 1.33 ms | 1.39 ms | 1.41 ms | 20,400 |
     | acknowledge | 6.49 ms | 8.99 ms | 10.3 ms | 10.7 ms | 10.9 ms | 20,400 |
+    | due_to_acknowledged | – | – | – | – | – | 0 |
     | alert | 1.85 s | 2.70 s | – | – | 2.87 s | 75 |
+    | alert_from_hand_over | 1.85 s | 2.70 s | – | – | 2.87 s | 75 |
     | detect | 7.52 s | 9.21 s | – | – | 9.63 s | 65 |
 
     ## Throughput
@@ -150,7 +156,9 @@ fn the_summary_of_an_invalid_run_leads_with_the_reason() {
     |---|---:|---:|---:|---:|---:|---:|
     | send_lateness | 100 µs | 180 µs | 198 µs | – | 200 µs | 200 |
     | acknowledge | 5.00 ms | 9.01 ms | 9.90 ms | – | 10.0 ms | 200 |
+    | due_to_acknowledged | – | – | – | – | – | 0 |
     | alert | – | – | – | – | – | 0 |
+    | alert_from_hand_over | – | – | – | – | – | 0 |
     | detect | – | – | – | – | – | 0 |
 
     ## Throughput

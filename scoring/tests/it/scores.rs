@@ -5,6 +5,7 @@ use floodmark_contracts::{
     key::{KeyType, TypedKey},
     kind::Kind,
     profile::scoring::GateFailure,
+    resources::Usage,
     result::{Outcome, RunResult, ValidityStatus},
     stream::Stream,
 };
@@ -34,6 +35,41 @@ fn check(run: &Run, expected: &str) {
 
 fn spike() -> floodmark_contracts::label::Label {
     label("spike", Kind::SensorSpike, "s1", 100_000, 110_000)
+}
+
+#[test]
+fn what_a_role_used_is_held_against_its_events_and_what_is_unknown_is_not_zero() {
+    let mut run = Run::new();
+    run.record.processes[2].usage = Usage {
+        written_bytes: Some(4_000),
+        run_delay_seconds: Some(0.5),
+        ..Usage::default()
+    };
+    let metrics = scored(&run).metrics;
+    let value = |name: &str| metrics[name].value;
+    // 2,000 events were sent.
+    assert_eq!(value("io.broker.written_per_million_events"), Some(2e6));
+    assert_eq!(value("run_delay.broker.per_million_events"), Some(250.0));
+    assert_eq!(value("io.broker.read_per_million_events"), None);
+    assert_eq!(value("audit.lost"), None, "nobody has looked");
+}
+
+#[test]
+fn alerts_ahead_of_their_end_are_counted_and_not_hidden() {
+    let alerts = |ahead_us: i64| {
+        let mut early = alert("early", "s1", 105_000, 105_000);
+        early.appended_at = STARTED_AT.at(RunMicros(105_000_000 - ahead_us));
+        scored(&Run::new().labels([spike()]).alerts([early])).warnings
+    };
+    let told = |warnings: Vec<String>| {
+        warnings
+            .iter()
+            .any(|line| line.contains("by up to 25.0 ms"))
+    };
+    assert!(told(alerts(25_000)));
+    // The append time is cut to whole milliseconds.
+    let all = alerts(900);
+    assert!(all.iter().all(|line| !line.contains("by up to")), "{all:?}");
 }
 
 #[test]

@@ -195,6 +195,8 @@ fn record() -> RunRecord {
         interrupted: false,
         ending: Ending::Completed,
         subject_lines: Vec::new(),
+        faults: Vec::new(),
+        lag: Vec::new(),
     }
 }
 

@@ -72,6 +72,7 @@ pub(super) fn of(
         threads: args.load.threads,
         start,
         counts: None,
+        skews: Vec::new(),
     };
     Ok(Asked {
         job,

@@ -149,6 +149,7 @@ impl Run<'_> {
             exe: &exe,
             dir: work.path(),
             clock: &*self.clock,
+            proxy: None,
         };
         let broker = RunningBroker::start(&BrokerChoice::Embedded, &context)
             .map_err(|error| Failure::new(Exit::Unreachable, error))?;

@@ -16,6 +16,7 @@ fn series(lag: impl Fn(i64) -> f64) -> Vec<SeriesRow> {
         t,
         metric: metric.to_owned(),
         stream: Some(Stream::Sensors),
+        process: None,
         value,
     };
     (1..=12)
@@ -162,10 +163,10 @@ fn long_lag_late_alerts_and_lost_recall_are_named() {
 #[test]
 fn a_load_that_was_not_what_was_asked_for_says_nothing_of_the_subject() {
     let load = Case {
-        codes: &["generator-late", "drain-too-short"],
+        codes: &["rate-error", "drain-too-short"],
         ..Case::of(|t| 500.0 * t as f64)
     };
-    load.check("Void [generator-late] so it is");
+    load.check("Void [rate-error] so it is");
     let unread = Case {
         codes: &["drain-too-short"],
         ..Case::of(|_| 0.0)
@@ -178,6 +179,18 @@ fn a_load_that_was_not_what_was_asked_for_says_nothing_of_the_subject() {
         ..Case::of(|_| 0.0)
     };
     died.check("NotSustained [subject-died] so it is");
+}
+
+#[test]
+fn a_load_that_came_late_matters_where_a_latency_is_judged() {
+    let mut late = Case {
+        codes: &["generator-late"],
+        alert_p99_us: Some(100_000),
+        ..Case::of(|_| 0.0)
+    };
+    late.check("Sustained clear");
+    late.limits.alert_p99_us = Some(500_000);
+    late.check("Void [generator-late] so it is");
 }
 
 #[test]
@@ -228,6 +241,7 @@ fn the_age_of_the_first_unread_record_is_taken_where_it_is_known() {
         t,
         metric: "lag_s".to_owned(),
         stream: Some(Stream::Sensors),
+        process: None,
         value: 2.5,
     }));
     case.check("NotSustained lag (p99) is 2.50 s (at most 2 s)");

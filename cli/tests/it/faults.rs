@@ -1,0 +1,222 @@
+//! Runs that are broken on purpose, on the embedded broker.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use floodmark_contracts::{
+    alert::CollectedAlert,
+    fault::{FaultKind, FaultScores},
+    record::RunRecord,
+    result::{Outcome, RunResult},
+};
+
+use crate::support::{floodmark, profile};
+
+/// Twelve seconds of twenty sensors, with a spike in each second; the fault and the delivery follow.
+const PROFILE: &str = r#"
+name: disturbed
+seed: 5
+duration: 12s
+warm_up: 500ms
+drain: 30s
+event_time: { speed: 60, origin: "2025-06-10T05:00:00Z" }
+client: { session.timeout.ms: "2000" }
+streams:
+  sensors:
+    rate: 600/s
+    partitions: 2
+    population: { entities: 20 }
+    anomalies:
+      - sensor-spike: { count: 12, magnitude: 3 }
+      - stuck-value: { count: 2, duration: 1m, magnitude: 1 }
+"#;
+
+/// What a crash interrupts is kept exact, so that alerts can be compared one by one.
+const EXACTLY: &str = "detector: { watermark_bound: 4s, delivery: { exactly-once: { snapshots: s, snapshot_interval: 2s } } }";
+
+/// What a run left behind.
+struct Disturbed {
+    record: RunRecord,
+    result: RunResult,
+    /// Ids of alerts.
+    alerts: BTreeSet<String>,
+    report: String,
+    _dir: tempfile::TempDir,
+}
+
+impl Disturbed {
+    /// Runs the profile with `more` at its end.
+    fn of(more: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("profile.yaml");
+        std::fs::write(&file, format!("{PROFILE}{more}\n")).unwrap();
+        let out = dir.path().join("run");
+        let output = floodmark()
+            .args(["bench", "--quiet"])
+            .arg(&file)
+            .arg("--out")
+            .arg(&out)
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        // The machine may be too busy for the figures; what is asserted does not depend on that.
+        let code = output.status.code();
+        assert!([Some(0), Some(98)].contains(&code), "{code:?}\n{errors}");
+        let text = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
+        let alert = |line: &str| {
+            serde_json::from_str::<CollectedAlert>(line)
+                .unwrap()
+                .alert
+                .id
+        };
+        Self {
+            record: serde_json::from_str(&text("record.json")).unwrap(),
+            result: serde_json::from_str(&text("result.json")).unwrap(),
+            alerts: text("alerts.ndjson").lines().map(alert).collect(),
+            report: text("report.html"),
+            _dir: dir,
+        }
+    }
+
+    fn fault(&self) -> &FaultScores {
+        let [fault] = &self.result.faults[..] else {
+            panic!("one fault: {:?}", self.result.faults);
+        };
+        fault
+    }
+
+    /// Codes of what speaks against the figures.
+    fn codes(&self) -> Vec<&str> {
+        let reasons = self.result.validity.reasons.iter();
+        reasons.map(|reason| reason.code.as_str()).collect()
+    }
+
+    /// Wall seconds from begin to end of the fault.
+    fn took(&self) -> f64 {
+        let facts = &self.fault().facts;
+        (facts.until.0 - facts.from.0) as f64 / 1e6
+    }
+}
+
+#[test]
+fn a_detector_that_is_killed_loses_and_repeats_no_alert() {
+    let whole = Disturbed::of(EXACTLY);
+    let killed = Disturbed::of(&format!(
+        "{EXACTLY}\nfaults: [ {{ subject-kill: {{ at: 4s, for: 1s }} }} ]"
+    ));
+    assert!(whole.alerts.len() >= 10, "{}", whole.alerts.len());
+    assert_eq!(killed.alerts, whole.alerts);
+    let overall = |run: &Disturbed| run.result.detection.overall.recall;
+    assert_eq!(overall(&killed), overall(&whole));
+    assert_eq!(killed.result.detection.duplicates, 0);
+    assert!(
+        !killed.codes().contains(&"events-do-not-reconcile"),
+        "{:?}",
+        killed.codes()
+    );
+
+    let fault = killed.fault();
+    assert_eq!(fault.facts.kind, FaultKind::SubjectKill);
+    assert!(
+        fault.facts.did.starts_with("SIGKILL to process"),
+        "{}",
+        fault.facts.did
+    );
+    assert!(
+        fault.facts.did.contains("started again as"),
+        "{}",
+        fault.facts.did
+    );
+    assert_eq!(fault.facts.problem, None);
+    assert!(killed.took() >= 1.0);
+    let [before, after] = [fault.before.lag_max, fault.after.lag_max].map(Option::unwrap);
+    // Nobody reads for a second and the session's timeout.
+    assert!(after >= 600, "{before}, {after}");
+    let labels = [&fault.before, &fault.during, &fault.after].map(|span| span.labels);
+    assert!(labels[0] > 0 && labels[2] > 0, "{labels:?}");
+    assert!(killed.report.contains("subject-kill") && killed.report.contains("class=\"fault\""));
+    assert!(whole.record.faults.is_empty() && whole.record.lag.is_empty());
+}
+
+#[test]
+fn a_detector_that_is_cut_off_goes_on_where_it_was() {
+    let run = Disturbed::of(
+        "detector: { watermark_bound: 4s }\nfaults: [ { network-cut: { at: 4s, for: 2s } } ]",
+    );
+    let fault = run.fault();
+    assert_eq!(fault.facts.kind, FaultKind::NetworkCut);
+    assert!(
+        fault.facts.did.starts_with("cut off from `127.0.0.1:"),
+        "{}",
+        fault.facts.did
+    );
+    // 600 events a second for two seconds; the harness itself is not cut off, and sees them waiting.
+    let during = fault.during.lag_max.unwrap();
+    assert!(during >= 600, "{during}");
+    assert_eq!(run.result.detection.overall.recall, Some(1.0));
+    assert!(
+        !run.codes().contains(&"events-do-not-reconcile"),
+        "{:?}",
+        run.codes()
+    );
+}
+
+#[test]
+fn a_stalled_generator_is_invalid_and_shows_in_latencies_from_the_due_time() {
+    let run = Disturbed::of(
+        "detector: { watermark_bound: 4s }\nfaults: [ { generator-pause: { at: 4s, for: 2s } } ]",
+    );
+    assert_eq!(run.result.outcome, Outcome::Invalid);
+    let reasons = run.result.validity.reasons.iter();
+    let late = reasons
+        .clone()
+        .find(|reason| reason.code == "generator-late");
+    let late = late.unwrap_or_else(|| panic!("{:?}", run.codes()));
+    assert!(
+        late.seconds.iter().any(|second| (5..=8).contains(second)),
+        "{:?}",
+        late.seconds
+    );
+    let p99 = |name: &str| run.result.latency[name].percentiles["p99"];
+    assert!(
+        p99("send_lateness") >= 1_000_000,
+        "{}",
+        p99("send_lateness")
+    );
+    assert!(p99("acknowledge") < 1_000_000, "{}", p99("acknowledge"));
+    assert_eq!(run.fault().facts.kind, FaultKind::GeneratorPause);
+    assert!(run.took() >= 2.0);
+}
+
+#[test]
+fn every_shipped_fault_is_sound_or_says_what_it_needs() {
+    for kind in FaultKind::ALL {
+        let file = profile(&format!("faults/{kind}"));
+        validate(&file, &[]).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        let embedded = validate(&file, &["--broker", "embedded"]);
+        let needs_real = matches!(kind, FaultKind::BrokerKill | FaultKind::BrokerRestart);
+        match embedded {
+            Err(error) if needs_real => {
+                assert!(error.contains("in memory and would lose it"), "{error}");
+                assert!(error.contains("kafka-home:DIR"), "{error}");
+            }
+            Ok(()) if !needs_real => {}
+            other => panic!("{kind}: {other:?}"),
+        }
+    }
+}
+
+fn validate(file: &Path, arguments: &[&str]) -> Result<(), String> {
+    let output = floodmark()
+        .arg("validate")
+        .arg(PathBuf::from(file))
+        .args(arguments)
+        .output()
+        .unwrap();
+    match output.status.code() {
+        Some(0) => Ok(()),
+        _ => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
+}

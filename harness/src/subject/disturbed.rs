@@ -1,0 +1,42 @@
+//! A subject that faults are done to.
+
+use floodmark_contracts::clock::Clock;
+use nix::sys::signal::Signal;
+
+use super::{GRACE, RunningSubject};
+use crate::child::Child;
+
+impl RunningSubject {
+    /// Its processes, in the order of their slots.
+    pub(crate) fn children(&mut self) -> impl Iterator<Item = &mut Child> {
+        self.processes.iter_mut().map(|process| &mut process.child)
+    }
+
+    /// How many processes it has.
+    pub(crate) fn count(&self) -> usize {
+        self.processes.len()
+    }
+
+    /// Ends all processes but the first `count`.
+    pub(crate) fn reduce_to(&mut self, count: usize, clock: &dyn Clock) {
+        let surplus = self.processes.split_off(count.min(self.processes.len()));
+        for process in &surplus {
+            process.child.signal(Signal::SIGTERM);
+        }
+        for mut process in surplus {
+            process.child.terminate(GRACE, clock);
+            self.past.push(process.child.resources());
+        }
+    }
+}
+
+#[cfg(test)]
+impl RunningSubject {
+    /// A subject of one process that is up.
+    pub(crate) fn of_process(child: Child) -> Self {
+        Self {
+            processes: vec![super::Process { slot: 0, child }],
+            past: Vec::new(),
+        }
+    }
+}
