@@ -260,6 +260,13 @@ impl Engine {
         }
     }
 
+    /// Takes note that the broker can be reached again after it could not: no partition is idle for what nobody could hear.
+    pub fn reconnected(&mut self, wall_us: i64) {
+        for job in self.jobs.values_mut() {
+            job.restart_silence(wall_us);
+        }
+    }
+
     /// Looks for idle partitions, and takes them along with the active ones, whoever reads those. To be called
     /// now and then, records or not.
     pub fn tick(&mut self, wall_us: i64) {

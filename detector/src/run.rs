@@ -367,6 +367,12 @@ fn note(source: &mut Source, event: &Event) -> Result<(), DetectError> {
             detail,
         } => {
             tracing::warn!(?partition, ?code, detail, "the consumer reports an error");
+            if matches!(
+                code,
+                ErrorCode::BrokerTransportFailure | ErrorCode::AllBrokersDown
+            ) {
+                source.cut_off();
+            }
         }
         other => tracing::debug!(?other, "the consumer reports something else"),
     }
@@ -498,6 +504,9 @@ impl Detector<'_> {
 
     fn feed(&mut self, batch: &Batch) -> Result<(), DetectError> {
         let now_us = self.clock.monotonic_us();
+        if self.source.is_back(batch) {
+            self.engine.reconnected(now_us);
+        }
         for message in batch.messages() {
             let Some((lane, topic)) = self.source.place_of(&message) else {
                 continue;

@@ -43,6 +43,8 @@ pub(crate) struct Source {
     pauses: u64,
     failed_commits: u32,
     refused_commits: u64,
+    /// A broker could not be reached, and no record has come since.
+    cut_off: bool,
 }
 
 /// What is known of a partition.
@@ -90,7 +92,18 @@ impl Source {
             pauses: 0,
             failed_commits: 0,
             refused_commits: 0,
+            cut_off: false,
         })
+    }
+
+    /// Takes note that a broker could not be reached.
+    pub(crate) fn cut_off(&mut self) {
+        self.cut_off = true;
+    }
+
+    /// True for the first records after a broker could not be reached.
+    pub(crate) fn is_back(&mut self, batch: &floodmark_kafka::Batch) -> bool {
+        !batch.is_empty() && std::mem::take(&mut self.cut_off)
     }
 
     /// The lane and topic of a record.

@@ -344,4 +344,87 @@ mod tests {
             assert_eq!(verdict_of(facts, consumed, cut), expected);
         }
     }
+
+    #[test]
+    fn a_run_that_did_not_get_to_its_end_says_why() {
+        for (how, expected) in [
+            (Ending::Completed, None),
+            (Ending::Interrupted, None),
+            (Ending::TimeLimit, Some("time-limit")),
+            (
+                Ending::SubjectNotReady("its group had 0 of 2 partitions".to_owned()),
+                Some("subject-not-ready"),
+            ),
+            (
+                Ending::SubjectDied("exit status: 3".to_owned()),
+                Some("subject-died"),
+            ),
+        ] {
+            let found = ending(&how);
+            assert_eq!(found.as_ref().map(|reason| reason.code.as_str()), expected);
+            if let (Some(reason), Ending::SubjectNotReady(words) | Ending::SubjectDied(words)) =
+                (found, &how)
+            {
+                assert!(reason.message.contains(words), "{}", reason.message);
+                assert_eq!(reason.status, ValidityStatus::Invalid);
+            }
+        }
+    }
+
+    #[test]
+    fn alerts_are_a_flood_when_there_are_more_of_them_than_events() {
+        let generator = BTreeMap::from([(Stream::Sensors, facts(300))]);
+        let collected = |alerts| CollectorFacts {
+            alerts,
+            ..CollectorFacts::default()
+        };
+        assert_eq!(flood(&generator, &collected(1004)), None);
+        let found = flood(&generator, &collected(1005)).unwrap();
+        assert_eq!(
+            (found.code.as_str(), found.status),
+            ("alerts-flood", ValidityStatus::Degraded)
+        );
+        assert_eq!(
+            flood(&BTreeMap::new(), &collected(5)),
+            None,
+            "nothing was sent"
+        );
+    }
+
+    #[test]
+    fn alerts_that_were_left_out_and_those_ahead_of_their_time_are_counted() {
+        let left_out = CollectorFacts {
+            alerts: 10,
+            not_kept: 3,
+            unread_partitions: 2,
+            ..CollectorFacts::default()
+        };
+        let codes: Vec<String> = not_all_alerts(&left_out)
+            .into_iter()
+            .map(|reason| format!("{} {}", reason.code, reason.message))
+            .collect();
+        assert!(
+            codes[0].starts_with("alerts-not-kept 3 of 10 alerts"),
+            "{codes:?}"
+        );
+        assert!(
+            codes[1].starts_with("alerts-not-read 2 partitions"),
+            "{codes:?}"
+        );
+        assert!(not_all_alerts(&CollectorFacts::default()).is_empty());
+        let seen = AlertsSeen {
+            kept: 9,
+            ahead: 4,
+            most_ahead_us: 60_000_000,
+            ..AlertsSeen::default()
+        };
+        let found = ahead(&seen).unwrap();
+        assert!(
+            found.message.starts_with("4 of 9 alerts"),
+            "{}",
+            found.message
+        );
+        assert!(found.message.contains("up to 60.0 s"), "{}", found.message);
+        assert_eq!(ahead(&AlertsSeen::default()), None);
+    }
 }

@@ -47,7 +47,7 @@ pub const LATENCIES: [(&str, &str); 6] = [
     ),
     (
         "alert_from_hand_over",
-        "the same as `alert`, less the lateness with which the generator handed over the events that were due then",
+        "the same as for alerts, less the lateness with which the generator handed over the events that were due then",
     ),
     (
         "detect",

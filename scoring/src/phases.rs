@@ -315,4 +315,63 @@ mod tests {
         assert!(found.abs() < 1e-9 && (error - (4.0f64 / 2.0 / 5.0).sqrt()).abs() < 1e-9);
         assert_eq!(slope(&line[..2]), None);
     }
+
+    /// Rows of a run of 20 s at 100 events a second, with the lag at the end of each second.
+    fn rows(lag: impl Fn(i64) -> f64) -> Vec<SeriesRow> {
+        let row = |t: i64, metric: &str, value: f64| SeriesRow {
+            t,
+            metric: metric.to_owned(),
+            stream: Some(floodmark_contracts::stream::Stream::Sensors),
+            process: None,
+            value,
+        };
+        (1..=20)
+            .flat_map(|t| {
+                let consumed = 100.0 + lag(t - 1) - lag(t);
+                [
+                    row(t, "sent", 100.0),
+                    row(t, "consumed", consumed),
+                    row(t, "lag", lag(t)),
+                ]
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_steady_state_begins_where_the_subject_has_caught_up() {
+        let run = crate::support::Run::new();
+        // Six seconds until the first 600 events are worked off.
+        let series = rows(|t| (6 - t).max(0) as f64 * 100.0);
+        let found = steady(&run.record, &series);
+        assert_eq!(found.detected, Some(true), "{found:?}");
+        assert!((1..=6).contains(&found.from.unwrap()), "{found:?}");
+        let figures = figures(&run.record, &[], &series, &found).unwrap();
+        let names: Vec<&str> = figures.iter().map(|phase| phase.name.as_str()).collect();
+        assert_eq!(names, ["warm-up", "steady", "drain"]);
+        assert_eq!(figures[1].sent, Some(100.0));
+        assert!(figures[0].consumed > figures[1].consumed);
+        assert_eq!(figures[1].alert_p50_us, None, "there were no alerts");
+    }
+
+    #[test]
+    fn a_lag_that_grows_until_the_end_has_no_steady_state() {
+        let run = crate::support::Run::new();
+        let series = rows(|t| t as f64 * 20.0);
+        let found = steady(&run.record, &series);
+        assert_eq!(found.detected, Some(false));
+        assert_eq!(found.reason, "lag grows until the end");
+        assert!((found.lag_slope.unwrap() - 20.0).abs() < 1.0, "{found:?}");
+        let figures = figures(&run.record, &[], &series, &found).unwrap();
+        assert!(figures.iter().any(|phase| phase.name == "measured"));
+    }
+
+    #[test]
+    fn without_offsets_nothing_is_said() {
+        let run = crate::support::Run::new();
+        let series: Vec<SeriesRow> = rows(|_| 0.0)
+            .into_iter()
+            .filter(|row| row.metric == "sent")
+            .collect();
+        assert_eq!(steady(&run.record, &series).detected, None);
+    }
 }

@@ -150,6 +150,9 @@ impl Exact<'_> {
 
     fn feed(&mut self, batch: &Batch) -> Result<(), DetectError> {
         let now_us = self.clock.monotonic_us();
+        if self.source.is_back(batch) {
+            self.keeper.engine.reconnected(now_us);
+        }
         for message in batch.messages() {
             let Some((lane, topic)) = self.source.place_of(&message) else {
                 continue;

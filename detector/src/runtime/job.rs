@@ -99,6 +99,10 @@ pub trait StreamJob<O>: Send {
     /// is one.
     fn judge_idle(&mut self, wall_us: i64) -> bool;
 
+    /// Lets the silence of all partitions begin anew at `wall_us`: the broker was out of reach until then, and what was written
+    /// meanwhile comes partition by partition. Without this the first of them would take the others along.
+    fn restart_silence(&mut self, wall_us: i64);
+
     /// Moves the idle partitions to where the slowest of those is that are active, or fell silent after them. `elsewhere` are the stream's partitions that others
     /// read, as far as is known; those that are read here are passed over in it.
     fn take_along(&mut self, elsewhere: &[(i32, Standing)], found: &mut Found<O>);
@@ -264,6 +268,12 @@ where
             is_any |= task.judge_idle(idle_since);
         }
         is_any
+    }
+
+    fn restart_silence(&mut self, wall_us: i64) {
+        for task in self.partitions.values_mut() {
+            task.restart_silence(wall_us);
+        }
     }
 
     fn take_along(&mut self, elsewhere: &[(i32, Standing)], found: &mut Found<L::Output>) {

@@ -152,6 +152,12 @@ impl<L: Logic> Partition<L> {
         self.idle
     }
 
+    /// Lets the silence begin anew at `wall_us`: until then nobody could have heard anything.
+    pub fn restart_silence(&mut self, wall_us: i64) {
+        self.last_record_us = self.last_record_us.max(wall_us);
+        self.idle = false;
+    }
+
     /// How far the partition is. It is idle from when that was last judged until its next record.
     pub fn standing(&self) -> Standing {
         Standing {

@@ -296,4 +296,49 @@ mod tests {
             assert_eq!(without_password(url), expected);
         }
     }
+
+    #[test]
+    fn alerts_without_a_time_get_that_of_their_arrival_and_others_keep_theirs() {
+        use floodmark_contracts::clock::EventTime;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("alerts.ndjson");
+        let line = |id: &str, at: i64, untimed: bool| {
+            let alert = serde_json::json!({
+                "id": id, "detector": "d", "key": { "type": "user", "id": "u" }, "start": at, "end": at,
+            });
+            serde_json::json!({
+                "alert": alert, "topic": "t", "partition": 0, "offset": 0,
+                "appended_at": 12_000_000, "seen_at": 12_000_500, "untimed": untimed,
+            })
+        };
+        write_lines(&path, [line("flag", 0, true), line("window", 7_000, false)]).unwrap();
+        // Two seconds into a run at speed 60.
+        let timeline = Timeline {
+            origin: EventTime(1_000_000),
+            speed: 60.0,
+        };
+        settle_times(&path, WallTime(10_000_000), &timeline).unwrap();
+        let settled = read_alerts(&path).unwrap();
+        let times: Vec<(&str, EventTime, EventTime)> = settled
+            .iter()
+            .map(|found| (found.alert.id.as_str(), found.alert.start, found.alert.end))
+            .collect();
+        let arrived = EventTime(1_120_000);
+        assert_eq!(
+            times,
+            [
+                ("flag", arrived, arrived),
+                ("window", EventTime(7_000), EventTime(7_000))
+            ]
+        );
+    }
+
+    #[test]
+    fn a_line_that_is_no_alert_is_told_with_its_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("alerts.ndjson");
+        std::fs::write(&path, "\n{}\n").unwrap();
+        let error = each_alert(&path, |_| {}).unwrap_err().to_string();
+        assert!(error.starts_with("line 2 of"), "{error}");
+    }
 }

@@ -174,3 +174,167 @@ fn millis(text: &str) -> Option<i64> {
     let bound = parse_duration(text).ok()?;
     i64::try_from(bound.as_millis()).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::collect::Origin;
+
+    /// A small profile with this `subject:` section.
+    fn checked(subject: &str) -> Result<SoundSubject, String> {
+        let text = format!(
+            "{{ name: x, duration: 5s, topic_prefix: try-, subject: {subject}, streams: {{ sensors: {{ rate: 1k/s }} }} }}"
+        );
+        let profile: Profile = serde_saphyr::from_str(&text).unwrap();
+        let mut problems = Problems::new();
+        let sound = check(&profile, &mut problems);
+        let texts: Vec<String> = problems
+            .into_vec()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        sound.filter(|_| texts.is_empty()).ok_or(texts.join("\n"))
+    }
+
+    #[test]
+    fn each_subject_is_what_its_section_says() {
+        for (section, name, kind, commits) in [
+            ("none", "none", SubjectKind::Nothing, false),
+            (
+                "bundled",
+                "bundled",
+                SubjectKind::Bundled { always: false },
+                true,
+            ),
+            (
+                "always",
+                "always",
+                SubjectKind::Bundled { always: true },
+                true,
+            ),
+            (
+                "{ external: { name: job, group: g } }",
+                "job",
+                SubjectKind::External {
+                    group: Some("g".to_owned()),
+                },
+                true,
+            ),
+            (
+                "{ external: { ready: { url: 'http://h/ready' } } }",
+                "external",
+                SubjectKind::External { group: None },
+                false,
+            ),
+        ] {
+            let sound = checked(section).unwrap();
+            assert_eq!(
+                (sound.name.as_str(), sound.kind, sound.commits),
+                (name, kind, commits),
+                "{section}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_program_has_what_it_is_to_be_started_with() {
+        let sound = checked(
+            "{ command: { run: [python3, d.py, -v], dir: /tmp, env: { A: b }, processes: 3, \
+               ready_within: 90s, commits: false, watermark_bound: 5s } }",
+        )
+        .unwrap();
+        let SubjectKind::Command {
+            run,
+            dir,
+            env,
+            processes,
+        } = sound.kind
+        else {
+            panic!("no command");
+        };
+        assert_eq!(run, ["python3", "d.py", "-v"]);
+        assert_eq!(dir, Some("/tmp".into()));
+        assert_eq!((env["A"].as_str(), processes), ("b", 3));
+        assert_eq!(sound.ready_within, Duration::from_secs(90));
+        assert_eq!(sound.watermark_bound_ms, Some(5000));
+        assert!(!sound.commits);
+    }
+
+    #[test]
+    fn alerts_are_in_the_topic_of_anomalies_unless_others_are_named() {
+        let topics = |section: &str| -> Vec<String> {
+            let sources = checked(section).unwrap().alerts;
+            sources.into_iter().map(|source| source.topic).collect()
+        };
+        assert_eq!(topics("bundled"), ["try-anomalies"]);
+        assert_eq!(topics("{ command: { run: [d] } }"), ["try-anomalies"]);
+        let several = "{ command: { run: [d], alerts: [ {}, { topic: flags } ] } }";
+        assert_eq!(topics(several), ["try-anomalies", "try-flags"]);
+    }
+
+    #[test]
+    fn a_rule_that_is_not_named_is_the_subjects() {
+        let sound = checked(
+            "{ command: { run: [d], name: 'odd {name}', alerts: [ { shape: { mapping: { key: { type: user, id: '{u}' } } } } ] } }",
+        )
+        .unwrap();
+        let origin = Origin {
+            topic: "t",
+            partition: 0,
+            offset: 1,
+            key: None,
+        };
+        let found = sound.alerts[0].shape.read(br#"{"u":"a"}"#, &origin);
+        let crate::collect::Found::Untimed(alert) = found.unwrap() else {
+            panic!("it says no time");
+        };
+        assert_eq!(alert.detector, "odd {name}");
+    }
+
+    #[test]
+    fn what_cannot_be_is_told_with_its_place_and_what_would_work() {
+        for (section, expected) in [
+            (
+                "{ command: { run: [] } }",
+                "subject.command.run: no program is named",
+            ),
+            (
+                "{ command: { run: [d], processes: 65 } }",
+                "subject.command.processes: `65` is not between 1 and 64",
+            ),
+            (
+                "{ command: { run: [d], env: { FLOODMARK_GROUP: g } } }",
+                "subject.command.env.FLOODMARK_GROUP: `FLOODMARK_GROUP` is one that floodmark sets itself",
+            ),
+            (
+                "{ command: { run: [d], env: { 'a=b': c } } }",
+                "subject.command.env.a=b: `a=b` is no name of a variable",
+            ),
+            (
+                "{ command: { run: [d], ready_within: soon } }",
+                "subject.command.ready_within: `soon` is not a duration",
+            ),
+            (
+                "{ command: { run: [d], ready: { url: localhost } } }",
+                "subject.command.ready.url: `localhost` is not a URL",
+            ),
+            (
+                "{ command: { run: [d], watermark_bound: 5 } }",
+                "subject.command.watermark_bound: `5` is not a duration",
+            ),
+            (
+                "{ command: { run: [d], alerts: [ { topic: a }, { topic: a } ] } }",
+                "subject.command.alerts[1].topic: `try-a` is named twice",
+            ),
+            (
+                "{ external: {} }",
+                "subject.external.ready: without a `group` there is nothing to see",
+            ),
+        ] {
+            let found = checked(section).unwrap_err();
+            assert!(found.starts_with(expected), "{section}: {found}");
+        }
+    }
+}

@@ -236,7 +236,7 @@ fn latencies_stand_with_what_they_mean_and_thin_tails_are_withheld() {
     acknowledge: from an event's hand-over to the client library to the broker's acknowledgement
     due_to_acknowledged: from an event's due time to the broker's acknowledgement
     alert: from the wall instant at which event time reaches the alert's end to the broker's append time of the alert: the delay by disorder and the wait for the watermark are in it, the window's own length is not
-    alert_from_hand_over: the same as `alert`, less the lateness with which the generator handed over the events that were due then
+    alert_from_hand_over: the same as for alerts, less the lateness with which the generator handed over the events that were due then
     detect: from the intended send time of an incident's first affected event to the broker's append time of the first alert that detects it: the window's own length is in it
     # Where the time of alerts goes
     Pipeline and kind | Alerts | Mean of each stage | From due: p50 | p99 | From hand-over: p50 | p99

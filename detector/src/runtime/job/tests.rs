@@ -413,3 +413,21 @@ proptest! {
         prop_assert_eq!(run(&order), run(&[]));
     }
 }
+
+#[test]
+fn what_nobody_could_hear_makes_no_partition_idle() {
+    let mut line = Line::new(0, 0);
+    for partition in [0, 1] {
+        line.feed_at(partition, "4 a", 0).unwrap();
+        line.job.reached_end(partition);
+    }
+    // Both are silent while the broker is out of reach; then the first one's records come.
+    line.job.restart_silence(5_000);
+    line.feed_at(0, "25 a", 5_000).unwrap();
+    assert_eq!(line.tick(5_000), [""; 0]);
+    line.feed_at(1, "5 a", 5_100).unwrap();
+    assert_eq!(line.job.counts().late, 0);
+    // One that stays silent afterwards is idle in the end.
+    line.job.reached_end(1);
+    assert_eq!(line.tick(6_200), ["0 a 3"]);
+}
