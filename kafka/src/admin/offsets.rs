@@ -1,14 +1,18 @@
 //! Watermarks, deleted records, and how far groups are.
 
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use rdkafka_sys as sys;
 
 use super::Admin;
 use crate::consumer::{BatchConsumer, ConsumerSettings, Isolation};
-use crate::error::Error;
-use crate::native::{PartitionList, millis};
+use crate::error::{Error, ErrorCode};
+use crate::native::{Deadline, PartitionList, millis};
 use crate::partition::{PartitionOffset, TopicPartition};
+
+/// How long a partition's leader is given before it is asked for again.
+const LEADER_PAUSE: Duration = Duration::from_millis(100);
 
 /// The bounds of a partition's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +36,14 @@ pub struct Lag {
     pub end: i64,
     /// Records not yet committed; without a committed offset, all that are there.
     pub records: u64,
+}
+
+/// Whether a partition has no leader at this moment, or another one than was known.
+fn is_without_leader(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::NotLeaderForPartition | ErrorCode::LeaderNotAvailable
+    )
 }
 
 impl Admin {
@@ -186,8 +198,31 @@ impl Admin {
         Ok(partitions)
     }
 
-    /// One offset per partition, in their order; `mark` asks for the first or the last.
+    /// One offset per partition, in their order; `mark` asks for the first or the last. A leader that moves, or that a topic
+    /// which was made just now does not have yet, is waited for.
     fn list_offsets(&self, partitions: &[TopicPartition], mark: i64) -> Result<Vec<i64>, Error> {
+        let deadline = Deadline::after(self.timeout);
+        loop {
+            let outcome = self.list_offsets_once(partitions, mark);
+            let code = outcome.as_ref().err().and_then(Error::code);
+            if !code.is_some_and(is_without_leader) || deadline.is_over() {
+                return outcome;
+            }
+            self.pause(LEADER_PAUSE);
+            let mut topics: Vec<&str> = partitions.iter().map(|it| it.topic.as_str()).collect();
+            topics.dedup();
+            for topic in topics {
+                // What is known of the topic is looked up again, and with it who leads it.
+                self.topic(topic)?;
+            }
+        }
+    }
+
+    fn list_offsets_once(
+        &self,
+        partitions: &[TopicPartition],
+        mark: i64,
+    ) -> Result<Vec<i64>, Error> {
         let list = PartitionList::at(partitions, mark)?;
         let attempt = format!("read watermarks of {} partitions", partitions.len());
         // One request per leader, whereas `rd_kafka_query_watermark_offsets` makes two for each
