@@ -91,6 +91,8 @@ pub enum SearchEnd {
     TimeLimit,
     /// A signal ended it; the interval is wider than asked for.
     Interrupted,
+    /// Trials failed one after another, such as on a broker that is gone; the interval is wider than asked for.
+    Failed,
 }
 
 /// One trial: a run at one rate.

@@ -28,6 +28,8 @@ pub use self::{
 pub struct Quest {
     /// The first rate to try.
     pub start: f64,
+    /// The profile's own rate, at which it makes sense: one below it that makes none is too low, not too high.
+    pub usual: f64,
     /// No lower rate is tried.
     pub from: f64,
     /// No higher rate is tried.
@@ -95,6 +97,8 @@ struct Known {
     hint: Option<f64>,
     /// Rates that were tried because of a hint.
     hints_used: u32,
+    /// The highest rate at which the profile makes no sense as there is too little room for what it asks for.
+    too_low: Option<f64>,
 }
 
 impl Known {
@@ -132,6 +136,10 @@ pub fn search<E>(
         };
         match decision::decide(quest, rate, trial)? {
             Answer::Sustained => known.low = Some(rate),
+            Answer::Not {
+                limit: SearchLimit::Profile,
+                ..
+            } if rate < quest.usual => known.too_low = Some(rate),
             Answer::Not {
                 limit,
                 saturated_at,

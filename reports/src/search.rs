@@ -136,6 +136,7 @@ fn sentence(result: &SearchResult) -> String {
         (SearchEnd::TimeLimit, _) => {
             " Its time ran out: the interval is wider than was asked for. Allow more with `--limit`."
         }
+        (SearchEnd::Failed, _) => " Trials failed one after another; the last one says why.",
         (SearchEnd::NothingOffered, _) => {
             " This machine cannot make the load at any of these rates: nothing is known of the detector. Free it, or begin lower with `--start`."
         }

@@ -50,9 +50,16 @@ pub fn run(args: &CurveArgs, global: &Global) -> Result<Exit, Failure> {
         runs: 0,
         of: args.seeds as usize * profiles.len(),
     };
-    let mut points = Vec::new();
+    let (mut points, mut failure) = (Vec::new(), None);
     for (value, profile) in &profiles {
-        let (point, is_whole) = curve.point(*value, profile)?;
+        let (point, is_whole) = match curve.point(*value, profile) {
+            Ok(found) => found,
+            // What was found so far stands.
+            Err(error) => {
+                failure = Some(error);
+                break;
+            }
+        };
         points.extend(point);
         if !is_whole {
             break;
@@ -75,6 +82,9 @@ pub fn run(args: &CurveArgs, global: &Global) -> Result<Exit, Failure> {
         environment: environment::here(),
     };
     leave(&series, &result)?;
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
     if args.series.json {
         say(&serde_json::to_string_pretty(&result)?);
     } else {

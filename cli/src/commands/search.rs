@@ -4,8 +4,8 @@ use std::fs::File;
 
 use floodmark_contracts::{
     profile::Profile,
-    result::RunResult,
-    search::{SCHEMA_VERSION, SearchEnd, SearchResult, TrialFacts, TrialVerdict},
+    result::{RunResult, Validity, ValidityStatus},
+    search::{SCHEMA_VERSION, SearchEnd, SearchResult, TrialFacts, TrialFigures, TrialVerdict},
 };
 use floodmark_harness::{
     environment,
@@ -30,6 +30,9 @@ use crate::{
 /// Wall time of a trial beside its events: broker, topics and subject up, the last alerts, and down again.
 const BESIDE_S: f64 = 4.0;
 
+/// Trials in a row that may not be run at all.
+const MOST_FAILED: u32 = 3;
+
 /// Searches, and leaves what was found.
 pub fn run(args: &SearchArgs, global: &Global) -> Result<Exit, Failure> {
     let sets = args.sets();
@@ -53,6 +56,8 @@ pub fn run(args: &SearchArgs, global: &Global) -> Result<Exit, Failure> {
         usual: mean_rate(&usual.plan),
         settings: &settings,
         facts: Vec::new(),
+        failed: 0,
+        failure: None,
         global,
     };
     let found = search(&quest, &mut |rate| trials.run(rate))?;
@@ -72,10 +77,13 @@ pub fn run(args: &SearchArgs, global: &Global) -> Result<Exit, Failure> {
         not_sustained: found.not_sustained,
         limited_by: found.limited_by,
         ended: found.ended,
-        trials: trials.facts,
+        trials: std::mem::take(&mut trials.facts),
         environment: environment::here(),
     };
     leave(&series, &result)?;
+    if let Some(failure) = trials.failure {
+        return Err(failure);
+    }
     if args.series.json {
         say(&serde_json::to_string_pretty(&result)?);
     } else {
@@ -109,6 +117,7 @@ fn exit_of(found: &Found) -> Exit {
         SearchEnd::NothingOffered => Exit::Invalid,
         SearchEnd::TimeLimit => Exit::Inconclusive,
         SearchEnd::Interrupted => Exit::Interrupted,
+        SearchEnd::Failed => Exit::Internal,
     }
 }
 
@@ -121,6 +130,10 @@ struct Trials<'a> {
     usual: f64,
     settings: &'a Settings,
     facts: Vec<TrialFacts>,
+    /// Trials in a row that could not be run.
+    failed: u32,
+    /// Why there are no more.
+    failure: Option<Failure>,
     global: &'a Global,
 }
 
@@ -146,9 +159,12 @@ impl Trials<'_> {
                 return Ok(Trial::Refused);
             }
         };
-        let Some(ran) = self.series.run(&loaded, &name)? else {
-            return Ok(Trial::Stopped(SearchEnd::Interrupted));
+        let ran = match self.series.run(&loaded, &name) {
+            Ok(Some(ran)) => ran,
+            Ok(None) => return Ok(Trial::Stopped(SearchEnd::Interrupted)),
+            Err(failure) => return Ok(self.failed(rate, name, failure)),
         };
+        self.failed = 0;
         let judgement = judge(
             &self.settings.limits,
             &Observed {
@@ -170,6 +186,37 @@ impl Trials<'_> {
         tell(self.global, &trial_text(self.facts.len() + 1, &facts));
         self.facts.push(facts);
         Ok(trial)
+    }
+}
+
+impl Trials<'_> {
+    /// A trial that could not be run says nothing, and what others have found stands; several in a row end the search.
+    fn failed(&mut self, rate: f64, name: String, failure: Failure) -> Trial {
+        self.failed += 1;
+        let facts = TrialFacts {
+            rate,
+            verdict: TrialVerdict::Void,
+            clear: false,
+            reasons: vec![failure.to_string()],
+            figures: TrialFigures::default(),
+            validity: Validity {
+                status: ValidityStatus::Invalid,
+                reasons: Vec::new(),
+            },
+            folder: format!("trials/{name}"),
+            seconds: 0.0,
+        };
+        tell(self.global, &trial_text(self.facts.len() + 1, &facts));
+        self.facts.push(facts);
+        if self.failed >= MOST_FAILED {
+            self.failure = Some(failure);
+            return Trial::Stopped(SearchEnd::Failed);
+        }
+        Trial::Judged {
+            verdict: TrialVerdict::Void,
+            clear: false,
+            saturated_at: None,
+        }
     }
 }
 

@@ -77,6 +77,7 @@ mod tests {
     fn check(script: &str, expected: &str) {
         let quest = Quest {
             start: 1.0,
+            usual: 1.0,
             from: 1.0,
             to: 1e9,
             both_ends: false,

@@ -33,17 +33,28 @@ pub(super) fn next(quest: &Quest, known: &Known) -> Next {
         by_hint: false,
     };
     match (known.low, known.high) {
-        (None, None) => plain(quest.start),
+        (None, None) => plain(
+            known
+                .too_low
+                .map_or(quest.start, |low| (low * 2.0).min(quest.to)),
+        ),
         (Some(low), None) if low >= quest.to => Next::End(SearchEnd::Found),
         (Some(_), None) if quest.both_ends => plain(quest.to),
         (Some(low), None) => plain((low * 2.0).min(quest.to)),
-        (None, Some((high, limit))) if high <= lowest(quest, limit) => Next::End(match limit {
-            SearchLimit::Subject => SearchEnd::NothingSustained,
-            _ => SearchEnd::NothingOffered,
-        }),
+        (None, Some((high, limit))) if high <= lowest(quest, known, limit) => {
+            Next::End(match limit {
+                SearchLimit::Subject => SearchEnd::NothingSustained,
+                _ => SearchEnd::NothingOffered,
+            })
+        }
         (None, Some((high, _))) => {
-            let half = (high / 2.0).max(quest.from);
-            by_hint(quest, known, quest.from, high).unwrap_or(plain(half))
+            let low = known.too_low.unwrap_or(quest.from);
+            let half = match high / 2.0 {
+                half if half > low => half,
+                _ if known.too_low.is_some() => (low * high).sqrt(),
+                _ => quest.from,
+            };
+            by_hint(quest, known, low, high).unwrap_or(plain(half))
         }
         // The slack keeps a rounding error from costing a trial.
         (Some(low), Some((high, _))) if high <= low * (1.0 + quest.precision) * (1.0 + 1e-9) => {
@@ -57,11 +68,16 @@ pub(super) fn next(quest: &Quest, known: &Known) -> Next {
 
 /// The rate below which no lower one is tried. A machine that cannot make a sixteenth of the load that was asked for is
 /// busy with something else, and would be so at every rate.
-fn lowest(quest: &Quest, limit: SearchLimit) -> f64 {
-    match limit {
+fn lowest(quest: &Quest, known: &Known, limit: SearchLimit) -> f64 {
+    let from = match limit {
         SearchLimit::Machine => quest.from.max(quest.start / HOPELESS),
         _ => quest.from,
-    }
+    };
+    // A profile that makes no sense at a rate makes none at lower ones.
+    let sensible = known
+        .too_low
+        .map_or(0.0, |low| low * (1.0 + quest.precision));
+    from.max(sensible)
 }
 
 /// The rates just below and just above what the subject consumed when it fell behind, the lower one first:
@@ -92,6 +108,7 @@ mod tests {
 
     const QUEST: Quest = Quest {
         start: 100.0,
+        usual: 100.0,
         from: 10.0,
         to: 1000.0,
         both_ends: false,
@@ -108,6 +125,7 @@ mod tests {
             high: given(high).map(|rate| (rate, SearchLimit::Subject)),
             hint: given(hint),
             hints_used: 0,
+            too_low: None,
         }
     }
 
@@ -141,6 +159,18 @@ mod tests {
             ..QUEST
         };
         check(&ends, &known(100.0, 0.0, 0.0), "1000.0");
+    }
+
+    #[test]
+    fn rates_at_which_the_profile_makes_no_sense_are_not_gone_below() {
+        let below = |high: f64, too_low: f64| Known {
+            too_low: Some(too_low),
+            ..known(0.0, high, 0.0)
+        };
+        check(&QUEST, &below(0.0, 30.0), "60.0");
+        check(&QUEST, &below(100.0, 30.0), "50.0");
+        check(&QUEST, &below(50.0, 30.0), "38.7");
+        check(&QUEST, &below(31.0, 30.0), "NothingSustained");
     }
 
     #[test]

@@ -107,6 +107,7 @@ impl Settings {
         };
         Quest {
             start,
+            usual,
             from: self.from.unwrap_or(start / LOWEST),
             to,
             both_ends,

@@ -89,6 +89,7 @@ impl Subject {
 fn quest(start: f64) -> Quest {
     Quest {
         start,
+        usual: start,
         from: start / 64.0,
         to: 1e9,
         both_ends: false,
@@ -166,6 +167,35 @@ fn a_subject_faster_than_the_range_is_limited_by_the_range() {
     assert_eq!(found.sustained, Some(3e4));
     assert_eq!(found.limited_by, Some(SearchLimit::Range));
     assert_eq!(subject.trials, 2);
+}
+
+#[test]
+fn a_profile_that_makes_no_sense_at_low_rates_is_no_limit_from_above() {
+    for start in [1e3, 2e4] {
+        let quest = Quest {
+            usual: 2e4,
+            ..quest(start)
+        };
+        let mut subject = Subject::new(6e3, 1);
+        let found: Result<Found, ()> = search(&quest, &mut |rate| {
+            if rate < 4e3 {
+                return Ok(Trial::Refused);
+            }
+            Ok(subject.trial(rate))
+        });
+        let found = found.unwrap();
+        assert_eq!(found.limited_by, Some(SearchLimit::Subject), "from {start}");
+        let low = found.sustained.unwrap();
+        assert!((low / 6e3 - 1.0).abs() < 0.06, "{found:?}");
+    }
+    let mut subject = Subject::new(1e3, 1);
+    let found: Result<Found, ()> = search(&quest(2e4), &mut |rate| {
+        if rate < 4e3 {
+            return Ok(Trial::Refused);
+        }
+        Ok(subject.trial(rate))
+    });
+    assert_eq!(found.unwrap().ended, SearchEnd::NothingSustained);
 }
 
 #[test]
