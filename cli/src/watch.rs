@@ -34,6 +34,10 @@ impl<'a> Watcher<'a> {
                 self.finish();
                 tell(self.global, text);
             }
+            RunEvent::Notice(text) => {
+                self.finish();
+                tell(self.global, &format!("note: {text}"));
+            }
             RunEvent::Progress {
                 second,
                 of,

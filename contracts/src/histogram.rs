@@ -23,6 +23,12 @@ pub struct HistogramError {
 }
 
 impl EncodedHistogram {
+    /// Whether there is no text: nobody measured.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The histogram as text.
     ///
     /// # Errors
@@ -55,6 +61,23 @@ impl EncodedHistogram {
         Deserializer::new()
             .deserialize(&mut bytes.as_slice())
             .map_err(failed)
+    }
+}
+
+impl EncodedHistogram {
+    /// Takes over the values of another one; of an empty text there are none.
+    ///
+    /// # Errors
+    /// If one of them cannot be read, or the sum not be written.
+    pub fn merge(&mut self, more: &Self) -> Result<(), HistogramError> {
+        if self.0.is_empty() {
+            self.clone_from(more);
+        } else if !more.0.is_empty() {
+            let mut sum = self.decoded()?;
+            add(&mut sum, &more.decoded()?)?;
+            *self = Self::of(&sum)?;
+        }
+        Ok(())
     }
 }
 
@@ -109,6 +132,13 @@ mod tests {
         let decoded = EncodedHistogram::of(&histogram).unwrap().decoded().unwrap();
         assert_eq!((decoded.len(), decoded.max()), (3, 30));
         assert!(EncodedHistogram::default().decoded().unwrap().is_empty());
+        let mut sum = EncodedHistogram::default();
+        for _ in 0..2 {
+            sum.merge(&EncodedHistogram::of(&histogram).unwrap())
+                .unwrap();
+            sum.merge(&EncodedHistogram::default()).unwrap();
+        }
+        assert_eq!(sum.decoded().unwrap().len(), 6);
         for text in ["not base64!", "AAAA"] {
             let error = EncodedHistogram(text.to_owned()).decoded().unwrap_err();
             assert!(error.to_string().contains("V2 Deflate"), "{error}");

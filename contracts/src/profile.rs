@@ -67,7 +67,7 @@ pub struct Profile {
     /// goes on as soon as the subject has read everything and no alert has come for a while.
     #[serde(default = "default_drain")]
     pub drain: String,
-    /// Wall time after which the run ends however far it is, from its first step; none by default.
+    /// Wall time after which a run of `bench` ends however far it is, from its first step; none by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_limit: Option<String>,
     /// The clock of the events.

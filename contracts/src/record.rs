@@ -92,6 +92,9 @@ pub struct RunRecord {
     /// The last lines of the subject's log, where it ended the run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subject_lines: Vec<String>,
+    /// What was found beside the run and does not touch its figures, such as what a crashed run has left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<String>,
 }
 
 /// How a run came to its end.
@@ -282,6 +285,9 @@ pub struct CollectorFacts {
     /// Partitions of the topics of alerts that were not read to their ends in time.
     #[serde(default)]
     pub unread_partitions: u64,
+    /// What ended the reading of alerts before its time, if anything did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
     /// Wall time from the last alert to the end of the drain, milliseconds; absent without alerts.
     pub quiet_ms: Option<i64>,
 }

@@ -22,6 +22,9 @@ use crate::{
 /// Version of the shape of `result.json`.
 pub const SCHEMA_VERSION: u32 = 1;
 
+/// The code of a reason that a gate with `otherwise: invalid` gives.
+pub const GATE_NOT_MET: &str = "gate-not-met";
+
 /// A scored run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunResult {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::stream::Stream;
+use crate::{histogram::EncodedHistogram, stream::Stream};
 
 /// What the subject told of itself.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +21,10 @@ pub struct SubjectFacts {
     /// Rows written.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rows: u64,
+    /// From the timestamp of each record, which is its due time, until the subject had it, microseconds; empty where
+    /// the subject does not tell.
+    #[serde(default, skip_serializing_if = "EncodedHistogram::is_empty")]
+    pub due_to_consumed: EncodedHistogram,
     /// What each sink did, by its name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sinks: BTreeMap<String, SinkFacts>,

@@ -238,7 +238,7 @@ fn detect(
     let kept = open_snapshots(&settings.delivery, watch)?;
     let source = Source::join(client, job, exchange, settings.read_ahead_kib)?;
     watch.joined(exchange, clock.now());
-    let meter = Meter::new(watch, clock);
+    let meter = Meter::new(watch, clock)?;
     let traces = watch.tracer().map(Traces::new);
     match kept {
         None => Detector {
@@ -504,6 +504,7 @@ impl Detector<'_> {
 
     fn feed(&mut self, batch: &Batch) -> Result<(), DetectError> {
         let now_us = self.clock.monotonic_us();
+        self.meter.received(self.clock);
         if self.source.is_back(batch) {
             self.engine.reconnected(now_us);
         }
@@ -511,6 +512,7 @@ impl Detector<'_> {
             let Some((lane, topic)) = self.source.place_of(&message) else {
                 continue;
             };
+            self.meter.consumed(lane, &message);
             let value = message.payload().unwrap_or_default();
             let traced = self.sink.traces().and_then(|traces| traces.begin(&message));
             let mut outcome = Ok(());

@@ -12,12 +12,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use floodmark_contracts::{
     clock::WallTime,
+    histogram::EncodedHistogram,
     job::DetectorJob,
     status::{DetectorStatus, Phase, SinkStatus},
     subject::SubjectFacts,
     trace::Tracer,
 };
 
+use hdrhistogram::Histogram;
 pub(crate) use laps::Turn;
 pub(crate) use meter::{Meter, Seen};
 
@@ -35,6 +37,8 @@ struct Figures {
     before: DetectorStatus,
     /// It has been a member of the group, so that settings and addresses are right.
     joined: bool,
+    /// From the timestamps of records until they were consumed, microseconds; none before the first.
+    due_to_consumed: Option<Histogram<u64>>,
     /// What follows traces, if anything does.
     tracer: Option<Tracer>,
 }
@@ -141,6 +145,20 @@ impl Watch {
         self.update(|status| change(status.sinks.entry(name.to_owned()).or_default()));
     }
 
+    /// Takes over how long records have waited, and leaves nothing behind.
+    pub(crate) fn consumed(&self, waits: &mut Histogram<u64>) {
+        if waits.is_empty() {
+            return;
+        }
+        let mut figures = self.lock();
+        match &mut figures.due_to_consumed {
+            // Both have the same bounds: adding cannot fail.
+            Some(sum) => _ = sum.add(&*waits),
+            none => *none = Some(waits.clone()),
+        }
+        waits.reset();
+    }
+
     /// Gives a sign of life while nothing else happens.
     pub(crate) fn alive(&self, now: WallTime) {
         self.lock().now.at = now;
@@ -157,6 +175,10 @@ impl Watch {
         facts.alerts += before.written.alerts;
         facts.dead_letters += before.written.dead_letters;
         facts.rows += before.written.rows;
+        if let Some(waits) = &figures.due_to_consumed {
+            // Writing one of these bounds cannot fail; left out, it says that nobody measured.
+            facts.due_to_consumed = EncodedHistogram::of(waits).unwrap_or_default();
+        }
     }
 
     fn update(&self, change: impl FnOnce(&mut DetectorStatus)) {
@@ -177,8 +199,12 @@ mod tests {
     #[test]
     fn counts_of_all_lives_add_up_and_what_is_held_is_that_of_the_last() {
         let watch = Watch::new();
-        let live = |consumed| {
+        let mut waits = Histogram::new(3).unwrap();
+        let mut live = |consumed| {
             watch.joined(None, WallTime(1));
+            waits.record(1_000 * consumed).unwrap();
+            watch.consumed(&mut waits);
+            assert!(waits.is_empty(), "taken over");
             watch.update(|status| {
                 let of = StreamStatus {
                     consumed,
@@ -213,5 +239,7 @@ mod tests {
         };
         watch.complete(&mut facts);
         assert_eq!((facts.alerts, facts.consumed[&Stream::Sensors]), (6, 15));
+        let waits = facts.due_to_consumed.decoded().unwrap();
+        assert_eq!((waits.len(), waits.min()), (3, 1_000), "of all lives");
     }
 }

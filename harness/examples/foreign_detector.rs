@@ -7,7 +7,8 @@
 //! ```
 //! Faults: `sleep` (500 ms before each alert), `drop` (every tenth alert), `double` (each alert twice), `always` (an alert
 //! for each reading), `die` (after 1000 readings), `never` (takes no partition), `garbage` (every alert is none), `future`
-//! (an hour ahead), `early` (alerts for what has not come yet), `flood` (without end).
+//! (an hour ahead), `early` (alerts for what has not come yet), `flood` (200 alerts for each reading), `trickle` (an alert every
+//! 100 ms, also when everything has been read).
 
 #![expect(
     clippy::print_stdout,
@@ -41,6 +42,9 @@ const WEIGHT: f64 = 0.05;
 /// How often offsets are committed, microseconds.
 const COMMIT_EVERY_US: i64 = 100_000;
 
+/// How often `trickle` alerts, microseconds.
+const TRICKLE_EVERY_US: i64 = 100_000;
+
 /// An hour of event time.
 const HOUR_MS: i64 = 3_600_000;
 
@@ -71,6 +75,9 @@ struct Detector {
     alerts: Topic,
     clock: SystemClock,
     sensors: BTreeMap<String, Sensor>,
+    /// The sensor of the last reading, and its time.
+    last: Option<(String, EventTime)>,
+    trickled_at: i64,
     seen: u64,
     found: u64,
 }
@@ -100,6 +107,8 @@ impl Detector {
             alerts,
             clock: SystemClock::new(),
             sensors: BTreeMap::new(),
+            last: None,
+            trickled_at: 0,
             seen: 0,
             found: 0,
         })
@@ -118,6 +127,7 @@ impl Detector {
                     message.offset() + 1,
                 );
             }
+            self.trickle()?;
             self.producer.poll(Duration::ZERO, &mut |_| {});
             if let Some(rate) = self.max_rate.filter(|_| !batch.is_empty()) {
                 let now = self.clock.monotonic_us();
@@ -164,6 +174,17 @@ impl Detector {
         Ok(())
     }
 
+    /// An alert now and then, for no other reason.
+    fn trickle(&mut self) -> Result<(), Box<dyn std::error::Error>> {
+        let now = self.clock.monotonic_us();
+        let due = self.fault == "trickle" && now - self.trickled_at >= TRICKLE_EVERY_US;
+        if let Some((sensor, at)) = self.last.as_ref().filter(|_| due) {
+            self.trickled_at = now;
+            self.say((sensor, *at), &format!("-{now}"))?;
+        }
+        Ok(())
+    }
+
     fn take(&mut self, message: &Message<'_>) -> Result<(), Box<dyn std::error::Error>> {
         self.seen += 1;
         if self.fault == "die" && self.seen > 1000 {
@@ -181,49 +202,51 @@ impl Detector {
             .entry(reading.sensor_id.to_string())
             .or_default();
         let odd = sensor.is_odd(reading.value);
+        let named = (&*reading.sensor_id, reading.timestamp);
+        if self.fault == "trickle" {
+            self.last = Some((named.0.to_owned(), named.1));
+        }
         if self.fault == "flood" {
             for number in 0..200 {
-                self.say(&reading, &format!("-{number}"), 0)?;
+                self.say(named, &format!("-{number}"))?;
             }
         }
         if self.fault == "always" || odd {
             self.found += 1;
-            self.alert(&reading)?;
+            self.alert(named)?;
         }
         Ok(())
     }
 
     /// One alert, as the fault has it.
-    fn alert(&mut self, reading: &SensorReading<'_>) -> Result<(), Box<dyn std::error::Error>> {
+    fn alert(&self, reading: (&str, EventTime)) -> Result<(), Box<dyn std::error::Error>> {
         match self.fault.as_str() {
             "drop" if self.found.is_multiple_of(10) => Ok(()),
             "sleep" => {
                 self.clock.sleep(Duration::from_millis(500));
-                self.say(reading, "", 0)
+                self.say(reading, "")
             }
             "double" => {
-                self.say(reading, "", 0)?;
-                self.say(reading, "", 0)
+                self.say(reading, "")?;
+                self.say(reading, "")
             }
             "garbage" => self.send(b"\x00 this is no alert"),
-            "future" | "early" => self.say(reading, "", HOUR_MS),
-            _ => self.say(reading, "", 0),
+            "future" | "early" => self.say((reading.0, EventTime(reading.1.0 + HOUR_MS)), ""),
+            _ => self.say(reading, ""),
         }
     }
 
     fn say(
         &self,
-        reading: &SensorReading<'_>,
+        (sensor, at): (&str, EventTime),
         suffix: &str,
-        ahead_ms: i64,
     ) -> Result<(), Box<dyn std::error::Error>> {
-        let at = EventTime(reading.timestamp.0 + ahead_ms);
         let alert = Alert {
-            id: format!("{}-{}{suffix}", reading.sensor_id, reading.timestamp.0),
+            id: format!("{sensor}-{}{suffix}", at.0),
             detector: "foreign".to_owned(),
             stream: None,
             kind: None,
-            key: TypedKey::new(KeyType::Sensor, reading.sensor_id.to_string()),
+            key: TypedKey::new(KeyType::Sensor, sensor.to_owned()),
             start: at,
             end: at,
             score: None,

@@ -55,8 +55,8 @@ pub struct Request<'a> {
     pub starts: &'a [Watermarks],
     /// What the generator saw.
     pub generator: &'a BTreeMap<Stream, StreamFacts>,
-    /// Whether a signal cut the run short: then nobody knows where the logs should end.
-    pub interrupted: bool,
+    /// How the run ended before its time, if it did: then nobody knows where the logs should end.
+    pub cut_short: Option<String>,
     /// Processes that sent.
     pub workers: u32,
     /// What the profile asks for.
@@ -83,8 +83,9 @@ pub fn audit_inputs(request: &Request<'_>, progress: &mut dyn FnMut(u64, u64)) -
     }
     facts.mode = AuditMode::Counts;
     match obstacle(request, &facts.streams) {
-        Some(reason) => facts.reason = reason,
-        None => match compare(request, &mut facts.streams, progress) {
+        Obstacle::NotAsked => {}
+        Obstacle::Because(reason) => facts.reason = Some(reason),
+        Obstacle::None => match compare(request, &mut facts.streams, progress) {
             Ok(()) => facts.mode = AuditMode::Full,
             Err(reason) => facts.reason = Some(reason),
         },
@@ -122,28 +123,33 @@ fn count(request: &Request<'_>) -> Result<BTreeMap<Stream, StreamAudit>, floodma
 }
 
 /// A topic that was there before the run and is empty may have had records: its offsets go on.
-fn start_of(starts: &[Watermarks], partition: &TopicPartition) -> i64 {
+pub(crate) fn start_of(starts: &[Watermarks], partition: &TopicPartition) -> i64 {
     let bounds = starts.iter().find(|bounds| bounds.partition == *partition);
     bounds.map_or(0, |bounds| bounds.high)
 }
 
-/// Why records are not compared; the inner text is none where nobody asked for it.
-fn obstacle(
-    request: &Request<'_>,
-    streams: &BTreeMap<Stream, StreamAudit>,
-) -> Option<Option<String>> {
+/// What keeps records from being compared.
+enum Obstacle {
+    None,
+    /// Nobody asked for it.
+    NotAsked,
+    /// In words.
+    Because(String),
+}
+
+fn obstacle(request: &Request<'_>, streams: &BTreeMap<Stream, StreamAudit>) -> Obstacle {
     if request.mode == Some(AuditMode::Counts) {
-        return Some(None);
+        return Obstacle::NotAsked;
     }
-    if request.interrupted {
-        return Some(Some("a signal cut the run short".to_owned()));
+    if let Some(how) = &request.cut_short {
+        return Obstacle::Because(format!("the run was cut short: {how}"));
     }
     let records: u64 = streams.values().map(|audit| audit.appended).sum();
     if request.mode.is_none() && records > COMPARED_BY_DEFAULT {
-        return Some(Some(format!(
+        return Obstacle::Because(format!(
             "the topics hold {records} records, and more than {COMPARED_BY_DEFAULT} are compared only with \
              `audit: full`"
-        )));
+        ));
     }
     let walked = request.plan.streams().map(|stream| {
         let lanes = u64::from(request.plan.lanes(stream));
@@ -151,27 +157,27 @@ fn obstacle(
     });
     let walked: u64 = walked.fold(0, u64::saturating_add);
     if walked > MOST_WALKED {
-        return Some(Some(format!(
+        return Obstacle::Because(format!(
             "making every partition's log again takes {walked} steps, more than {MOST_WALKED}; use fewer \
              partitions or a shorter run"
-        )));
+        ));
     }
     let own_key = |stream: &Stream| !request.plan.shares_are_partitions(*stream);
     if request.workers > 1 && request.plan.streams().any(|stream| own_key(&stream)) {
-        return Some(Some(
+        return Obstacle::Because(
             "several workers write to the same partitions, where the profile asks for another key, and in no \
              certain order"
                 .to_owned(),
-        ));
+        );
     }
     let trimmed = streams.values().any(|audit| audit.trimmed > 0);
     if trimmed && request.plan.transactions().is_some() {
         // Offsets count markers as well, so nobody knows which records are missing in front.
-        return Some(Some(
+        return Obstacle::Because(
             "records were deleted from topics that hold transactions".to_owned(),
-        ));
+        );
     }
-    None
+    Obstacle::None
 }
 
 /// Compares every record, several partitions at once.
@@ -215,6 +221,10 @@ fn compare(
     if outcomes.len() < jobs.len() && outcomes.iter().all(|(_, outcome)| outcome.is_ok()) {
         return Err("a signal came while records were compared".to_owned());
     }
+    // Who gave up because of another's failure does not hide it.
+    if let Some(number) = outcomes.iter().position(|(_, outcome)| is_failure(outcome)) {
+        outcomes.swap(0, number);
+    }
     let mut found = Vec::new();
     for (number, outcome) in outcomes {
         found.push((&jobs[number], outcome?));
@@ -223,6 +233,12 @@ fn compare(
         enter(streams, job, outcome);
     }
     Ok(())
+}
+
+fn is_failure(outcome: &Result<Outcome, String>) -> bool {
+    outcome
+        .as_ref()
+        .is_err_and(|reason| reason != partition::GIVEN_UP)
 }
 
 fn next_job<'a>(jobs: &'a [PartitionJob], next: &AtomicUsize) -> Option<(usize, &'a PartitionJob)> {

@@ -13,7 +13,7 @@ use std::{
 
 use floodmark_contracts::{clock::Clock, record::ProcessFacts};
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::signal::{Signal, killpg},
     unistd::Pid,
 };
 
@@ -140,14 +140,19 @@ impl Child {
         lines[lines.len().saturating_sub(n)..].join("\n")
     }
 
-    /// Asks it to end, and ends it by force if it has not after `grace`.
-    pub fn terminate(&mut self, grace: Duration, clock: &dyn Clock) -> Option<ExitStatus> {
+    /// Asks it to end, and does not wait.
+    pub fn ask_to_end(&mut self) {
         if self.standing == Standing::Paused {
             self.signal(Signal::SIGCONT);
         }
         // Whatever it was down for, it does not come back.
         self.standing = Standing::Up;
         self.signal(Signal::SIGTERM);
+    }
+
+    /// Asks it to end, and ends it by force if it has not after `grace`.
+    pub fn terminate(&mut self, grace: Duration, clock: &dyn Clock) -> Option<ExitStatus> {
+        self.ask_to_end();
         let deadline = clock.monotonic_us() + i64::try_from(grace.as_micros()).unwrap_or(i64::MAX);
         while self.poll().is_none() {
             if clock.monotonic_us() >= deadline {
@@ -157,16 +162,23 @@ impl Child {
             }
             clock.sleep(Duration::from_millis(10));
         }
+        // What it has started and left behind.
+        self.signal_group(Signal::SIGKILL);
         self.status
     }
 
-    /// Sends a signal to it, if it still runs.
+    /// Sends a signal to it, if it still runs, and to all that it has started: a detector may hide behind a shell.
     pub fn signal(&self, signal: Signal) {
-        if self.status.is_none()
-            && let Ok(pid) = i32::try_from(self.process.id())
-        {
-            // It may have ended just now; then there is nothing left to signal.
-            let _ = kill(Pid::from_raw(pid), signal);
+        if self.status.is_none() {
+            self.signal_group(signal);
+        }
+    }
+
+    /// Its group is its own, so that the signal reaches nobody else, and lives on while anybody of it does.
+    fn signal_group(&self, signal: Signal) {
+        if let Ok(group) = i32::try_from(self.process.id()) {
+            // They may have ended just now; then there is nothing left to signal.
+            let _ = killpg(Pid::from_raw(group), signal);
         }
     }
 
@@ -186,6 +198,7 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
+        self.signal_group(Signal::SIGKILL);
         if self.status.is_none() {
             let _ = self.process.kill();
             let _ = self.process.wait();

@@ -98,7 +98,7 @@ struct Shared {
 pub struct Collector {
     shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
-    thread: Option<JoinHandle<Result<CollectorFacts, CollectError>>>,
+    thread: Option<JoinHandle<CollectorFacts>>,
 }
 
 impl Collector {
@@ -159,14 +159,14 @@ impl Collector {
     /// Reads what is in the topics at this moment, as far as that is done within ten seconds, and ends.
     ///
     /// # Errors
-    /// If the topics could not be read, or the file could not be written.
+    /// [`CollectError::Panicked`]. What kept alerts from being read or written is in the facts.
     pub fn finish(mut self) -> Result<CollectorFacts, CollectError> {
         let quiet = self.quiet_for(&*self.clock);
         let Some(thread) = self.thread.take() else {
             return Err(CollectError::Panicked);
         };
         self.shared.finishing.store(true, Ordering::Release);
-        let mut facts = thread.join().map_err(|_| CollectError::Panicked)??;
+        let mut facts = thread.join().map_err(|_| CollectError::Panicked)?;
         facts.quiet_ms =
             (facts.alerts > 0).then(|| i64::try_from(quiet.as_millis()).unwrap_or(i64::MAX));
         Ok(facts)
@@ -178,7 +178,7 @@ impl Drop for Collector {
     fn drop(&mut self) {
         if let Some(thread) = self.thread.take() {
             self.shared.finishing.store(true, Ordering::Release);
-            if !matches!(thread.join(), Ok(Ok(_))) {
+            if !thread.join().is_ok_and(|facts| facts.failure.is_none()) {
                 tracing::debug!("a collector was given up with an error");
             }
         }

@@ -11,6 +11,7 @@ pub mod collect;
 pub mod environment;
 pub mod faults;
 mod lag;
+pub mod leftovers;
 pub mod probe;
 pub mod profile;
 pub mod resources;

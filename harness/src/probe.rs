@@ -5,8 +5,8 @@
 //! append - acknowledged <= offset < append + 1 ms - sent
 //! ```
 //!
-//! Each record bounds the offset; what all of them allow is narrower than what one does. Where the bounds
-//! contradict each other, a clock has moved.
+//! Each record bounds the offset; what all of them allow is narrower than what one does. Between two records the bounds
+//! are widened by what two quartzes may have moved against each other meanwhile. Where they contradict each other, a clock has moved.
 
 use std::{
     collections::BTreeMap,
@@ -44,6 +44,10 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Records that may be on their way at once: a broker that stands still is not sent more.
 const MOST_UNDERWAY: usize = 64;
+
+/// How fast two clocks may move against each other before they count as having moved: what two quartzes differ by that
+/// nothing corrects. NTP slews faster only where something was wrong.
+const SLEW: f64 = 20e-6;
 
 /// The append time's resolution, microseconds.
 const MILLI: i64 = 1000;
@@ -142,7 +146,12 @@ struct Underway {
 
 impl Sender {
     fn new(client: &ClientSettings, topic: &str, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let producer = Producer::new(client, &ProducerSettings::default())?;
+        let mut at_once = client.clone();
+        // Waiting for more records to send would only widen the bounds.
+        at_once
+            .properties
+            .insert("linger.ms".to_owned(), "0".to_owned());
+        let producer = Producer::new(&at_once, &ProducerSettings::default())?;
         let handle = producer.topic(topic)?;
         let mut consumer = BatchConsumer::new(client, &ConsumerSettings::default())?;
         let place = (TopicPartition::new(topic, 0), StartOffset::Beginning);
@@ -258,6 +267,8 @@ struct Findings {
     told: u64,
     /// What all records since the last contradiction allow.
     bounds: Option<(i64, i64)>,
+    /// When the last record was acknowledged.
+    at: i64,
     /// What was allowed before, all together.
     before: Option<(i64, i64)>,
     drifts: u64,
@@ -271,6 +282,7 @@ impl Default for Findings {
         Self {
             told: 0,
             bounds: None,
+            at: i64::MAX,
             before: None,
             drifts: 0,
             to_append: empty().ok(),
@@ -284,6 +296,7 @@ impl Findings {
     /// One record: all in our time but `appended`, which is the broker's, cut to milliseconds.
     fn take(&mut self, sent: i64, appended: i64, acknowledged: i64, seen: i64) {
         self.told += 1;
+        self.slew(acknowledged);
         self.narrow(appended - acknowledged, appended + MILLI - sent);
         let appended = appended + MILLI / 2 - self.correction();
         let (to_append, to_seen) = (appended - sent, seen - appended);
@@ -296,6 +309,15 @@ impl Findings {
                 // What is beyond the histogram's range says nothing about a clock.
                 let _ = record(histogram, u64::try_from(latency).unwrap_or(0));
             }
+        }
+    }
+
+    /// Clocks that are kept in step move against each other slowly, and no further than that is what was known undone.
+    fn slew(&mut self, at: i64) {
+        let slewed = (at.saturating_sub(self.at).max(0) as f64 * SLEW).ceil() as i64;
+        self.at = at;
+        if let Some((low, high)) = &mut self.bounds {
+            (*low, *high) = (*low - slewed, *high + slewed);
         }
     }
 
@@ -383,7 +405,7 @@ mod tests {
                 );
             }
             assert!(
-                many[1] - many[0] < 800,
+                many[1] - many[0] < 900,
                 "{many:?}: the way there and back is 700"
             );
             assert!(many[1] - many[0] < one[1] - one[0]);
@@ -396,6 +418,18 @@ mod tests {
         assert_eq!(moved.drifts, 1);
         let [low, high] = moved.offset_us.unwrap();
         assert!(low <= 0 && high >= 20_000, "{low}..{high}");
+    }
+
+    #[test]
+    fn clocks_that_wander_slowly_are_followed_and_not_told() {
+        // 10 ms in an hour: 2.8 ppm.
+        let wandering = told(&steady(36_000), |at| at / 360_000);
+        assert_eq!(wandering.drifts, 0);
+        let [low, high] = wandering.offset_us.unwrap();
+        assert!(
+            low <= 10_000 && 10_000 <= high && high - low < 1_200,
+            "{low}..{high}"
+        );
     }
 
     #[test]

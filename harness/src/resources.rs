@@ -116,15 +116,20 @@ impl Gathered {
         self.noted.facts(start)
     }
 
-    /// The looks as rows of the time series, from the run's first second on.
-    ///
-    /// # Errors
-    /// If the file of looks cannot be read again.
-    pub fn rows(
-        &self,
-        start: WallTime,
-    ) -> Result<impl Iterator<Item = SeriesRow> + use<>, FileError> {
-        rows::read(&self.spill, start)
+    /// What can be told when sampling failed: the looks that are in its file.
+    pub(crate) fn cut_short(spill: &Path) -> Self {
+        Self {
+            processes: Vec::new(),
+            noted: Noted::default(),
+            spill: spill.to_owned(),
+        }
+    }
+
+    /// The looks as rows of the time series, from the run's first second on, as far as their file can be read.
+    pub fn rows(&self, start: WallTime) -> impl Iterator<Item = SeriesRow> + use<> {
+        let rows = rows::read(&self.spill, start);
+        let rows = rows.inspect_err(|error| tracing::warn!(%error, "looks at processes are lost"));
+        rows.into_iter().flatten()
     }
 }
 
@@ -137,7 +142,8 @@ impl Sampler {
         let (commands, inbox) = channel();
         let looker = Looker {
             roles: BTreeMap::new(),
-            machine: Machine::new(),
+            machine: Machine::new(every.as_secs_f64() / 2.0),
+            least_span: every.as_secs_f64() / 2.0,
             procfs: Procfs::default(),
             spill: Spill::create(spill)?,
             clock,
@@ -226,6 +232,8 @@ struct Looker {
     procfs: Procfs,
     spill: Spill,
     clock: Arc<dyn Clock>,
+    /// Seconds between looks below which nothing is said of who waited: the last look comes when the run ends.
+    least_span: f64,
 }
 
 impl Looker {
@@ -243,9 +251,12 @@ impl Looker {
                 Ok(Command::Finish) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
                     self.look()?;
-                    // What was slept over is not made good: a look is a look at now.
+                    // What was slept over is not made good: a look is a look at now, and none is close behind another.
                     let now = self.clock.monotonic_us();
-                    next += every_us * ((now - next).max(0) / every_us + 1);
+                    next += every_us;
+                    if next - now < every_us / 2 {
+                        next = now + every_us;
+                    }
                 }
             }
         }
@@ -283,7 +294,8 @@ impl Looker {
             };
             let span = (now - then).max(1) as f64 / 1e6;
             self.spill.process(at, name, &before, &seen, span)?;
-            if let (Some(before), Some(seen)) = (before.run_delay_seconds, seen.run_delay_seconds) {
+            let waited = before.run_delay_seconds.zip(seen.run_delay_seconds);
+            if let Some((before, seen)) = waited.filter(|_| span >= self.least_span) {
                 self.machine.waited(at, name, (seen - before) / span);
             }
         }
@@ -385,14 +397,14 @@ mod tests {
         let gathered = sampler.finish().unwrap();
         // A start two seconds ago: all looks lie behind it.
         let start = WallTime(clock.now().0 - 2_000_000);
-        let rows: Vec<SeriesRow> = gathered.rows(start).unwrap().collect();
+        let rows: Vec<SeriesRow> = gathered.rows(start).collect();
         let rss = rows.iter().find(|row| row.metric == "rss_bytes").unwrap();
         assert_eq!(rss.process.as_deref(), Some("harness"));
         assert!(rss.value > 1e6 && rss.t >= 1, "{rss:?}");
         let free = rows.iter().find(|row| row.metric == "disk_free_bytes");
         assert!(free.is_some_and(|row| row.value > 0.0), "{free:?}");
         let later = WallTime(clock.now().0 + 60_000_000);
-        assert_eq!(gathered.rows(later).unwrap().count(), 0);
+        assert_eq!(gathered.rows(later).count(), 0);
         let machine = gathered.machine(start);
         assert!(machine.samples > 0 && machine.sampling_cpu_seconds.is_some());
         assert_eq!(machine.disks[0].of, "run");

@@ -10,9 +10,11 @@ mod drain;
 pub(crate) mod files;
 mod kept;
 mod look;
+mod misses;
 mod outcome;
 mod several;
 mod stages;
+mod tail;
 mod trim;
 mod under_test;
 
@@ -78,6 +80,8 @@ pub struct Request<'a> {
 pub enum RunEvent {
     /// A step begins.
     Stage(String),
+    /// Something that whoever runs this should know, and that does not touch the run.
+    Notice(String),
     /// The generator has got this far.
     Progress {
         /// Seconds since the first due time.
@@ -179,7 +183,7 @@ pub fn execute(
     let work = files::work_dir()?;
     let folders = Folders::make(request.out, work.path())?;
     let course = run_through(request, &folders, watch)?;
-    let (observed, up) = outcome::observe(request, course, watch)?;
+    let (observed, up) = outcome::observe(request, &folders, course, watch)?;
     let record = outcome::write_down(request, &folders, observed)?;
     let kept = kept::leave(request, &record, up, work)?;
     Ok((record, kept))

@@ -25,7 +25,7 @@ use floodmark_contracts::{
 
 pub(crate) use self::{
     check::check,
-    ready::{Readiness, answers},
+    ready::{Health, Readiness},
 };
 use crate::{
     child::{Child, ChildError, SHOWN_LINES},
@@ -232,14 +232,7 @@ impl RunningSubject {
 
     /// Ends all processes: asks, and insists after a while.
     pub(crate) fn terminate(&mut self, clock: &dyn Clock) {
-        for process in &self.processes {
-            process.child.signal(nix::sys::signal::Signal::SIGTERM);
-        }
-        for mut process in self.processes.drain(..) {
-            process.child.terminate(GRACE, clock);
-            tracing::debug!(slot = process.slot, "a process of the subject has ended");
-            self.past.push(process.child.resources());
-        }
+        self.reduce_to(0, clock);
     }
 
     /// What all processes together have used.

@@ -94,8 +94,8 @@ pub enum TopicsError {
     Cluster(#[source] Error),
     /// A topic holds records that the run did not write.
     #[error(
-        "topic `{topic}` holds {records} records; empty it, delete it, or use `--topic-prefix` for \
-         topics of this run's own"
+        "topic `{topic}` holds {records} records; empty it, delete it (`floodmark topics delete` with this profile and \
+         broker), or use `--topic-prefix` for topics of this run's own"
     )]
     NotEmpty {
         /// The topic.

@@ -4,6 +4,7 @@ mod audit;
 mod broker;
 mod clocks;
 mod codes;
+mod consumed;
 mod load;
 mod machine;
 
@@ -68,34 +69,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Validity {
     let mut reasons = load.reasons;
     reasons.extend(ending(evidence.ending));
     if let Some(subject) = evidence.subject {
-        for (stream, facts) in evidence.generator {
-            let wanted = facts.acknowledged + facts.closing;
-            // A subject that does not tell is not blamed for it.
-            let Some(consumed) = subject.consumed.get(stream).copied() else {
-                continue;
-            };
-            if consumed > wanted {
-                reasons.push(reason(
-                    "events-read-again",
-                    ValidityStatus::Degraded,
-                    format!(
-                        "{stream}: the subject read {} of {wanted} events again, as after a rebalance, a restart or a lost \
-                         connection; its rate of consumption counts them twice",
-                        consumed - wanted
-                    ),
-                ));
-            }
-            if consumed < wanted {
-                reasons.push(reason(
-                    "events-do-not-reconcile",
-                    ValidityStatus::Invalid,
-                    format!(
-                        "{stream}: {wanted} events were acknowledged, the subject consumed \
-                         {consumed}; see its log, or allow a longer `drain`"
-                    ),
-                ));
-            }
-        }
+        reasons.extend(consumed::judge(evidence.generator, subject, evidence.audit));
     }
     if evidence.drain_cut_short && *evidence.ending == Ending::Completed {
         reasons.push(reason(
@@ -116,7 +90,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Validity {
     }
     reasons.extend(broker::judge(evidence.generator, evidence.series));
     reasons.extend(machine::judge(evidence.machine, evidence.generator));
-    reasons.extend(audit::judge(evidence.audit));
+    reasons.extend(audit::judge(evidence.audit, evidence.collector.not_kept));
     reasons.extend(clocks::judge(evidence.clock));
     if evidence.collector.garbage > 0 {
         reasons.push(reason(
@@ -211,6 +185,13 @@ fn not_all_alerts(collector: &CollectorFacts) -> Vec<ValidityReason> {
             ),
         ));
     }
+    if let Some(failure) = &collector.failure {
+        reasons.push(reason(
+            "alerts-not-read",
+            ValidityStatus::Invalid,
+            format!("alerts were read only for a part of the run: {failure}"),
+        ));
+    }
     if collector.unread_partitions > 0 {
         reasons.push(reason(
             "alerts-not-read",
@@ -263,7 +244,25 @@ mod tests {
         EncodedHistogram::of(&histogram).unwrap()
     }
 
+    #[test]
+    fn alerts_that_go_on_behind_the_drain_are_missing_from_the_figures() {
+        let validity = judged(facts(300), 1004, |evidence| {
+            evidence.alerts_after_drain = true
+        });
+        assert_eq!(shown(&validity), "Invalid alerts-after-drain[]");
+    }
+
     fn verdict_of(facts: StreamFacts, consumed: u64, cut: bool) -> String {
+        shown(&judged(facts, consumed, |evidence| {
+            evidence.drain_cut_short = cut
+        }))
+    }
+
+    fn judged(
+        facts: StreamFacts,
+        consumed: u64,
+        change: impl FnOnce(&mut Evidence<'_>),
+    ) -> Validity {
         let generator = BTreeMap::from([(Stream::Sensors, facts)]);
         let subject = SubjectFacts {
             consumed: BTreeMap::from([(Stream::Sensors, consumed)]),
@@ -276,11 +275,11 @@ mod tests {
             value: 2e6,
             ..SeriesRow::default()
         };
-        let validity = judge(&Evidence {
+        let mut evidence = Evidence {
             generator: &generator,
             subject: Some(&subject),
             collector: &CollectorFacts::default(),
-            drain_cut_short: cut,
+            drain_cut_short: false,
             alerts_after_drain: false,
             ending: &Ending::Completed,
             series: &[late],
@@ -288,7 +287,12 @@ mod tests {
             machine: &MachineFacts::default(),
             audit: &AuditFacts::default(),
             clock: &ClockFacts::default(),
-        });
+        };
+        change(&mut evidence);
+        judge(&evidence)
+    }
+
+    fn shown(validity: &Validity) -> String {
         let codes: Vec<String> = validity
             .reasons
             .iter()
@@ -396,6 +400,7 @@ mod tests {
         let left_out = CollectorFacts {
             alerts: 10,
             not_kept: 3,
+            failure: Some("the disk is full".to_owned()),
             unread_partitions: 2,
             ..CollectorFacts::default()
         };
@@ -408,7 +413,11 @@ mod tests {
             "{codes:?}"
         );
         assert!(
-            codes[1].starts_with("alerts-not-read 2 partitions"),
+            codes[1].starts_with("alerts-not-read alerts were read only for a part"),
+            "{codes:?}"
+        );
+        assert!(
+            codes[2].starts_with("alerts-not-read 2 partitions"),
             "{codes:?}"
         );
         assert!(not_all_alerts(&CollectorFacts::default()).is_empty());

@@ -313,11 +313,21 @@ fn watch(
         .streams()
         .map(|stream| request.plan.expected_records(stream))
         .sum();
+    let mut asked_at = None;
     loop {
-        let stopped = (request.stop)();
+        let now = request.clock.monotonic_us();
+        if asked_at.is_none() && (request.stop)() {
+            // All at once: while one is waited for, the others would go on.
+            workers
+                .iter_mut()
+                .for_each(|worker| worker.child.ask_to_end());
+            asked_at = Some(now);
+        }
+        let is_overdue = asked_at.is_some_and(|at| now - at > files::micros(GRACE));
         let mut running = 0;
         let paused = request
             .paused
+            .filter(|_| asked_at.is_none())
             .is_some_and(|paused| paused.load(Ordering::Relaxed));
         for worker in &mut *workers {
             if paused {
@@ -325,14 +335,14 @@ fn watch(
             } else {
                 worker.child.go_on();
             }
-            let status = if stopped {
-                worker.child.terminate(GRACE, request.clock)
+            let status = if is_overdue {
+                worker.child.terminate(Duration::ZERO, request.clock)
             } else {
                 worker.child.poll()
             };
             match status {
                 None => running += 1,
-                Some(status) if !status.success() && !stopped => {
+                Some(status) if !status.success() && asked_at.is_none() => {
                     return Err(WorkersError::Failed {
                         role: worker.role.clone(),
                         status,

@@ -33,8 +33,12 @@ pub(crate) fn latencies(
 pub(crate) fn drawn_latencies(
     result: &RunResult,
 ) -> impl Iterator<Item = (&'static str, &LatencySummary)> {
-    latencies(result)
-        .filter(|(name, _)| !matches!(*name, "due_to_acknowledged" | "alert_from_hand_over"))
+    latencies(result).filter(|(name, _)| {
+        !matches!(
+            *name,
+            "due_to_acknowledged" | "due_to_consumed" | "alert_from_hand_over"
+        )
+    })
 }
 
 /// Rates over all streams, as the metrics have them.

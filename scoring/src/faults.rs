@@ -29,7 +29,7 @@ use crate::{
 /// How long lag and latency must have been at their level before.
 const HOLD_US: i64 = 3_000_000;
 
-/// The least number of samples of the lag that say what its level is, or that it is held.
+/// The least number of samples of the lag that say what its level is; that it is held, unless they are further apart.
 const FEWEST_SAMPLES: usize = 5;
 
 /// The least number of alerts that say what their level is.
@@ -77,6 +77,7 @@ struct Run<'a> {
     /// By time.
     lag: Vec<LagSample>,
     incidents: Vec<Incident>,
+    /// By the time of their appending.
     alerts: Vec<Seen>,
     /// From the end of the warm-up to the last due time.
     scored: (RunMicros, RunMicros),
@@ -108,6 +109,8 @@ impl<'a> Run<'a> {
             latency_us: u64::try_from(since_end(&record.timeline, record.started_at, collected))
                 .unwrap_or(0),
         });
+        let mut alerts: Vec<Seen> = seen.collect();
+        alerts.sort_by_key(|alert| alert.appended);
         let due: u64 = record.generator.values().map(|facts| facts.due).sum();
         let mut lag = record.lag.clone();
         lag.sort_by_key(|sample| sample.at);
@@ -115,7 +118,7 @@ impl<'a> Run<'a> {
             faults: &record.faults,
             lag,
             incidents: incidents.collect(),
-            alerts: seen.collect(),
+            alerts,
             scored: (
                 record.timeline.run_micros(record.warm_up_until),
                 RunMicros((seconds * 1e6) as i64),
@@ -180,11 +183,16 @@ impl<'a> Run<'a> {
         self.lag.get(first..last).unwrap_or_default()
     }
 
+    fn appended_in(&self, from: RunMicros, until: RunMicros) -> &[Seen] {
+        let first = self.alerts.partition_point(|alert| alert.appended < from);
+        let last = self.alerts.partition_point(|alert| alert.appended < until);
+        self.alerts.get(first..last).unwrap_or_default()
+    }
+
     fn level(&self, from: RunMicros, until: RunMicros) -> Level {
         let samples = self.lag_in(from, until);
         let mut lag: Vec<u64> = samples.iter().map(|sample| sample.records).collect();
-        let alerts = self.alerts.iter();
-        let alerts = alerts.filter(|alert| from <= alert.appended && alert.appended < until);
+        let alerts = self.appended_in(from, until).iter();
         let mut latencies: Vec<u64> = alerts.map(|alert| alert.latency_us).collect();
         let of = |values: &mut Vec<u64>, fewest: usize, floor: f64| {
             let enough = values.len() >= fewest;
@@ -203,6 +211,7 @@ impl<'a> Run<'a> {
             .lag
             .ok_or("too little was seen of the lag before the fault to know its level")?;
         let after = self.lag_in(until, end);
+        let fewest = fewest_held(after);
         for (number, first) in after.iter().enumerate() {
             let held_until = RunMicros(first.at.0 + HOLD_US);
             if held_until > end {
@@ -213,13 +222,15 @@ impl<'a> Run<'a> {
             }
             let held = after[number..].iter().take_while(|s| s.at < held_until);
             let held: Vec<f64> = held.map(|sample| sample.records as f64).collect();
-            let appended = self.alerts.iter();
-            let appended = appended.filter(|a| first.at <= a.appended && a.appended < held_until);
+            if held.len() < fewest || !is_held(&held, lag_level) {
+                continue;
+            }
+            let appended = self.appended_in(first.at, held_until).iter();
             let latencies: Vec<f64> = appended.map(|alert| alert.latency_us as f64).collect();
-            let alerts_are_back = level
+            if level
                 .alert_us
-                .is_none_or(|level| is_held(&latencies, level));
-            if held.len() >= FEWEST_SAMPLES && is_held(&held, lag_level) && alerts_are_back {
+                .is_none_or(|level| is_held(&latencies, level))
+            {
                 return Ok(first.at.0 - until.0);
             }
         }
@@ -235,6 +246,18 @@ impl Incident {
     fn touches(&self, from: RunMicros, until: RunMicros) -> bool {
         self.first < until && from <= self.last
     }
+}
+
+/// Samples that cover the time for which the level must be held: as many as there are at the samples' own pace, which
+/// slows down in a long run and on a broker that answers slowly.
+fn fewest_held(samples: &[LagSample]) -> usize {
+    let gaps = samples.windows(2).map(|pair| pair[1].at.0 - pair[0].at.0);
+    let mut gaps: Vec<i64> = gaps.collect();
+    gaps.sort_unstable();
+    let usual = gaps.get(gaps.len() / 2).copied().unwrap_or(HOLD_US).max(1);
+    usize::try_from(HOLD_US / usual)
+        .unwrap_or(0)
+        .clamp(2, FEWEST_SAMPLES)
 }
 
 /// At most one value in ten is above the level.

@@ -126,6 +126,7 @@ mod tests {
             ("alert_from_hand_over", 1),
             ("detect", 0),
             ("due_to_acknowledged", 0),
+            ("due_to_consumed", 0),
             ("send_lateness", 200),
         ];
         assert_eq!(counts, expected);

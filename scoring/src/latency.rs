@@ -26,7 +26,7 @@ pub const PERCENTILES: [(&str, f64, u64); 4] = [
 ];
 
 /// The latencies of a run, in the order in which reports show them, with what each measures.
-pub const LATENCIES: [(&str, &str); 6] = [
+pub const LATENCIES: [(&str, &str); 7] = [
     (
         "send_lateness",
         "from an event's due time to its hand-over to the client library",
@@ -38,6 +38,10 @@ pub const LATENCIES: [(&str, &str); 6] = [
     (
         "due_to_acknowledged",
         "from an event's due time to the broker's acknowledgement",
+    ),
+    (
+        "due_to_consumed",
+        "from an event's due time, in whole milliseconds, until the subject had it, where the subject tells",
     ),
     (
         "alert",
@@ -78,6 +82,10 @@ pub(crate) fn measure(
         (
             "due_to_acknowledged".to_owned(),
             merge(record, |facts| &facts.due_to_acknowledged)?,
+        ),
+        (
+            "due_to_consumed".to_owned(),
+            record.subject_facts.due_to_consumed.decoded()?,
         ),
         (
             "alert".to_owned(),

@@ -33,6 +33,7 @@ pub mod intervals;
 pub mod latency;
 /// Which alert detects which incident.
 pub mod matching;
+mod memory;
 /// The figures of a run by stable names.
 pub mod metrics;
 /// A maximum matching of alerts and incidents.

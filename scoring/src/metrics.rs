@@ -41,7 +41,7 @@ const fn family(pattern: &'static str, unit: &'static str, direction: Direction)
 }
 
 /// Every metric that there is.
-pub const FAMILIES: [Family; 49] = [
+pub const FAMILIES: [Family; 50] = [
     family("detection.recall", "ratio", Direction::Higher),
     family("detection.recall.<kind>", "ratio", Direction::Higher),
     family("detection.precision", "ratio", Direction::Higher),
@@ -90,6 +90,7 @@ pub const FAMILIES: [Family; 49] = [
     family("latency.<latency>.<percentile>", "us", Direction::Lower),
     family("cpu.<role>.per_million_events", "cpu-s/M", Direction::Lower),
     family("memory.<role>.peak", "bytes", Direction::Lower),
+    family("memory.<role>.growth", "bytes", Direction::Lower),
     family(
         "run_delay.<role>.per_million_events",
         "s/M",
@@ -168,6 +169,7 @@ pub(crate) fn collect(
     throughput: &BTreeMap<Stream, Throughput>,
     latency: &BTreeMap<String, LatencySummary>,
     faults: &[FaultScores],
+    memory_growth: &BTreeMap<String, f64>,
 ) -> BTreeMap<String, Metric> {
     let mut sheet = Sheet {
         families: names().collect(),
@@ -200,7 +202,7 @@ pub(crate) fn collect(
             sheet.put(&format!("latency.{name}.{percentile}"), value);
         }
     }
-    sheet.resources(record);
+    sheet.resources(record, memory_growth);
     let facts = record.generator.values();
     sheet.put(
         "errors.send_failed",
@@ -298,7 +300,7 @@ impl Sheet {
 
     /// CPU and memory per role. CPU time is set against what the role works on: events sent, or
     /// consumed for the subject.
-    fn resources(&mut self, record: &RunRecord) {
+    fn resources(&mut self, record: &RunRecord, growth: &BTreeMap<String, f64>) {
         let sent: u64 = record.generator.values().map(|facts| facts.sent).sum();
         let told: Option<Vec<u64>> = record
             .generator
@@ -324,6 +326,8 @@ impl Sheet {
                 .map(|process| process.peak_rss_bytes)
                 .sum::<u64>();
             self.put(&format!("memory.{role}.peak"), Some(peak as f64));
+            let growth = growth.get(role).copied();
+            self.put(&format!("memory.{role}.growth"), growth);
             let mut usage = Usage::default();
             processes().for_each(|process| usage.add(&process.usage));
             self.usage(role, &usage, events);

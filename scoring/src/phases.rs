@@ -201,14 +201,15 @@ fn phase(
     from: f64,
     until: f64,
 ) -> Result<PhaseFigures, HistogramError> {
-    let within = |row: &&SeriesRow| {
-        row.stream.is_some() && row.t as f64 > from && row.t as f64 <= until.ceil()
-    };
+    // A row is about the second up to `t`; one that lies across the border of two phases is shared between them.
+    let share = |row: &SeriesRow| (row.t as f64).min(until) - (row.t as f64 - 1.0).max(from);
+    let within = |row: &&SeriesRow| row.stream.is_some() && share(row) > 0.0;
     let rows: Vec<&SeriesRow> = series.iter().filter(within).collect();
     let rate = |metric: &str| {
         let mut values = rows.iter().filter(|row| row.metric == metric).peekable();
         values.peek()?;
-        Some(values.map(|row| row.value).sum::<f64>() / (until - from))
+        let sum: f64 = values.map(|row| row.value * share(row)).sum();
+        Some(sum / (until - from))
     };
     let lags = lag_by_second(&rows);
     let mut latencies = empty()?;
@@ -254,6 +255,8 @@ fn lag_by_second(rows: &[&SeriesRow]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use floodmark_contracts::clock::RunMicros;
+
     use super::*;
 
     /// Seconds of a subject that is sent 1000 events each, with the lag at their ends.
@@ -351,6 +354,25 @@ mod tests {
         assert_eq!(figures[1].sent, Some(100.0));
         assert!(figures[0].consumed > figures[1].consumed);
         assert_eq!(figures[1].alert_p50_us, None, "there were no alerts");
+    }
+
+    #[test]
+    fn a_second_across_the_border_of_two_phases_counts_for_each_by_its_share() {
+        let mut run = crate::support::Run::new();
+        let at = RunMicros(2_500_000);
+        run.record.warm_up_until = run.record.timeline.event_time(at);
+        let found = Steady::default();
+        let series: Vec<SeriesRow> = rows(|_| 0.0)
+            .into_iter()
+            .map(|mut row| {
+                row.value *= if row.t <= 2 { 0.0 } else { 1.0 };
+                row
+            })
+            .collect();
+        let figures = figures(&run.record, &[], &series, &found).unwrap();
+        let sent: Vec<Option<f64>> = figures.iter().map(|phase| phase.sent).collect();
+        // Half of the third second of 100 events lies in the 2.5 s of warm-up.
+        assert_eq!(sent[..2], [Some(20.0), Some(100.0)]);
     }
 
     #[test]

@@ -12,8 +12,8 @@ use floodmark_contracts::{
     profile::{ScoringSection, StreamsSection, scoring::GateFailure},
     record::{Ending, EventSpan, RunRecord, SeriesRow},
     result::{
-        Detection, Excluded, GateResult, LatencySummary, Outcome, RunResult, SCHEMA_VERSION,
-        Validity, ValidityReason, ValidityStatus,
+        Detection, Excluded, GATE_NOT_MET, GateResult, LatencySummary, Outcome, RunResult,
+        SCHEMA_VERSION, Validity, ValidityReason, ValidityStatus,
     },
 };
 use hdrhistogram::Histogram;
@@ -25,7 +25,7 @@ use crate::{
     incident,
     latency::{self, LATENCIES},
     matching::{self, Fate, LabelFate, Matching},
-    metrics, phases,
+    memory, metrics, phases,
     scope::{Bounds, Exclusion, Scope, Standing},
     settings::Settings,
     throughput, warnings, waterfall,
@@ -93,7 +93,14 @@ pub fn score(
     let steady = phases::steady(record, series);
     let phase_figures = phases::figures(record, alerts, series, &steady)?;
     let faults = faults::score(record, labels, alerts, &judged.matching, seconds);
-    let metrics = metrics::collect(record, &judged.detection, &throughput, &latency, &faults);
+    let metrics = metrics::collect(
+        record,
+        &judged.detection,
+        &throughput,
+        &latency,
+        &faults,
+        &memory::growth(series, seconds),
+    );
     let gates = gates::evaluate(&record.gates, &metrics, record.timeline.speed)?;
     let mut warnings = warnings::collect(record, &judged.scope, &judged.detection, &gates);
     warnings.extend(latency::negative_warning(record, alerts, &judged.matching));
@@ -342,7 +349,7 @@ fn validity(record: &RunRecord, gates: &[GateResult]) -> Validity {
             .map_or_else(|| "nothing".to_owned(), |found| found.to_string());
         validity.status = ValidityStatus::Invalid;
         validity.reasons.push(ValidityReason {
-            code: "gate-not-met".to_owned(),
+            code: GATE_NOT_MET.to_owned(),
             status: ValidityStatus::Invalid,
             message: format!(
                 "the measurement was to meet `{}`, and {found} was found",

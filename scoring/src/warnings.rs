@@ -39,6 +39,7 @@ pub(crate) fn collect(
             record.timeline.speed
         ));
     }
+    warnings.extend(record.notices.iter().cloned());
     warnings
 }
 

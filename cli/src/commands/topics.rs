@@ -10,6 +10,7 @@ use std::{
 use floodmark_contracts::clock::{Clock, SystemClock};
 use floodmark_harness::{
     broker::BrokerChoice,
+    leftovers::{Leftover, on_cluster},
     topics::{TopicSpec, Topics, TopicsError, specs},
 };
 use floodmark_kafka::{
@@ -68,6 +69,8 @@ struct Cluster {
     client: ClientSettings,
     admin: Admin,
     wanted: Vec<TopicSpec>,
+    /// Begins the names of a run's own topics.
+    prefix: String,
 }
 
 impl Cluster {
@@ -89,6 +92,7 @@ impl Cluster {
             client,
             admin,
             wanted,
+            prefix: loaded.profile.topic_prefix,
         })
     }
 
@@ -112,6 +116,9 @@ impl Cluster {
                 bounds.len()
             ));
         }
+        for leftover in self.leftovers()? {
+            say(&leftover.to_string());
+        }
         Ok(())
     }
 
@@ -122,9 +129,18 @@ impl Cluster {
                 present.push(spec.name.as_str());
             }
         }
+        let leftovers = self.leftovers()?;
+        let left = leftovers.iter().flat_map(|leftover| &leftover.topics);
+        present.extend(left.map(String::as_str));
         self.admin.delete_topics(&present)?;
         say(&format!("deleted {} topics", present.len()));
         Ok(())
+    }
+
+    /// What crashed runs with the profile's prefix have left.
+    fn leftovers(&self) -> Result<Vec<Leftover>, Failure> {
+        let clock = SystemClock::new();
+        Ok(on_cluster(&self.client, &self.admin, &self.prefix, &clock)?)
     }
 
     /// Writes every record of `topic` up to its present end.

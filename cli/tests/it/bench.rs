@@ -5,70 +5,30 @@
 
 use std::{
     collections::BTreeSet,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use floodmark_contracts::{
-    alert::{Alert, CollectedAlert},
+    alert::Alert,
     clock::{Clock, SystemClock},
     drain::DrainFigures,
-    record::{RunRecord, SeriesRow},
+    record::SeriesRow,
     result::{Outcome, RunResult},
     stream::Stream,
 };
 
-use crate::support::{floodmark, profile};
+use crate::support::{Run, floodmark, profile};
 
-/// A finished run.
-struct Run {
-    dir: PathBuf,
-    code: i32,
-    _temporary: tempfile::TempDir,
+/// A run of the profile `smoke`.
+fn smoke(arguments: &[&str]) -> Run {
+    Run::of_file(&profile("smoke"), arguments)
 }
 
-impl Run {
-    /// A run of the profile `smoke`.
-    fn of(arguments: &[&str]) -> Self {
-        Self::of_profile("smoke", arguments)
-    }
-
-    fn of_profile(name: &str, arguments: &[&str]) -> Self {
-        let temporary = tempfile::tempdir().unwrap();
-        let dir = temporary.path().join("run");
-        let output = floodmark()
-            .args(["bench", "--quiet"])
-            .arg(profile(name))
-            .arg("--out")
-            .arg(&dir)
-            .args(arguments)
-            .output()
-            .unwrap();
-        let code = output.status.code().unwrap();
-        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!([0, 98, 99].contains(&code), "exit code {code}\n{errors}");
-        Self {
-            dir,
-            code,
-            _temporary: temporary,
-        }
-    }
-
-    fn text(&self, name: &str) -> String {
-        std::fs::read_to_string(self.dir.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
-    }
-
-    fn result(&self) -> RunResult {
-        serde_json::from_str(&self.text("result.json")).unwrap()
-    }
-
-    fn alerts(&self) -> BTreeSet<String> {
-        self.text("alerts.ndjson")
-            .lines()
-            .map(|line| in_event_time(&serde_json::from_str::<CollectedAlert>(line).unwrap().alert))
-            .collect()
-    }
+/// What the alerts of a run say.
+fn alerts(run: &Run) -> BTreeSet<String> {
+    run.alerts().iter().map(in_event_time).collect()
 }
 
 /// What an alert says, without when it was said.
@@ -80,7 +40,7 @@ fn in_event_time(alert: &Alert) -> String {
 
 #[test]
 fn a_run_leaves_a_result_by_its_schema_and_everything_for_people() {
-    let run = Run::of(&[]);
+    let run = smoke(&[]);
     let result = run.result();
     assert_eq!(run.code == 98, result.outcome == Outcome::Invalid);
     let schema = include_str!("../../../docs/schema/result.json");
@@ -123,9 +83,9 @@ fn a_run_leaves_a_result_by_its_schema_and_everything_for_people() {
 
 #[test]
 fn the_same_seed_gives_the_same_labels_and_alerts_and_another_seed_does_not() {
-    let [first, second, other] = [&[][..], &[], &["--seed", "4711"]].map(Run::of);
+    let [first, second, other] = [&[][..], &[], &["--seed", "4711"]].map(smoke);
     assert_eq!(first.text("labels.ndjson"), second.text("labels.ndjson"));
-    assert_eq!(first.alerts(), second.alerts());
+    assert_eq!(alerts(&first), alerts(&second));
     assert_ne!(first.text("labels.ndjson"), other.text("labels.ndjson"));
     assert_eq!(fingerprints(&first), fingerprints(&second));
     assert_ne!(fingerprints(&first), fingerprints(&other));
@@ -144,12 +104,12 @@ fn fingerprints(run: &Run) -> Vec<String> {
 
 #[test]
 fn several_generators_make_the_run_that_one_makes() {
-    let [one, two] = [&[][..], &["--workers", "2"]].map(Run::of);
+    let [one, two] = [&[][..], &["--workers", "2"]].map(smoke);
     assert_eq!(fingerprints(&one), fingerprints(&two));
     for name in ["labels.ndjson", "enrichment.ndjson"] {
         assert_eq!(one.text(name), two.text(name), "{name}");
     }
-    assert_eq!(one.alerts(), two.alerts());
+    assert_eq!(alerts(&one), alerts(&two));
     let (expected, found) = (one.result(), two.result());
     let scores = |result: &RunResult| serde_json::to_value(&result.detection.overall).unwrap();
     assert_eq!(scores(&found), scores(&expected));
@@ -199,8 +159,8 @@ fn more_generators_than_partitions_are_refused_before_anything_starts() {
 #[test]
 fn a_stream_over_several_topics_is_made_found_and_audited_whole() {
     let anomalies = "streams.sensors.anomalies=[level-shift: { count: 4, magnitude: 1 }, stuck-value: { count: 4, magnitude: 1 }]";
-    let run = Run::of_profile(
-        "machines",
+    let run = Run::of_file(
+        &profile("machines"),
         &[
             "--set",
             "duration=12s",
@@ -210,7 +170,7 @@ fn a_stream_over_several_topics_is_made_found_and_audited_whole() {
             anomalies,
         ],
     );
-    let record: RunRecord = serde_json::from_str(&run.text("record.json")).unwrap();
+    let record = run.record();
     let facts = &record.generator[&Stream::Sensors];
     assert_eq!(
         facts.topics,
@@ -227,10 +187,7 @@ fn a_stream_over_several_topics_is_made_found_and_audited_whole() {
 
 #[test]
 fn a_subject_that_never_alerts_has_a_recall_of_zero_and_no_precision() {
-    let overall = Run::of(&["--set", "subject=none"])
-        .result()
-        .detection
-        .overall;
+    let overall = smoke(&["--set", "subject=none"]).result().detection.overall;
     assert!(overall.labels > 0);
     assert_eq!(overall.recall, Some(0.0));
     assert_eq!(overall.precision, None);
@@ -238,7 +195,7 @@ fn a_subject_that_never_alerts_has_a_recall_of_zero_and_no_precision() {
 
 #[test]
 fn a_subject_that_always_alerts_has_a_precision_near_the_random_baseline() {
-    let detection = Run::of(&["--set", "subject=always"]).result().detection;
+    let detection = smoke(&["--set", "subject=always"]).result().detection;
     let precision = detection.overall.precision.unwrap();
     assert!(precision < 0.2, "{precision}");
     let alert_precision = detection.overall.alert_precision.unwrap();
@@ -251,7 +208,7 @@ fn a_subject_that_always_alerts_has_a_precision_near_the_random_baseline() {
 
 #[test]
 fn scoring_the_facts_again_gives_the_same_result() {
-    let run = Run::of(&[]);
+    let run = smoke(&[]);
     let before = run.result();
     floodmark()
         .arg("score")
@@ -341,7 +298,7 @@ impl Drop for Broker {
 
 #[test]
 fn generate_detect_and_read_run_apart_give_the_alerts_of_a_bench() {
-    let bench = Run::of(&[]);
+    let bench = smoke(&[]);
     let temporary = tempfile::tempdir().unwrap();
     let broker = Broker::start(temporary.path());
     let truth = temporary.path().join("truth");
@@ -411,7 +368,7 @@ fn generate_detect_and_read_run_apart_give_the_alerts_of_a_bench() {
         .lines()
         .map(|line| in_event_time(&serde_json::from_str(line).unwrap()))
         .collect();
-    assert_eq!(apart, bench.alerts());
+    assert_eq!(apart, alerts(&bench));
     assert_eq!(
         std::fs::read_to_string(truth.join("labels.ndjson")).unwrap(),
         bench.text("labels.ndjson")

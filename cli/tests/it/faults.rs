@@ -6,13 +6,12 @@ use std::{
 };
 
 use floodmark_contracts::{
-    alert::CollectedAlert,
     fault::{FaultKind, FaultScores},
     record::RunRecord,
     result::{Outcome, RunResult},
 };
 
-use crate::support::{floodmark, profile};
+use crate::support::{Run, floodmark, profile};
 
 /// Twelve seconds of twenty sensors, with a spike in each second; the fault and the delivery follow.
 const PROFILE: &str = r#"
@@ -43,40 +42,17 @@ struct Disturbed {
     /// Ids of alerts.
     alerts: BTreeSet<String>,
     report: String,
-    _dir: tempfile::TempDir,
 }
 
 impl Disturbed {
     /// Runs the profile with `more` at its end.
     fn of(more: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("profile.yaml");
-        std::fs::write(&file, format!("{PROFILE}{more}\n")).unwrap();
-        let out = dir.path().join("run");
-        let output = floodmark()
-            .args(["bench", "--quiet"])
-            .arg(&file)
-            .arg("--out")
-            .arg(&out)
-            .output()
-            .unwrap();
-        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-        // The machine may be too busy for the figures; what is asserted does not depend on that.
-        let code = output.status.code();
-        assert!([Some(0), Some(98)].contains(&code), "{code:?}\n{errors}");
-        let text = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
-        let alert = |line: &str| {
-            serde_json::from_str::<CollectedAlert>(line)
-                .unwrap()
-                .alert
-                .id
-        };
+        let run = Run::of_text(&format!("{PROFILE}{more}\n"));
         Self {
-            record: serde_json::from_str(&text("record.json")).unwrap(),
-            result: serde_json::from_str(&text("result.json")).unwrap(),
-            alerts: text("alerts.ndjson").lines().map(alert).collect(),
-            report: text("report.html"),
-            _dir: dir,
+            record: run.record(),
+            result: run.result(),
+            alerts: run.alerts().into_iter().map(|alert| alert.id).collect(),
+            report: run.text("report.html"),
         }
     }
 
@@ -161,6 +137,21 @@ fn a_detector_that_is_cut_off_goes_on_where_it_was() {
         "{:?}",
         run.codes()
     );
+}
+
+#[test]
+fn partitions_that_are_shared_out_again_and_again_lose_and_repeat_no_alert() {
+    let run = Disturbed::of(&format!(
+        "{EXACTLY}\nfaults: [ {{ rebalance-storm: {{ at: 4s, for: 4s, every: 1s }} }} ]"
+    ));
+    let fault = run.fault();
+    assert_eq!(fault.facts.kind, FaultKind::RebalanceStorm);
+    assert_eq!(fault.facts.problem, None);
+    let did = &fault.facts.did;
+    assert!(did.contains("a member joins every 1s"), "{did}");
+    assert!(!did.contains("joined 0 times"), "{did}");
+    assert_eq!(run.result.detection.overall.recall, Some(1.0));
+    assert_eq!(run.result.detection.duplicates, 0);
 }
 
 #[test]

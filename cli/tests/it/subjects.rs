@@ -7,47 +7,10 @@ use std::path::{Path, PathBuf};
 
 use floodmark_contracts::{
     record::{Ending, RunRecord},
-    result::{RunResult, ValidityReason},
+    result::RunResult,
 };
 
-use crate::support::floodmark;
-
-/// A finished run.
-struct Run {
-    dir: tempfile::TempDir,
-    code: i32,
-}
-
-impl Run {
-    fn text(&self, name: &str) -> String {
-        std::fs::read_to_string(self.dir.path().join("run").join(name)).unwrap()
-    }
-
-    fn record(&self) -> RunRecord {
-        serde_json::from_str(&self.text("record.json")).unwrap()
-    }
-
-    fn result(&self) -> RunResult {
-        serde_json::from_str(&self.text("result.json")).unwrap()
-    }
-
-    /// The reason with this code, which also stands in the report.
-    fn reason(&self, code: &str) -> ValidityReason {
-        let reasons = self.result().validity.reasons;
-        let found = reasons.iter().find(|reason| reason.code == code);
-        let found = found.unwrap_or_else(|| panic!("no `{code}` among {reasons:?}"));
-        assert!(
-            self.text("report.html").contains(code),
-            "{code} is not in the report"
-        );
-        found.clone()
-    }
-
-    fn has(&self, code: &str) -> bool {
-        let reasons = self.result().validity.reasons;
-        reasons.iter().any(|reason| reason.code == code)
-    }
-}
+use crate::support::{Run, floodmark};
 
 /// The foreign detector, beside the program under test.
 fn detector() -> PathBuf {
@@ -63,8 +26,6 @@ fn detector() -> PathBuf {
 
 /// A run of some seconds with this `subject:` section.
 fn run(subject: &str, drain: &str) -> Run {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("profile.yaml");
     let profile = format!(
         "name: foreign
 seed: 5
@@ -82,18 +43,7 @@ streams:
 subject: {subject}
 "
     );
-    std::fs::write(&file, profile).unwrap();
-    let output = floodmark()
-        .args(["bench", "--quiet"])
-        .arg(&file)
-        .arg("--out")
-        .arg(dir.path().join("run"))
-        .output()
-        .unwrap();
-    let code = output.status.code().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!([0, 98, 99].contains(&code), "exit code {code}\n{errors}");
-    Run { dir, code }
+    Run::of_text(&profile)
 }
 
 fn faulty(fault: &str) -> Run {
@@ -223,6 +173,15 @@ fn one_that_never_starts_is_waited_for_as_long_as_the_profile_says() {
     );
     assert_eq!(run.record().subject_lines, ["waiting for better times"]);
     assert_eq!(run.text("labels.ndjson"), "", "nothing was generated");
+}
+
+#[test]
+fn one_that_goes_on_alerting_when_everything_is_read_is_told() {
+    let run = faulty("trickle");
+    assert_eq!(run.code, 98);
+    let message = run.reason("alerts-after-drain").message;
+    assert!(message.contains("alerts still came"), "{message}");
+    assert!(!run.has("drain-too-short"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use floodmark_contracts::problem::Problem;
+use floodmark_contracts::{histogram::HistogramError, problem::Problem};
 use floodmark_kafka::{Error, SendError, registry::RegistryError};
 
 use crate::{
@@ -34,6 +34,9 @@ pub enum DetectError {
     /// The broker refused, or did not answer.
     #[error(transparent)]
     Kafka(#[from] Error),
+    /// A distribution cannot be kept.
+    #[error(transparent)]
+    Histogram(#[from] HistogramError),
     /// The enrichment data cannot be used.
     #[error(transparent)]
     Enrichment(#[from] EnrichmentError),

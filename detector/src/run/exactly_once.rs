@@ -150,6 +150,7 @@ impl Exact<'_> {
 
     fn feed(&mut self, batch: &Batch) -> Result<(), DetectError> {
         let now_us = self.clock.monotonic_us();
+        self.meter.received(self.clock);
         if self.source.is_back(batch) {
             self.keeper.engine.reconnected(now_us);
         }
@@ -162,6 +163,9 @@ impl Exact<'_> {
             match verdict {
                 Verdict::Skip => continue,
                 Verdict::Live | Verdict::Replay => {
+                    if verdict == Verdict::Live {
+                        self.meter.consumed(lane, &message);
+                    }
                     self.take(lane, &topic, verdict, &message, now_us)?;
                     self.source.handled(&message);
                 }

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use floodmark_contracts::{
     clock::{Clock, EventTime},
     counts::Spans,
+    histogram::{HistogramError, up_to},
     status::{CheckpointStatus, PartitionStatus, Phase, StreamStatus},
     stream::Stream,
 };
 use floodmark_kafka::consumer::Message;
+use hdrhistogram::Histogram;
 
 use super::{
     Watch,
@@ -27,6 +29,10 @@ const EVERY_US: i64 = 250_000;
 /// Wall time over which rates are taken, microseconds.
 const RATE_US: i64 = 1_000_000;
 
+/// The longest time from a record's timestamp to its consumption that is told apart, microseconds: a day. Who reads
+/// what was written long ago learns nothing from it.
+const LONGEST_US: u64 = 86_400_000_000;
+
 /// The counts of one life of the detector.
 pub(crate) struct Meter<'a> {
     watch: &'a Watch,
@@ -38,6 +44,10 @@ pub(crate) struct Meter<'a> {
     /// Records that brought out what is not settled yet: its lane's name, timestamp in milliseconds, number of results.
     caused: Vec<(&'static str, i64, u64)>,
     latency: BTreeMap<String, Spans>,
+    /// When the records in work were received, microseconds.
+    received_us: i64,
+    /// From the timestamps of records to that, since the last copy, microseconds.
+    due_to_consumed: Histogram<u64>,
     checkpoints: CheckpointStatus,
 }
 
@@ -61,8 +71,11 @@ struct Rate {
 
 impl<'a> Meter<'a> {
     /// Begins to count.
-    pub(crate) fn new(watch: &'a Watch, clock: &dyn Clock) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// Never in practice: the histogram's bounds are sound.
+    pub(crate) fn new(watch: &'a Watch, clock: &dyn Clock) -> Result<Self, HistogramError> {
+        Ok(Self {
             watch,
             next_us: i64::MIN,
             laps: Laps::new(clock.monotonic_us()),
@@ -70,7 +83,27 @@ impl<'a> Meter<'a> {
             n_outputs: 0,
             caused: Vec::new(),
             latency: BTreeMap::new(),
+            received_us: 0,
+            due_to_consumed: up_to(LONGEST_US)?,
             checkpoints: CheckpointStatus::default(),
+        })
+    }
+
+    /// Takes note that records have been received.
+    pub(crate) fn received(&mut self, clock: &dyn Clock) {
+        self.received_us = clock.now().0;
+    }
+
+    /// Takes note of a record of an input that nobody has had before.
+    #[inline]
+    pub(crate) fn consumed(&mut self, lane: Lane, message: &Message<'_>) {
+        if let Lane::Input(..) = lane
+            && let Some(at) = message.timestamp()
+        {
+            // Clocks of two machines can differ by more than it took.
+            let took_us = self.received_us - at.millis.saturating_mul(1000);
+            self.due_to_consumed
+                .saturating_record(took_us.max(0).unsigned_abs());
         }
     }
 
@@ -163,6 +196,7 @@ impl<'a> Meter<'a> {
             aborts: self.checkpoints.aborts + seen.source.refused_commits(),
             ..self.checkpoints.clone()
         };
+        self.watch.consumed(&mut self.due_to_consumed);
         self.watch.update(|status| {
             (status.at, status.phase) = (clock.now(), phase);
             status.streams = streams;

@@ -7,7 +7,6 @@ use super::{
     board::{DueSent, windows},
 };
 use floodmark_contracts::{
-    histogram::{EncodedHistogram, add},
     record::{GeneratorFacts, SeriesRow, StreamFacts},
     stream::Stream,
 };
@@ -101,27 +100,10 @@ pub(super) fn merge_stream(into: &mut StreamFacts, more: StreamFacts) -> Result<
         (&mut into.disorder.delay, &more.disorder.delay),
         (&mut into.disorder.behind, &more.disorder.behind),
     ] {
-        add_histogram(into, more)?;
+        into.merge(more)?;
     }
     into.lateness_by_due.merge(more.lateness_by_due);
     into.fingerprint = sum_of_digests(&into.fingerprint, &more.fingerprint)?;
-    Ok(())
-}
-
-fn add_histogram(
-    into: &mut EncodedHistogram,
-    more: &EncodedHistogram,
-) -> Result<(), GenerateError> {
-    if into.0.is_empty() {
-        into.clone_from(more);
-        return Ok(());
-    }
-    if more.0.is_empty() {
-        return Ok(());
-    }
-    let mut sum = into.decoded()?;
-    add(&mut sum, &more.decoded()?)?;
-    *into = EncodedHistogram::of(&sum)?;
     Ok(())
 }
 
@@ -164,6 +146,7 @@ fn due_and_sent(stream: Stream, rows: &[SeriesRow]) -> Vec<DueSent> {
 mod tests {
     use floodmark_contracts::{
         clock::{EventTime, WallTime},
+        histogram::EncodedHistogram,
         record::EventSpan,
     };
     use hdrhistogram::Histogram;

@@ -36,6 +36,9 @@ const POLL: Duration = Duration::from_millis(50);
 /// How long a broker may say nothing before the audit goes without the rest.
 const SILENCE: Duration = Duration::from_secs(30);
 
+/// Why a partition was not compared to its end: a signal came, or another one could not be read.
+pub(super) const GIVEN_UP: &str = "comparing was given up";
+
 /// A partition to compare.
 pub(super) struct PartitionJob {
     pub(super) stream: Stream,
@@ -117,7 +120,7 @@ impl PartitionJob {
         let mut last_news = request.clock.monotonic_us();
         while position < bounds.high {
             if given_up.load(Ordering::Relaxed) {
-                return Err("comparing was given up".to_owned());
+                return Err(GIVEN_UP.to_owned());
             }
             consumer.poll(&mut batch, POLL).map_err(failed)?;
             let before = position;

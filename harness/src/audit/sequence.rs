@@ -9,6 +9,9 @@
 //! *reordered*), among those that were found lately (*doubled*), and ahead (then the ones between are
 //! skipped). What stays skipped for [`WINDOW`] records was *lost*, unless a record that fits nowhere came in its
 //! place: then it was *altered*. What fits nowhere and stands in for nothing is *foreign*.
+//!
+//! After a longer gap nothing fits any more: when [`STRANGERS`] records in a row did not, the place is looked for up to
+//! [`FARTHEST`] windows ahead.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -20,6 +23,9 @@ pub(super) const WINDOW: u64 = 1 << 16;
 
 /// Records that fit nowhere and wait for one that is missing.
 const STRANGERS: usize = 1024;
+
+/// Windows that a gap may be long: a million records of a partition.
+const FARTHEST: u64 = 16;
 
 /// A record of the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +68,8 @@ pub(super) struct Matcher<I> {
     missing: BTreeSet<(u64, u64)>,
     recent: Recent,
     strangers: VecDeque<(u64, Found)>,
+    /// Records in a row that fitted nowhere.
+    in_a_row: usize,
     window_size: u64,
     compared: u64,
     differences: Differences,
@@ -88,6 +96,7 @@ impl<I: Iterator<Item = Expected>> Matcher<I> {
             missing: BTreeSet::new(),
             recent: Recent::new(window_size),
             strangers: VecDeque::new(),
+            in_a_row: 0,
             window_size,
             compared: 0,
             differences: Differences::default(),
@@ -100,6 +109,7 @@ impl<I: Iterator<Item = Expected>> Matcher<I> {
     pub(super) fn take(&mut self, found: Found) -> bool {
         self.compared += 1;
         if self.is_next(found.hash) {
+            self.in_a_row = 0;
             self.found_next(found.hash);
             return true;
         }
@@ -112,9 +122,10 @@ impl<I: Iterator<Item = Expected>> Matcher<I> {
         } else if self.recent.contains(found.hash) {
             self.note(DifferenceKind::Doubled, None, Some(found));
         } else {
-            self.look_ahead();
+            self.look_ahead(self.window_size);
             match self.place_of(found.hash) {
                 Some(place) => {
+                    self.in_a_row = 0;
                     self.found_at(place, found.hash);
                 }
                 None => self.keep_stranger(found),
@@ -196,9 +207,9 @@ impl<I: Iterator<Item = Expected>> Matcher<I> {
         Some(*place)
     }
 
-    /// Takes expected records until the window reaches far enough ahead.
-    fn look_ahead(&mut self) {
-        while self.behind_window() < self.furthest + self.window_size {
+    /// Takes expected records until the window reaches `reach` ahead.
+    fn look_ahead(&mut self, reach: u64) {
+        while self.behind_window() < self.furthest + reach {
             let Some(expected) = std::mem::replace(&mut self.next, self.expected.next()) else {
                 return;
             };
@@ -241,6 +252,30 @@ impl<I: Iterator<Item = Expected>> Matcher<I> {
             self.note(DifferenceKind::Foreign, None, Some(oldest));
         }
         self.strangers.push_back((self.furthest, found));
+        self.in_a_row += 1;
+        let patience = STRANGERS.min(usize::try_from(self.window_size).unwrap_or(STRANGERS));
+        if self.in_a_row == patience {
+            self.find_the_place_again();
+        }
+    }
+
+    /// Looks further and further ahead, until one of those that fitted nowhere does.
+    fn find_the_place_again(&mut self) {
+        let mut reach = self.window_size;
+        let before = self.furthest;
+        while self.furthest == before && reach < FARTHEST * self.window_size {
+            reach *= 2;
+            self.look_ahead(reach);
+            for (at, found) in std::mem::take(&mut self.strangers) {
+                match self.place_of(found.hash) {
+                    Some(place) if place >= self.furthest => {
+                        self.in_a_row = 0;
+                        self.found_at(place, found.hash);
+                    }
+                    _ => self.strangers.push_back((at, found)),
+                }
+            }
+        }
     }
 
     /// The expected record at `base` is not in the log: altered if another one came in its place, and lost if not.
@@ -288,7 +323,12 @@ struct Recent {
     ring: Vec<u64>,
     at: usize,
     size: usize,
+    /// How many of them share the last bits of their hashes; what is at its highest stays there.
+    sieve: Vec<u8>,
 }
+
+/// Places of the sieve: most hashes that are not among the recent ones fall through it.
+const SIEVE: usize = 1 << 20;
 
 impl Recent {
     fn new(size: u64) -> Self {
@@ -296,21 +336,26 @@ impl Recent {
             ring: Vec::new(),
             at: 0,
             size: usize::try_from(size).unwrap_or(usize::MAX).max(1),
+            sieve: vec![0; SIEVE],
         }
     }
 
     fn push(&mut self, hash: u64) {
+        let place = &mut self.sieve[hash as usize % SIEVE];
+        *place = place.saturating_add(1);
         if self.ring.len() < self.size {
             self.ring.push(hash);
             return;
         }
-        self.ring[self.at] = hash;
+        let gone = std::mem::replace(&mut self.ring[self.at], hash);
+        let place = &mut self.sieve[gone as usize % SIEVE];
+        *place -= u8::from(*place < u8::MAX);
         self.at = (self.at + 1) % self.size;
     }
 
-    /// A walk through all of them: it is asked only of records that are not where they should be.
+    /// A walk through all of them, where the sieve holds one back.
     fn contains(&self, hash: u64) -> bool {
-        self.ring.contains(&hash)
+        self.sieve[hash as usize % SIEVE] > 0 && self.ring.contains(&hash)
     }
 }
 
@@ -384,6 +429,15 @@ mod tests {
         check(PLAN, &PLAN.replace("efgh", "ghef"), [0, 0, 2, 0, 0]);
         check(PLAN, &PLAN.replace("xyz", ""), [3, 0, 0, 0, 0]);
         check(PLAN, &PLAN.replace("abc", ""), [3, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_gap_that_is_longer_than_the_window_is_lost_and_nothing_else() {
+        // Twelve of twenty-six, where the window holds four.
+        check(PLAN, &PLAN.replace("defghijklmno", ""), [12, 0, 0, 0, 0]);
+        // As many strangers in a row do not move the place that the next record of the plan has.
+        let log = PLAN.replace('k', "kéèàùçô");
+        check(PLAN, &log, [0, 0, 0, 0, 6]);
     }
 
     #[test]

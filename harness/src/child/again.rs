@@ -102,6 +102,8 @@ impl Child {
             self.signal(Signal::SIGKILL);
             self.status = self.process.wait().ok();
         }
+        // Nor may anything that it has started work beside the new one.
+        self.signal_group(Signal::SIGKILL);
         self.log_from = std::fs::metadata(&self.log).map_or(0, |log| log.len());
         let log: std::io::Result<File> = OpenOptions::new().append(true).open(&self.log);
         self.process = launch(&self.role, &mut self.recipe.command(), &self.log, log)?;
@@ -192,6 +194,28 @@ mod tests {
             std::os::unix::process::ExitStatusExt::signal(&status),
             Some(15)
         );
+    }
+
+    #[test]
+    fn what_a_child_has_started_shares_its_fate() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "sleep 60 & echo $! > inner; wait"])
+            .current_dir(dir.path());
+        let mut child = Child::spawn("subject", &mut command, &dir.path().join("log")).unwrap();
+        let read = || std::fs::read_to_string(dir.path().join("inner")).unwrap_or_default();
+        until(|| read().ends_with('\n'));
+        let inner = format!("/proc/{}/stat", read().trim());
+        let is_stopped = || std::fs::read_to_string(&inner).is_ok_and(|stat| stat.contains(") T "));
+        child.pause();
+        until(is_stopped);
+        child.go_on();
+        until(|| !is_stopped());
+        child.terminate(Duration::from_secs(60), &SystemClock::new());
+        // Nobody may have waited for it; then it is a zombie.
+        let is_gone = || std::fs::read_to_string(&inner).map_or(true, |stat| stat.contains(") Z "));
+        until(is_gone);
     }
 
     #[test]

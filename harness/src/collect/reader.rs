@@ -103,8 +103,19 @@ impl Reader {
         })
     }
 
-    /// Reads until the owner wants to finish and everything that is there then has been read.
-    pub(super) fn run(mut self) -> Result<CollectorFacts, CollectError> {
+    /// Reads until the owner wants to finish and everything that is there then has been read. A failure is a fact: what
+    /// was read until then stands, and so does the rest of the run.
+    pub(super) fn run(mut self) -> CollectorFacts {
+        if let Err(error) = self.read() {
+            let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
+            let failure = format!("{error}{}", source.unwrap_or_default());
+            tracing::error!(failure, "alerts are not read any more");
+            self.facts.failure = Some(failure);
+        }
+        self.facts
+    }
+
+    fn read(&mut self) -> Result<(), CollectError> {
         let mut batch = Batch::with_capacity(BATCH);
         while !self.shared.finishing.load(Ordering::Acquire) {
             self.step(&mut batch)?;
@@ -125,8 +136,7 @@ impl Reader {
             }
             self.step(&mut batch)?;
         }
-        self.flush()?;
-        Ok(self.facts)
+        self.flush()
     }
 
     /// One batch.

@@ -229,19 +229,35 @@ impl Injector {
     pub(crate) fn attend(&mut self, parts: &mut Parts<'_>) -> Result<(), FaultError> {
         self.look_for_broker(parts)?;
         let Some(now) = self.now() else { return Ok(()) };
+        // What ends first: where one fault follows another, undoing the first would undo the second.
+        for number in 0..self.slots.len() {
+            if let Slot {
+                fault,
+                stage: Stage::On(begun),
+            } = &self.slots[number]
+                && now.0 >= begun.from.0 + micros(fault.span)
+            {
+                self.end(number, None, parts)?;
+            }
+        }
         for number in 0..self.slots.len() {
             let slot = &self.slots[number];
-            match &slot.stage {
-                Stage::Waiting if now.0 >= micros(slot.fault.at) => {
-                    self.begin(number, now, parts)?
-                }
-                Stage::On(begun) if now.0 >= begun.from.0 + micros(slot.fault.span) => {
-                    self.end(number, None, parts)?;
-                }
-                _ => {}
+            let is_due = matches!(slot.stage, Stage::Waiting) && now.0 >= micros(slot.fault.at);
+            if is_due && !self.is_disturbed(slot.fault.kind.target()) {
+                self.begin(number, now, parts)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether a fault is done to the target just now: the next one waits for its end.
+    fn is_disturbed(&self, target: FaultTarget) -> bool {
+        let coming_back = target == FaultTarget::Broker && self.is_broker_away();
+        let mut slots = self.slots.iter();
+        coming_back
+            || slots.any(|slot| {
+                matches!(slot.stage, Stage::On(_)) && slot.fault.kind.target() == target
+            })
     }
 
     /// Undoes whatever is still in force, and waits until the broker answers. What never began stays undone.

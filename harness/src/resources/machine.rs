@@ -42,6 +42,8 @@ pub(super) struct Machine {
     processors: f64,
     disks: Vec<(String, PathBuf)>,
     data: Option<PathBuf>,
+    /// Seconds between looks below which nothing is said of what was stolen.
+    least_span: f64,
 }
 
 /// What was noted, in wall time.
@@ -74,14 +76,17 @@ impl Noted {
                 t: super::rows::second(*at, start),
                 us: *us,
             })
+            // What was set before the first event moves none.
+            .filter(|step| step.t >= 1)
             .collect();
         facts
     }
 }
 
 impl Machine {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(least_span: f64) -> Self {
         Self {
+            least_span,
             noted: Noted::default(),
             clock: ClockWatch::default(),
             stolen: None,
@@ -152,7 +157,9 @@ impl Machine {
         let span = (now_us - then_us).max(1) as f64 / 1e6;
         let stolen = (all - before).max(0.0);
         *self.noted.facts.steal_seconds.get_or_insert(0.0) += stolen;
-        self.wait(at, "machine", stolen / span, STOLEN_SHARE * self.processors);
+        if span >= self.least_span {
+            self.wait(at, "machine", stolen / span, STOLEN_SHARE * self.processors);
+        }
         Some(stolen / span)
     }
 
@@ -289,7 +296,7 @@ mod tests {
 
     #[test]
     fn seconds_in_which_threads_waited_too_long_are_noted_in_the_runs_time() {
-        let mut machine = Machine::new();
+        let mut machine = Machine::new(0.5);
         let at = |s: f64| WallTime((s * 1e6) as i64);
         for (second, waited) in [(0.5, 0.9), (10.5, 0.1), (11.5, 0.3), (12.5, 1.4)] {
             machine.waited(at(second), "broker", waited);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use floodmark_contracts::{
     audit::AuditFacts,
-    record::{GeneratorFacts, SubjectFacts},
+    record::{Ending, GeneratorFacts, SubjectFacts},
     stream::Stream,
 };
 use floodmark_kafka::{Admin, ClientSettings, admin::Watermarks};
@@ -29,8 +29,21 @@ pub(super) struct Remains<'a> {
     pub(super) starts: &'a [Watermarks],
     pub(super) generator: &'a GeneratorFacts,
     pub(super) subject: Option<&'a SubjectFacts>,
-    /// Whether the run ended before its time.
-    pub(super) cut_short: bool,
+    /// How the run ended.
+    pub(super) ending: &'a Ending,
+}
+
+/// How the run was cut short, in words.
+fn cut_short(of: &Remains<'_>) -> Option<String> {
+    let how = match of.ending {
+        Ending::Completed if of.generator.interrupted => "the generator ended early".to_owned(),
+        Ending::Completed => return None,
+        Ending::Interrupted => "by a signal".to_owned(),
+        Ending::TimeLimit => "by its time limit".to_owned(),
+        Ending::SubjectNotReady(_) => "the subject did not become ready".to_owned(),
+        Ending::SubjectDied(how) => format!("the subject died, {how}"),
+    };
+    Some(how)
 }
 
 /// Audits the run's topics.
@@ -46,7 +59,7 @@ pub(super) fn audit(
         inputs: of.inputs,
         starts: of.starts,
         generator: &of.generator.streams,
-        interrupted: of.cut_short || of.generator.interrupted,
+        cut_short: cut_short(of),
         workers: request.workers,
         mode: request.profile.audit,
         stop: request.stop,

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use floodmark_contracts::{
-    clock::RunMicros,
+    clock::{Clock, RunMicros},
     job::{ClockSkew, Connection},
     profile::DetectorSection,
     record::SubjectFacts,
@@ -15,8 +15,10 @@ use super::{
     stages::{Setup, names_of},
 };
 use crate::{
+    audit::start_of,
     broker::RunningBroker,
     faults::{Action, Fault, FaultError, Group, Injector, Links, Parts},
+    resources::Roster,
     subject::Surroundings,
 };
 
@@ -24,6 +26,34 @@ use crate::{
 pub(super) struct Led {
     pub(super) connection: Connection,
     pub(super) detector: DetectorSection,
+}
+
+/// What a setup knows of a subject's surroundings.
+pub(super) struct Around<'a> {
+    pub(super) led: &'a Led,
+    pub(super) group: &'a str,
+    pub(super) roster: Roster,
+}
+
+impl<'a> Around<'a> {
+    /// All that the subject's processes must be told.
+    pub(super) fn surroundings(
+        self,
+        request: &'a Request<'_>,
+        folders: &'a Folders,
+    ) -> Surroundings<'a> {
+        Surroundings {
+            exe: request.exe,
+            sound: request.sound,
+            connection: &self.led.connection,
+            detector: &self.led.detector,
+            group: self.group,
+            dir: &folders.subject,
+            logs: &folders.logs,
+            written: &folders.written,
+            roster: self.roster,
+        }
+    }
 }
 
 /// Makes the injector of a run, without proxies yet.
@@ -98,6 +128,9 @@ pub(super) fn sum(mut one: SubjectFacts, other: SubjectFacts) -> SubjectFacts {
             *sums.entry(stream).or_default() += count;
         }
     }
+    if let Err(error) = one.due_to_consumed.merge(&other.due_to_consumed) {
+        tracing::warn!(%error, "how long a process of the subject waited for events is left out");
+    }
     one.dead_letters += other.dead_letters;
     one.alerts += other.alerts;
     one.rows += other.rows;
@@ -125,7 +158,7 @@ impl Setup {
         self.with_faults(request, folders, Injector::attend)?;
         if let Some(group) = self.lag_group.clone()
             && self.faults.wants_lag()
-            && let Some(lag) = self.lag_of(&group)?
+            && let Some(lag) = self.lag_of(&group, &*request.clock)?
         {
             let of_inputs = |part: &&Lag| {
                 let mut topics = self.inputs.values().flatten();
@@ -152,17 +185,12 @@ impl Setup {
         folders: &Folders,
         what: fn(&mut Injector, &mut Parts<'_>) -> Result<(), FaultError>,
     ) -> Result<(), RunError> {
-        let surroundings = Surroundings {
-            exe: request.exe,
-            sound: request.sound,
-            connection: &self.led.connection,
-            detector: &self.led.detector,
+        let around = Around {
+            led: &self.led,
             group: &self.group,
-            dir: &folders.subject,
-            logs: &folders.logs,
-            written: &folders.written,
             roster: self.sampler.roster(),
         };
+        let surroundings = around.surroundings(request, folders);
         let mut parts = Parts {
             broker: &mut self.broker,
             subject: &mut self.subject,
@@ -182,21 +210,32 @@ impl Setup {
         self.faults.set_group(group);
     }
 
-    /// A group's lag in the inputs and the bundled detector's own topic; none while the broker is away by a fault.
-    pub(super) fn lag_of(&self, group: &str) -> Result<Option<Vec<Lag>>, RunError> {
+    /// A group's lag in the inputs and the bundled detector's own topic; none while the broker is away by a fault, or
+    /// does not answer for once. A partition of which nothing is committed counts as committed up to where it began.
+    pub(super) fn lag_of(
+        &mut self,
+        group: &str,
+        clock: &dyn Clock,
+    ) -> Result<Option<Vec<Lag>>, RunError> {
         if self.faults.is_broker_away() {
             return Ok(None);
         }
         let mut names = names_of(&self.inputs);
         names.extend(self.exchange.as_deref());
-        match self.admin.lag(group, &names) {
-            Ok(lag) => Ok(Some(lag)),
-            Err(error) if self.faults.excuses_broker() => {
-                tracing::debug!(%error, "the lag of the subject, after a fault of the broker");
-                Ok(None)
-            }
-            Err(error) => Err(RunError::Cluster(error)),
+        let outcome = self.admin.lag(group, &names);
+        if self.faults.excuses_broker()
+            && let Err(error) = outcome
+        {
+            tracing::debug!(%error, "the lag of the subject, after a fault of the broker");
+            return Ok(None);
         }
+        let lag = self.misses.note(clock.monotonic_us(), outcome);
+        let mut lag = lag.map_err(RunError::Cluster)?;
+        for part in lag.iter_mut().flatten() {
+            let start = start_of(&self.starts, &part.partition);
+            part.committed.get_or_insert(start);
+        }
+        Ok(lag)
     }
 }
 

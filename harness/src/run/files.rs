@@ -16,6 +16,7 @@ use floodmark_contracts::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Folders, Request};
+use crate::leftovers::{FOLDER_PREFIX, PROCESS_FILE};
 
 /// A file of a run that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -60,10 +61,15 @@ pub(crate) fn micros(span: Duration) -> i64 {
 
 /// A temporary folder that goes with the run.
 pub(crate) fn work_dir() -> Result<tempfile::TempDir, FileError> {
-    tempfile::Builder::new()
-        .prefix("floodmark-")
+    let dir = tempfile::Builder::new()
+        .prefix(FOLDER_PREFIX)
         .tempdir()
-        .map_err(io("make a folder in", &std::env::temp_dir()))
+        .map_err(io("make a folder in", &std::env::temp_dir()))?;
+    write_text(
+        &dir.path().join(PROCESS_FILE),
+        &std::process::id().to_string(),
+    )?;
+    Ok(dir)
 }
 
 pub(crate) fn make_dir(path: &Path) -> Result<(), FileError> {

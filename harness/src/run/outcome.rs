@@ -30,6 +30,7 @@ pub(super) struct Observed {
 /// Ends everything that looks, and gathers what it saw. What is still up comes back beside it.
 pub(super) fn observe(
     request: &Request<'_>,
+    folders: &Folders,
     course: Course,
     watch: &mut dyn FnMut(RunEvent),
 ) -> Result<(Observed, LeftOver), RunError> {
@@ -50,7 +51,14 @@ pub(super) fn observe(
     settle_times(request, start)?;
     let ending = setup.ending.unwrap_or_default();
     let clock = setup.probe.finish();
-    let watched = setup.sampler.finish()?;
+    let looks = folders.generator.join("resources.ndjson");
+    let watched = setup.sampler.finish().unwrap_or_else(|error| {
+        setup.notices.push(format!(
+            "what the processes use was not looked at to the end: {error}"
+        ));
+        Gathered::cut_short(&looks)
+    });
+    setup.notices.extend(setup.misses.notice());
     let machine = watched.machine(start);
     let remains = audited::Remains {
         client: &setup.client,
@@ -59,7 +67,7 @@ pub(super) fn observe(
         starts: &setup.starts,
         generator: &generated.facts,
         subject: subject_facts.as_ref(),
-        cut_short: ending != Ending::Completed,
+        ending: &ending,
     };
     let audit = audited::audit(request, &remains, watch);
     let validity = validity::judge(&validity::Evidence {
@@ -93,6 +101,7 @@ pub(super) fn observe(
         interrupted: generated.facts.interrupted,
         ending,
         subject_lines: setup.subject_lines,
+        notices: setup.notices,
         faults,
         lag,
         ..asked_for(request, start, validity)
@@ -144,6 +153,7 @@ fn asked_for(request: &Request<'_>, start: WallTime, validity: Validity) -> RunR
         interrupted: false,
         ending: Ending::default(),
         subject_lines: Vec::new(),
+        notices: Vec::new(),
         faults: Vec::new(),
         lag: Vec::new(),
     }
@@ -164,7 +174,7 @@ pub(super) fn write_down(
     folders: &Folders,
     observed: Observed,
 ) -> Result<RunRecord, RunError> {
-    let looks = observed.watched.rows(observed.record.started_at)?;
+    let looks = observed.watched.rows(observed.record.started_at);
     let series = observed.series.into_iter().chain(looks);
     files::leave(request, folders, &observed.record, series)?;
     Ok(observed.record)

@@ -9,22 +9,29 @@ use floodmark_contracts::{
     record::{Ending, GeneratorFacts, ProcessFacts, SeriesRow},
     stream::Stream,
 };
-use floodmark_kafka::{Admin, ClientSettings, admin::Watermarks};
+use floodmark_kafka::{
+    Admin, ClientSettings,
+    admin::{Lag, Watermarks},
+};
 
 use super::{
     Folders, Generated, Request, RunError, RunEvent, alerts_file,
     disturbed::{self, Led},
     files::{self, read_json, read_series, write_private},
+    misses::Misses,
     several,
+    tail::Tail,
     trim::{Trimmer, trim},
     under_test,
 };
 use crate::{
+    audit::start_of,
     broker::{BrokerChoice, RunningBroker, StartContext},
     child::{Child, SHOWN_LINES},
     collect::Collector,
     faults::Injector,
     lag::LagClock,
+    leftovers,
     probe::{self, Probe},
     resources::{self, Sampler, Target},
     subject::{RunningSubject, SubjectKind},
@@ -64,6 +71,11 @@ pub(super) struct Setup {
     pub(super) ending: Option<Ending>,
     /// The end of the subject's log, where the subject is why.
     pub(super) subject_lines: Vec<String>,
+    /// What was found that does not touch the run.
+    pub(super) notices: Vec<String>,
+    /// There is no subject.
+    is_unread: bool,
+    pub(super) misses: Misses,
     pub(super) sampler: Sampler,
     lag_clock: LagClock,
     /// The bounds of the input topics before the first event.
@@ -113,7 +125,7 @@ impl Setup {
         let Some(group) = self.lag_group.clone() else {
             return Ok(Some(0));
         };
-        let Some(lag) = self.lag_of(&group)? else {
+        let Some(lag) = self.lag_of(&group, clock)? else {
             return Ok(None);
         };
         let at = clock.now();
@@ -125,16 +137,16 @@ impl Setup {
                 .filter(|part| topics.contains(&part.partition.topic))
             {
                 progress.behind += part.records;
-                progress.committed += part.committed.unwrap_or(0).unsigned_abs();
+                let start = start_of(&self.starts, &part.partition);
+                let committed = part.committed.map_or(0, |committed| committed - start);
+                progress.committed += u64::try_from(committed).unwrap_or(0);
                 let age_s = self.lag_clock.observe(clock.monotonic_us(), part);
                 progress.age_s = progress.age_s.max(age_s);
             }
             all += progress.behind;
             self.progress.insert((at, *stream), progress);
         }
-        if let Some(trimmer) = &mut self.trimmer {
-            trim(trimmer, &self.admin, clock.monotonic_us(), &lag).map_err(RunError::Cluster)?;
-        }
+        self.trim(clock, &lag)?;
         Ok(Some(all))
     }
 
@@ -142,26 +154,37 @@ impl Setup {
     pub(super) fn look(&mut self, clock: &dyn Clock) -> Result<(), RunError> {
         if self.lag_group.is_some() {
             self.sample_lag(clock).map(|_| ())
-        } else {
+        } else if self.is_unread {
             self.trim_unread(clock)
+        } else {
+            // Somebody reads, and does not tell how far: everything may still be of use.
+            Ok(())
         }
     }
 
     /// Makes room where nobody reads: everything is of no more use at once.
     fn trim_unread(&mut self, clock: &dyn Clock) -> Result<(), RunError> {
-        let away = self.faults.is_broker_away();
-        let Some(trimmer) = self.trimmer.as_mut().filter(|_| !away) else {
+        if self.trimmer.is_none() {
+            return Ok(());
+        }
+        let group = self.group.clone();
+        let Some(mut lag) = self.lag_of(&group, clock)? else {
             return Ok(());
         };
-        let names = names_of(&self.inputs);
-        let mut lag = self
-            .admin
-            .lag(&self.group, &names)
-            .map_err(RunError::Cluster)?;
         for part in &mut lag {
             part.committed = Some(part.end);
         }
-        trim(trimmer, &self.admin, clock.monotonic_us(), &lag).map_err(RunError::Cluster)
+        self.trim(clock, &lag)
+    }
+
+    fn trim(&mut self, clock: &dyn Clock, lag: &[Lag]) -> Result<(), RunError> {
+        let Some(trimmer) = &mut self.trimmer else {
+            return Ok(());
+        };
+        let now_us = clock.monotonic_us();
+        let outcome = trim(trimmer, &self.admin, now_us, lag);
+        let noted = self.misses.note(now_us, outcome);
+        noted.map(drop).map_err(RunError::Cluster)
     }
 
     /// The samples of the subject's progress as a time series from `start`.
@@ -205,6 +228,7 @@ pub(super) fn set_up(
     };
     let led = disturbed::lead(request, &mut faults, &broker, &connection)?;
     let admin = Admin::new(&client, ADMIN_TIMEOUT).map_err(RunError::Cluster)?;
+    let notices = look_for_leftovers(request, &broker, &client, &admin, watch)?;
     watch(RunEvent::Stage(format!(
         "topics: creating them at {}",
         broker.bootstrap()
@@ -236,12 +260,14 @@ pub(super) fn set_up(
         collector,
         subject: RunningSubject::default(),
         lag_group: subject.commits.then(|| group.clone()),
-        group,
         admin,
         inputs: request.sound.inputs.clone(),
         exchange,
         progress: BTreeMap::new(),
-        trimmer: (*choice == BrokerChoice::Embedded && !request.keep).then(Trimmer::default),
+        trimmer: trimmer(request, &group),
+        is_unread: subject.kind == SubjectKind::Nothing,
+        misses: Misses::default(),
+        group,
         processes: Vec::new(),
         deadline_us: request
             .sound
@@ -249,6 +275,7 @@ pub(super) fn set_up(
             .map(|limit| begun_us + files::micros(limit)),
         ending: None,
         subject_lines: Vec::new(),
+        notices,
         sampler,
         lag_clock: LagClock::default(),
         starts,
@@ -271,12 +298,55 @@ pub(super) fn set_up(
 fn group_of(request: &Request<'_>) -> String {
     match &request.sound.subject.kind {
         SubjectKind::External { group: Some(group) } => group.clone(),
-        _ => format!(
-            "{}floodmark-{}",
-            request.profile.topic_prefix,
-            std::process::id()
-        ),
+        _ => leftovers::group_of(&request.profile.topic_prefix),
     }
+}
+
+/// What runs that crashed have left, on a cluster that is not the run's own and on this machine. Said before topics are
+/// made: where theirs are in the way, this is why.
+fn look_for_leftovers(
+    request: &Request<'_>,
+    broker: &RunningBroker,
+    client: &ClientSettings,
+    admin: &Admin,
+    watch: &mut dyn FnMut(RunEvent),
+) -> Result<Vec<String>, RunError> {
+    let mut notices = Vec::new();
+    if !broker.is_own() {
+        admin
+            .wait_until_reachable(ADMIN_TIMEOUT)
+            .map_err(RunError::Cluster)?;
+        let prefix = &request.profile.topic_prefix;
+        let left = leftovers::on_cluster(client, admin, prefix, &*request.clock);
+        notices.extend(
+            left.map_err(RunError::Cluster)?
+                .iter()
+                .map(ToString::to_string),
+        );
+    }
+    notices.extend(
+        leftovers::folders(&std::env::temp_dir())
+            .iter()
+            .map(|folder| {
+                format!(
+                    "a run that was killed has left the folder `{}`; delete it",
+                    folder.display()
+                )
+            }),
+    );
+    for notice in &notices {
+        watch(RunEvent::Notice(notice.clone()));
+    }
+    Ok(notices)
+}
+
+/// What makes room while the run goes on: on the embedded broker, unless its records are to be kept.
+fn trimmer(request: &Request<'_>, group: &str) -> Option<Trimmer> {
+    let sound = request.sound;
+    let bundled = matches!(sound.subject.kind, SubjectKind::Bundled { .. });
+    let section = bundled.then_some(&request.profile.detector);
+    let wanted = sound.broker == BrokerChoice::Embedded && !request.keep;
+    wanted.then(|| Trimmer::of(group, section))
 }
 
 /// The topics of the run: the profile's, the bundled detector's own, and that of the probes.
@@ -427,7 +497,7 @@ fn watch_generator(
     child: &mut Child,
     watch: &mut dyn FnMut(RunEvent),
 ) -> Result<std::process::ExitStatus, RunError> {
-    let series_file = folders.generator.join("generator-series.ndjson");
+    let mut rows = Tail::of(folders.generator.join("generator-series.ndjson"));
     let mut last_sample = request.clock.monotonic_us();
     loop {
         if let Some(status) = child.poll() {
@@ -442,26 +512,14 @@ fn watch_generator(
         if now - last_sample >= 1_000_000 {
             last_sample = now;
             setup.look(&*request.clock)?;
-            watch(progress(request, &series_file, setup));
+            watch(progress(request, rows.latest(), setup));
         }
         request.clock.sleep(Duration::from_millis(20));
     }
 }
 
-/// How far the generator has got, from the rows that it has written. A row that is only half there
-/// yet is left for the next look.
-fn progress(request: &Request<'_>, series_file: &std::path::Path, setup: &Setup) -> RunEvent {
-    let text = std::fs::read_to_string(series_file).unwrap_or_default();
-    let rows: Vec<SeriesRow> = text
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect();
-    let second = rows.iter().map(|row| row.t).max().unwrap_or(0);
-    let sent: f64 = rows
-        .iter()
-        .filter(|row| row.t == second && row.metric == "sent")
-        .map(|row| row.value)
-        .sum();
+/// How far the generator has got.
+fn progress(request: &Request<'_>, (second, sent): (i64, f64), setup: &Setup) -> RunEvent {
     RunEvent::Progress {
         second,
         of: request.sound.duration.as_secs_f64(),
@@ -513,7 +571,11 @@ fn progress_rows(
         let consumed = progress.committed.saturating_sub(committed);
         rows.push(row("lag", progress.behind as f64));
         rows.push(row("lag_s", progress.age_s));
-        rows.push(row("consumed", consumed as f64 / (t - before) as f64));
+        let each = consumed as f64 / (t - before) as f64;
+        rows.extend((before + 1..=t).map(|t| SeriesRow {
+            t,
+            ..row("consumed", each)
+        }));
     }
     rows
 }
@@ -544,7 +606,10 @@ mod tests {
                 .map(|row| (row.t, row.value))
                 .collect()
         };
-        assert_eq!(of("consumed"), [(1, 150.0), (2, 250.0), (4, 100.0)]);
+        assert_eq!(
+            of("consumed"),
+            [(1, 150.0), (2, 250.0), (3, 100.0), (4, 100.0)]
+        );
         assert_eq!(of("lag"), [(1, 7.0), (2, 7.0), (4, 7.0)]);
         assert_eq!(of("lag_s"), [(1, 0.5), (2, 0.5), (4, 0.5)]);
     }

@@ -3,22 +3,28 @@
 use std::{path::Path, time::Duration};
 
 use floodmark_contracts::{
+    clock::Clock,
     record::{Ending, SubjectFacts},
     stream::Stream,
 };
-use floodmark_kafka::admin::Lag;
+use floodmark_kafka::admin::{Lag, Watermarks};
 
 use super::{
-    Folders, Request, RunError, disturbed,
+    Folders, Request, RunError,
+    disturbed::{self, Around},
     files::{self, read_json},
-    stages::{Setup, names_of},
+    stages::Setup,
 };
-use crate::subject::{
-    Readiness, Ready, RunningSubject, Surroundings, answers, facts_file, write_enrichment,
+use crate::{
+    audit::start_of,
+    subject::{Health, Readiness, Ready, RunningSubject, facts_file, write_enrichment},
 };
 
 /// How often it is asked whether it is ready.
 const ASK_EVERY: Duration = Duration::from_millis(20);
+
+/// How long it is asked what the subject has consumed.
+const LAST_LOOK: Duration = Duration::from_secs(30);
 
 /// Starts the subject and waits until it is ready. One that is not in time, or dies meanwhile, ends the run; the setup
 /// says so.
@@ -28,28 +34,15 @@ pub(super) fn start(
     setup: &mut Setup,
 ) -> Result<(), RunError> {
     write_enrichment(&folders.subject, request.plan)?;
-    let surroundings = surroundings(request, folders, setup);
-    let subject = RunningSubject::start(&surroundings).map_err(RunError::Subject)?;
+    let around = Around {
+        led: &setup.led,
+        group: &setup.group,
+        roster: setup.sampler.roster(),
+    };
+    let subject =
+        RunningSubject::start(&around.surroundings(request, folders)).map_err(RunError::Subject)?;
     setup.subject = subject;
     wait_until_ready(request, setup)
-}
-
-fn surroundings<'a>(
-    request: &'a Request<'_>,
-    folders: &'a Folders,
-    setup: &'a Setup,
-) -> Surroundings<'a> {
-    Surroundings {
-        exe: request.exe,
-        sound: request.sound,
-        connection: &setup.led.connection,
-        detector: &setup.led.detector,
-        group: &setup.group,
-        dir: &folders.subject,
-        logs: &folders.logs,
-        written: &folders.written,
-        roster: setup.sampler.roster(),
-    }
 }
 
 fn wait_until_ready(request: &Request<'_>, setup: &mut Setup) -> Result<(), RunError> {
@@ -60,12 +53,13 @@ fn wait_until_ready(request: &Request<'_>, setup: &mut Setup) -> Result<(), RunE
         .map(|(stream, section)| section.partitions as usize * section.topics(stream).len())
         .sum();
     let begun = clock.monotonic_us();
+    let health = Health::new();
     loop {
         if setup.must_end(request)? {
             return Ok(());
         }
         let missing = match &subject.ready {
-            Ready::Url(url) if answers(url) => return Ok(()),
+            Ready::Url(url) if health.answers(url) => return Ok(()),
             Ready::Url(url) => format!("`{url}` did not answer with success"),
             Ready::Group => {
                 let group = setup.admin.group(&setup.group).map_err(RunError::Cluster)?;
@@ -105,16 +99,42 @@ pub(super) fn end(
     if told.is_some() && !setup.faults.changed_subjects() {
         return Ok(told);
     }
-    let Some(group) = &setup.lag_group else {
+    // Offsets count the markers of transactions as well.
+    let counts = request.plan.transactions().is_none();
+    let Some(group) = setup.lag_group.clone().filter(|_| counts) else {
         return Ok(told);
     };
-    let names = names_of(&setup.inputs);
-    let lag = setup.admin.lag(group, &names).map_err(RunError::Cluster)?;
-    let consumed = |(stream, topics): (&Stream, &Vec<String>)| (*stream, read_of(&lag, topics));
+    let Some(lag) = last_lag(setup, &group, &*request.clock) else {
+        return Ok(told);
+    };
+    let starts = &setup.starts;
+    let consumed = |(stream, topics): (&Stream, &Vec<String>)| {
+        let of_stream = lag
+            .iter()
+            .filter(|part| topics.contains(&part.partition.topic));
+        (*stream, of_stream.map(|part| read_of(part, starts)).sum())
+    };
     Ok(Some(SubjectFacts {
         consumed: setup.inputs.iter().map(consumed).collect(),
         ..told.unwrap_or_default()
     }))
+}
+
+/// The lag when the subject has ended. A cluster that does not answer at this moment does not undo the run.
+fn last_lag(setup: &mut Setup, group: &str, clock: &dyn Clock) -> Option<Vec<Lag>> {
+    let deadline = clock.monotonic_us() + files::micros(LAST_LOOK);
+    loop {
+        match setup.lag_of(group, clock) {
+            Ok(Some(lag)) => return Some(lag),
+            _ if clock.monotonic_us() >= deadline => {
+                let text =
+                    "the cluster did not tell what the subject has consumed when it had ended";
+                setup.notices.push(text.to_owned());
+                return None;
+            }
+            _ => clock.sleep(ASK_EVERY),
+        }
+    }
 }
 
 /// What the processes of our own detector left, if it came to that; those that were killed left nothing.
@@ -133,11 +153,35 @@ fn told(dir: &Path, processes: u32) -> Result<Option<SubjectFacts>, RunError> {
     Ok(all)
 }
 
-/// Records of a stream that were read, by the offsets that were committed.
-fn read_of(lag: &[Lag], topics: &[String]) -> u64 {
-    let parts = lag
-        .iter()
-        .filter(|part| topics.contains(&part.partition.topic));
-    let read: i64 = parts.filter_map(|part| part.committed).sum();
+/// Records of a partition that were read, by the offset that was committed and that at which the run began to write.
+fn read_of(part: &Lag, starts: &[Watermarks]) -> u64 {
+    let start = start_of(starts, &part.partition);
+    let read = part.committed.map_or(0, |committed| committed - start);
     u64::try_from(read).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use floodmark_kafka::TopicPartition;
+
+    use super::*;
+
+    #[test]
+    fn what_was_in_a_topic_before_was_not_consumed_in_this_run() {
+        let partition = TopicPartition::new("events", 3);
+        let starts = [Watermarks {
+            partition: partition.clone(),
+            low: 500,
+            high: 500,
+        }];
+        let lag = |committed| Lag {
+            partition: partition.clone(),
+            committed,
+            end: 800,
+            records: 0,
+        };
+        assert_eq!(read_of(&lag(Some(800)), &starts), 300);
+        assert_eq!(read_of(&lag(Some(800)), &[]), 800);
+        assert_eq!(read_of(&lag(None), &starts), 0);
+    }
 }

@@ -25,6 +25,7 @@ impl RunningSubject {
         }
         for mut process in surplus {
             process.child.terminate(GRACE, clock);
+            tracing::debug!(slot = process.slot, "a process of the subject has ended");
             self.past.push(process.child.resources());
         }
     }

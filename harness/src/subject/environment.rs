@@ -40,7 +40,6 @@ pub(super) fn tell(
     write_private_text(&properties, &client_properties(connection))?;
     variables.push(("FLOODMARK_CLIENT_PROPERTIES", display(&properties)));
     command.envs(variables);
-    // The broker is on this machine or named by its address; a proxy for HTTP is none for the registry on loopback.
     Ok(())
 }
 

@@ -46,18 +46,24 @@ impl Readiness {
     }
 }
 
-/// Whether a URL answers with success.
-pub(crate) fn answers(url: &str) -> bool {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(ANSWER))
-        // The detector is beside us: what stands in the environment for the world outside is not for it.
-        .proxy(None)
-        .build()
-        .into();
-    agent
-        .get(url)
-        .call()
-        .is_ok_and(|response| response.status().is_success())
+/// Asks whether a URL answers with success.
+pub(crate) struct Health(ureq::Agent);
+
+impl Health {
+    pub(crate) fn new() -> Self {
+        let agent = ureq::Agent::config_builder()
+            .timeout_global(Some(ANSWER))
+            // The detector is beside us: what stands in the environment for the world outside is not for it.
+            .proxy(None)
+            .build();
+        Self(agent.into())
+    }
+
+    /// Whether the URL answers with success.
+    pub(crate) fn answers(&self, url: &str) -> bool {
+        let answer = self.0.get(url).call();
+        answer.is_ok_and(|response| response.status().is_success())
+    }
 }
 
 #[cfg(test)]
@@ -84,9 +90,10 @@ mod tests {
 
     #[test]
     fn only_success_says_ready() {
-        assert!(answers(&server("200 OK")));
-        assert!(answers(&server("204 No Content")));
-        assert!(!answers(&server("503 Service Unavailable")));
-        assert!(!answers("http://127.0.0.1:1/ready"));
+        let health = Health::new();
+        assert!(health.answers(&server("200 OK")));
+        assert!(health.answers(&server("204 No Content")));
+        assert!(!health.answers(&server("503 Service Unavailable")));
+        assert!(!health.answers("http://127.0.0.1:1/ready"));
     }
 }

@@ -8,8 +8,8 @@ use floodmark_contracts::{
 
 use super::reason;
 
-/// What speaks against the figures in the audit.
-pub(super) fn judge(audit: &AuditFacts) -> Vec<ValidityReason> {
+/// What speaks against the figures in the audit; `not_kept` alerts were read and counted only.
+pub(super) fn judge(audit: &AuditFacts, not_kept: u64) -> Vec<ValidityReason> {
     let mut reasons = Vec::new();
     for (stream, found) in &audit.streams {
         match audit.mode {
@@ -18,7 +18,7 @@ pub(super) fn judge(audit: &AuditFacts) -> Vec<ValidityReason> {
             AuditMode::Full => reasons.extend(differences(*stream, found)),
         }
     }
-    reasons.extend(alerts_missing(audit));
+    reasons.extend(alerts_missing(audit, not_kept));
     reasons
 }
 
@@ -108,10 +108,11 @@ fn example(found: &StreamAudit, kind: DifferenceKind) -> String {
     text
 }
 
-/// The subject says that it wrote more than there is.
-fn alerts_missing(audit: &AuditFacts) -> Option<ValidityReason> {
+/// The subject says that it wrote more than there is. What was read and not kept is not missing.
+fn alerts_missing(audit: &AuditFacts, not_kept: u64) -> Option<ValidityReason> {
     let alerts = &audit.alerts;
-    let missing = alerts.written?.saturating_sub(alerts.collected);
+    let read = alerts.collected + not_kept;
+    let missing = alerts.written?.saturating_sub(read);
     (missing > 0).then(|| {
         reason(
             "alerts-missing",
@@ -120,7 +121,7 @@ fn alerts_missing(audit: &AuditFacts) -> Option<ValidityReason> {
                 "the subject wrote {} alerts and {} were read; see its log for transactions that were aborted, or \
                  allow a longer `drain`",
                 alerts.written.unwrap_or(0),
-                alerts.collected
+                read
             ),
         )
     })
@@ -140,7 +141,7 @@ mod tests {
             streams: BTreeMap::from([(Stream::Banking, stream)]),
             ..AuditFacts::default()
         };
-        let found: Vec<String> = judge(&audit)
+        let found: Vec<String> = judge(&audit, 0)
             .iter()
             .map(|r| format!("{:?} {}", r.status, r.code))
             .collect();
@@ -232,8 +233,9 @@ mod tests {
             },
             ..AuditFacts::default()
         };
-        assert!(judge(&audit(None)).is_empty());
-        assert!(judge(&audit(Some(10))).is_empty());
-        assert_eq!(judge(&audit(Some(12)))[0].code, "alerts-missing");
+        assert!(judge(&audit(None), 0).is_empty());
+        assert!(judge(&audit(Some(10)), 0).is_empty());
+        assert_eq!(judge(&audit(Some(12)), 0)[0].code, "alerts-missing");
+        assert!(judge(&audit(Some(12)), 2).is_empty(), "read, and not kept");
     }
 }

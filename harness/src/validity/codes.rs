@@ -1,5 +1,7 @@
 //! Every code that a verdict can hold. `docs/validity.md` says what each means.
 
+use floodmark_contracts::result::GATE_NOT_MET;
+
 /// All codes, in the order of the page.
 pub const CODES: &[&str] = &[
     "time-limit",
@@ -31,6 +33,7 @@ pub const CODES: &[&str] = &[
     "clocks-apart",
     "clocks-drift",
     "disk-full",
+    GATE_NOT_MET,
 ];
 
 #[cfg(test)]

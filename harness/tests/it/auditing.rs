@@ -76,7 +76,7 @@ fn audit(cluster: &Cluster, plan: &Plan, sent: usize, mode: Option<AuditMode>) -
             inputs: &BTreeMap::from([(Stream::Clickstream, vec!["clicks".to_owned()])]),
             starts: &[],
             generator: &BTreeMap::from([(Stream::Clickstream, facts)]),
-            interrupted: false,
+            cut_short: None,
             workers: 1,
             mode,
             stop: &AtomicBool::new(false),

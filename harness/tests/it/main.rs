@@ -9,5 +9,6 @@ mod auditing;
 mod brokers;
 mod cluster;
 mod collecting;
+mod leftovers;
 mod probing;
 mod topics;

@@ -18,6 +18,8 @@ pub(super) struct ProcessRow<'a> {
     pub(super) cpu: String,
     pub(super) per_million: String,
     pub(super) peak: String,
+    /// By how much its memory grew behind the first third of generation.
+    pub(super) growth: String,
     /// The rest is empty where the kernel did not tell.
     pub(super) waited: String,
     pub(super) read: String,
@@ -33,6 +35,13 @@ pub(super) fn processes(result: &RunResult) -> Vec<ProcessRow<'_>> {
         metric.and_then(|metric| metric.value)
     };
     let nothing = || NOTHING.to_owned();
+    let growth = |name: &str| {
+        let grew = result.metrics.get(name).and_then(|metric| metric.value);
+        grew.map_or_else(nothing, |by| match by < 0.0 {
+            true => format!("\u{2212}{}", bytes(-by)),
+            false => format!("+{}", bytes(by)),
+        })
+    };
     let rows = result.processes.iter().map(|process| {
         let role = &process.role;
         let usage = &process.usage;
@@ -45,6 +54,7 @@ pub(super) fn processes(result: &RunResult) -> Vec<ProcessRow<'_>> {
             per_million: per_million(&format!("cpu.{role}."))
                 .map_or_else(|| UNDEFINED.to_owned(), |v| format!("{} s", number(v))),
             peak: bytes(process.peak_rss_bytes as f64),
+            growth: growth(&format!("memory.{role}.growth")),
             waited: usage
                 .run_delay_seconds
                 .map_or_else(nothing, |s| format!("{} s", number(s))),

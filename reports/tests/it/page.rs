@@ -228,6 +228,7 @@ fn latencies_stand_with_what_they_mean_and_thin_tails_are_withheld() {
     send_lateness | 20,400 | 715 µs | 717 µs | 1.14 ms | 1.33 ms | 1.39 ms | 1.41 ms
     acknowledge | 20,400 | 6.46 ms | 6.49 ms | 8.99 ms | 10.3 ms | 10.7 ms | 10.9 ms
     due_to_acknowledged | 0 | – | – | – | – | – | –
+    due_to_consumed | 0 | – | – | – | – | – | –
     alert | 75 | 1.82 s | 1.85 s | 2.70 s | – | – | 2.87 s
     alert_from_hand_over | 75 | 1.82 s | 1.85 s | 2.70 s | – | – | 2.87 s
     detect | 65 | 7.33 s | 7.52 s | 9.21 s | – | – | 9.63 s
@@ -235,6 +236,7 @@ fn latencies_stand_with_what_they_mean_and_thin_tails_are_withheld() {
     send_lateness: from an event's due time to its hand-over to the client library
     acknowledge: from an event's hand-over to the client library to the broker's acknowledgement
     due_to_acknowledged: from an event's due time to the broker's acknowledgement
+    due_to_consumed: from an event's due time, in whole milliseconds, until the subject had it, where the subject tells
     alert: from the wall instant at which event time reaches the alert's end to the broker's append time of the alert: the delay by disorder and the wait for the watermark are in it, the window's own length is not
     alert_from_hand_over: the same as for alerts, less the lateness with which the generator handed over the events that were due then
     detect: from the intended send time of an incident's first affected event to the broker's append time of the first alert that detects it: the window's own length is in it
@@ -368,25 +370,25 @@ fn a_missed_id_that_the_labels_do_not_hold_is_shown_as_such() {
 #[test]
 fn resources_and_environment_say_what_ran_where() {
     insta::assert_snapshot!(section(&full(), "resources"), @r#"
-        # Resources and environment
-        Process | CPU time | CPU per million events | Peak memory | Waited for a processor | Read / M | Written / M | Switches / M | Major faults / M
-        generator | 1.50 s | 2.27 s | 64.0 MiB | – | – | – | – | –
-        subject | 2.00 s | 3.03 s | 64.0 MiB | – | – | – | – | –
-        broker | 0.400 s | 0.606 s | 64.0 MiB | – | – | – | – | –
-        # Environment
-        floodmark: 0.1.0
-        Broker: embedded
-        Detector: bundled
-        Operating system: Linux 6.1
-        Processor: Test CPU
-        Processors: 2
-        Memory: 8.00 GiB
-        Speed of event time: 1 ×
-        # Phases, wall time
-        setup: -2.0 s to 0.0 s
-        generate: 0.0 s to 600.0 s
-        drain: 600.0 s to 612.0 s
-        "#);
+    # Resources and environment
+    Process | CPU time | CPU per million events | Peak memory | Memory grew by | Waited for a processor | Read / M | Written / M | Switches / M | Major faults / M
+    generator | 1.50 s | 2.27 s | 64.0 MiB | – | – | – | – | – | –
+    subject | 2.00 s | 3.03 s | 64.0 MiB | – | – | – | – | – | –
+    broker | 0.400 s | 0.606 s | 64.0 MiB | – | – | – | – | – | –
+    # Environment
+    floodmark: 0.1.0
+    Broker: embedded
+    Detector: bundled
+    Operating system: Linux 6.1
+    Processor: Test CPU
+    Processors: 2
+    Memory: 8.00 GiB
+    Speed of event time: 1 ×
+    # Phases, wall time
+    setup: -2.0 s to 0.0 s
+    generate: 0.0 s to 600.0 s
+    drain: 600.0 s to 612.0 s
+    "#);
 }
 
 #[test]

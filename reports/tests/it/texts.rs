@@ -23,6 +23,7 @@ fn the_terminal_shows_rates_latencies_scores_and_gates() {
     send_lateness          717 µs  1.14 ms  1.33 ms  1.39 ms  1.41 ms  20,400
     acknowledge           6.49 ms  8.99 ms  10.3 ms  10.7 ms  10.9 ms  20,400
     due_to_acknowledged         –        –        –        –        –       0
+    due_to_consumed             –        –        –        –        –       0
     alert                  1.85 s   2.70 s        –        –   2.87 s      75
     alert_from_hand_over   1.85 s   2.70 s        –        –   2.87 s      75
     detect                 7.52 s   9.21 s        –        –   9.63 s      65
@@ -51,6 +52,7 @@ fn the_terminal_shows_an_empty_run() {
     send_lateness           –    –    –      –    –       0
     acknowledge             –    –    –      –    –       0
     due_to_acknowledged     –    –    –      –    –       0
+    due_to_consumed         –    –    –      –    –       0
     alert                   –    –    –      –    –       0
     alert_from_hand_over    –    –    –      –    –       0
     detect                  –    –    –      –    –       0
@@ -100,6 +102,7 @@ fn the_summary_of_a_failed_run_says_what_to_do() {
     | send_lateness | 717 µs | 1.14 ms | 1.33 ms | 1.39 ms | 1.41 ms | 20,400 |
     | acknowledge | 6.49 ms | 8.99 ms | 10.3 ms | 10.7 ms | 10.9 ms | 20,400 |
     | due_to_acknowledged | – | – | – | – | – | 0 |
+    | due_to_consumed | – | – | – | – | – | 0 |
     | alert | 1.85 s | 2.70 s | – | – | 2.87 s | 75 |
     | alert_from_hand_over | 1.85 s | 2.70 s | – | – | 2.87 s | 75 |
     | detect | 7.52 s | 9.21 s | – | – | 9.63 s | 65 |
@@ -157,6 +160,7 @@ fn the_summary_of_an_invalid_run_leads_with_the_reason() {
     | send_lateness | 100 µs | 180 µs | 198 µs | – | 200 µs | 200 |
     | acknowledge | 5.00 ms | 9.01 ms | 9.90 ms | – | 10.0 ms | 200 |
     | due_to_acknowledged | – | – | – | – | – | 0 |
+    | due_to_consumed | – | – | – | – | – | 0 |
     | alert | – | – | – | – | – | 0 |
     | alert_from_hand_over | – | – | – | – | – | 0 |
     | detect | – | – | – | – | – | 0 |

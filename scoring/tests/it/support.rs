@@ -195,6 +195,7 @@ fn record() -> RunRecord {
         interrupted: false,
         ending: Ending::Completed,
         subject_lines: Vec::new(),
+        notices: Vec::new(),
         faults: Vec::new(),
         lag: Vec::new(),
     }

@@ -47,20 +47,27 @@ fn shell(role: &str, dir: &tempfile::TempDir) -> Child {
     Child::spawn(role, &mut command, &dir.path().join(role)).unwrap()
 }
 
+/// A fault of one second.
+fn fault(kind: FaultKind, at_s: u64, action: Action) -> Fault {
+    Fault {
+        kind,
+        at: Duration::from_secs(at_s),
+        span: Duration::from_secs(1),
+        action,
+    }
+}
+
 impl Scene {
     fn of(kind: FaultKind, action: Action) -> Self {
+        Self::of_all(&[fault(kind, 2, action)])
+    }
+
+    fn of_all(faults: &[Fault]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let fault = Fault {
-            kind,
-            at: Duration::from_secs(2),
-            span: Duration::from_secs(1),
-            action,
-        };
-        let faults = [fault];
         let clock = Arc::new(Stands::default());
         let shared: Arc<dyn Clock> = Arc::<Stands>::clone(&clock);
-        let links = Links::of(&faults, 1, Arc::clone(&shared));
-        let mut injector = Injector::new(&faults, links, shared);
+        let links = Links::of(faults, 1, Arc::clone(&shared));
+        let mut injector = Injector::new(faults, links, shared);
         injector.start(WallTime(0));
         let profile: Profile = serde_saphyr::from_str(PROFILE).unwrap();
         Self {
@@ -177,6 +184,36 @@ fn a_paused_subject_stands_still_for_the_time_of_the_fault() {
     until("going on", || state(id) == "S");
     assert!(!scene.injector.changed_subjects());
     assert_eq!(scene.end()[0].kind, FaultKind::SubjectPause);
+}
+
+#[test]
+fn a_fault_that_follows_another_at_once_is_not_undone_with_it() {
+    let pause = |at_s| {
+        fault(
+            FaultKind::SubjectPause,
+            at_s,
+            Action::Pause(Victim::Subject),
+        )
+    };
+    let mut scene = Scene::of_all(&[pause(2), pause(3)]);
+    let id = scene.first().id();
+    scene.at(2.1);
+    until("stopped", || state(id) == "T");
+    // The second is due, and the first lasts a second all the same.
+    scene.at(3.05);
+    assert_eq!(state(id), "T");
+    scene.at(3.15);
+    until("stopped again", || state(id) == "T");
+    scene.at(3.9);
+    assert_eq!(state(id), "T");
+    scene.at(4.2);
+    until("going on", || state(id) == "S");
+    let spans: Vec<(i64, i64)> = scene
+        .end()
+        .iter()
+        .map(|facts| (facts.from.0, facts.until.0))
+        .collect();
+    assert_eq!(spans, [(2_100_000, 3_150_000), (3_150_000, 4_200_000)]);
 }
 
 #[test]
