@@ -5,6 +5,8 @@
 //! for others to read carries a JSON Schema, published under `docs/schema/` (see [`schema`]).
 //! The crate does no I/O and imports no other crate of the workspace.
 
+/// Accuracy beside the incident level.
+pub mod accuracy;
 /// What detectors say.
 pub mod alert;
 /// What topics held.

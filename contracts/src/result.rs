@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    accuracy::Accuracy,
     audit::AuditFacts,
     clock::{EventTime, WallTime},
     fault::FaultScores,
@@ -217,6 +218,9 @@ pub struct Detection {
     /// The same per kind, over the alerts that say this kind.
     #[serde(default)]
     pub random_baseline_per_kind: BTreeMap<Kind, Baseline>,
+    /// The same labels and alerts, counted in other ways.
+    #[serde(default)]
+    pub accuracy: Accuracy,
     /// The tolerances that were used.
     pub tolerances: Tolerances,
     /// Labels that no alert matched, with their ids.

@@ -69,6 +69,15 @@ impl<'a> Space<'a> {
         }
     }
 
+    /// How many keys there are of the types that alerts name.
+    pub(crate) fn alerted_keys(&self) -> u64 {
+        let types: BTreeSet<KeyType> = self.alerts.keys().map(|(key_type, _)| *key_type).collect();
+        types
+            .iter()
+            .filter_map(|key_type| self.keys.get(key_type))
+            .sum()
+    }
+
     /// The baseline over all labels and alerts.
     pub(crate) fn overall(&self) -> Baseline {
         self.baseline(None)

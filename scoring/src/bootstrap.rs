@@ -68,6 +68,43 @@ pub fn bootstrap<const N: usize>(
     })
 }
 
+/// Percentile intervals of several figures of the same entities, drawn once for all of them. `None` for a figure that is
+/// undefined over all, and for all of fewer than two entities.
+#[must_use]
+pub fn bootstrap_each<const N: usize, const F: usize>(
+    entities: &[[u64; N]],
+    rules: Resampling,
+    figures: impl Fn([u64; N]) -> [Option<f64>; F],
+) -> [Option<[f64; 2]>; F] {
+    let add = |mut sums: [u64; N], counts: &[u64; N]| {
+        for (sum, count) in sums.iter_mut().zip(counts) {
+            *sum += count;
+        }
+        sums
+    };
+    let points = figures(entities.iter().fold([0; N], add));
+    let n = entities.len();
+    if n < 2 {
+        return [None; F];
+    }
+    let mut draws = Draws(rules.seed);
+    let mut drawn: [Vec<f64>; F] = std::array::from_fn(|_| Vec::new());
+    for _ in 0..rules.resamples.max(MIN_RESAMPLES) {
+        let sums = (0..n).fold([0; N], |sums, _| add(sums, &entities[draws.below(n)]));
+        for (values, figure) in drawn.iter_mut().zip(figures(sums)) {
+            values.extend(figure);
+        }
+    }
+    let tail = (1.0 - rules.confidence) / 2.0;
+    let mut of = points.into_iter().zip(&mut drawn);
+    std::array::from_fn(|_| {
+        let (point, values) = of.next()?;
+        point?;
+        values.sort_by(f64::total_cmp);
+        Some([quantile(values, tail)?, quantile(values, 1.0 - tail)?])
+    })
+}
+
 /// SplitMix64: small, and the same on every machine.
 struct Draws(u64);
 

@@ -14,7 +14,10 @@
 //! alarm of the other. An alert that names no kind counts for recall per kind and nowhere in
 //! precision per kind.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use floodmark_contracts::{kind::Kind, result::Scores};
 
@@ -24,7 +27,7 @@ use crate::{
     difficulty::Detected,
     intervals::{CONFIDENCE, wilson},
     matching::Found,
-    scope::{Candidate, Claim, Scope},
+    scope::{Claim, Scope},
 };
 
 /// What the incident level says.
@@ -176,7 +179,7 @@ impl Level {
 
 /// `F_b = (1 + b²) P R / (b² P + R)`, and 0 where both are 0. Van Rijsbergen, *Information Retrieval*,
 /// 1979.
-fn f_beta(precision: f64, recall: f64, beta: f64) -> f64 {
+pub(crate) fn f_beta(precision: f64, recall: f64, beta: f64) -> f64 {
     let b2 = beta * beta;
     let below = b2 * precision + recall;
     if below == 0.0 {
@@ -204,34 +207,85 @@ fn false_alerts(found: &Found, is_true: &[bool], counts: impl Fn(u32) -> bool) -
 
 /// Number of false alerts after merging.
 fn merged(scope: &Scope<'_>, false_alerts: &[u32], gap_ms: i64) -> u64 {
-    let mut sorted: Vec<&Candidate<'_>> = false_alerts
-        .iter()
-        .map(|i| &scope.alerts[*i as usize])
-        .collect();
-    sorted.sort_unstable_by_key(|a| (a.key, a.claim, a.start, a.end));
-    sorted
-        .chunk_by(|a, b| (a.key, a.claim) == (b.key, b.claim))
-        .map(|group| {
-            let spans: Vec<(i64, i64)> = group.iter().map(|a| (a.start, a.end)).collect();
-            merged_runs(&spans, gap_ms)
-        })
-        .sum()
+    merged_by_key(scope, false_alerts, gap_ms).values().sum()
 }
 
-/// Number of started `gap_ms` in the merged runs of `spans`, which are sorted by start.
-fn merged_runs(spans: &[(i64, i64)], gap_ms: i64) -> u64 {
-    let mut total = 0;
-    let mut run: Option<(i64, i64)> = None;
-    for &(start, end) in spans {
-        match &mut run {
-            Some((_, until)) if start - *until < gap_ms => *until = (*until).max(end),
-            _ => {
-                total += run.map_or(0, |run| started(run, gap_ms));
-                run = Some((start, end));
+/// Number of false alerts after merging, by the number of their key.
+pub(crate) fn merged_by_key(
+    scope: &Scope<'_>,
+    false_alerts: &[u32],
+    gap_ms: i64,
+) -> BTreeMap<u32, u64> {
+    let mut merged = BTreeMap::new();
+    for run in merged_runs_of(scope, false_alerts, gap_ms) {
+        let key = scope.alerts[run.alerts[0] as usize].key;
+        *merged.entry(key).or_default() += run.cost;
+    }
+    merged
+}
+
+/// The merged runs of false alerts: what each costs, and the highest score within it.
+pub(crate) fn scored_runs(
+    scope: &Scope<'_>,
+    false_alerts: &[u32],
+    gap_ms: i64,
+    score_of: impl Fn(u32) -> f64,
+) -> Vec<(f64, u64)> {
+    let runs = merged_runs_of(scope, false_alerts, gap_ms).into_iter();
+    runs.map(|run| {
+        let scores = run.alerts.iter().map(|alert| score_of(*alert));
+        (scores.fold(f64::MIN, f64::max), run.cost)
+    })
+    .collect()
+}
+
+/// False alerts of one key and kind that are close to each other.
+struct Run {
+    /// Positions in `scope.alerts`; not empty.
+    alerts: Vec<u32>,
+    /// Started gaps of its length.
+    cost: u64,
+}
+
+fn merged_runs_of(scope: &Scope<'_>, false_alerts: &[u32], gap_ms: i64) -> Vec<Run> {
+    let alert = |position: u32| &scope.alerts[position as usize];
+    let mut sorted = false_alerts.to_vec();
+    sorted.sort_unstable_by_key(|it| {
+        let alert = alert(*it);
+        (alert.key, alert.claim, alert.start, alert.end, *it)
+    });
+    let same = |a: &u32, b: &u32| {
+        let (a, b) = (alert(*a), alert(*b));
+        (a.key, a.claim) == (b.key, b.claim)
+    };
+    let mut all = Vec::new();
+    for group in sorted.chunk_by(same) {
+        let spans: Vec<(i64, i64)> = group
+            .iter()
+            .map(|it| (alert(*it).start, alert(*it).end))
+            .collect();
+        all.extend(runs(&spans, gap_ms).into_iter().map(|(span, places)| Run {
+            alerts: group[places].to_vec(),
+            cost: started(span, gap_ms),
+        }));
+    }
+    all
+}
+
+/// Spans that are closer than `gap_ms`, put together: what each covers, and the places of its parts. `spans` are sorted by
+/// start.
+fn runs(spans: &[(i64, i64)], gap_ms: i64) -> Vec<((i64, i64), Range<usize>)> {
+    let mut runs: Vec<((i64, i64), Range<usize>)> = Vec::new();
+    for (place, &(start, end)) in spans.iter().enumerate() {
+        match runs.last_mut() {
+            Some(((_, until), places)) if start - *until < gap_ms => {
+                *until = (*until).max(end);
+                places.end = place + 1;
             }
+            _ => runs.push(((start, end), place..place + 1)),
         }
     }
-    total + run.map_or(0, |run| started(run, gap_ms))
+    runs
 }
 
 fn started((from, until): (i64, i64), gap_ms: i64) -> u64 {
@@ -256,7 +310,9 @@ mod tests {
             (&[(0, 60), (60, 120), (120, 180)], 3, "always on"),
             (&[(0, 600), (10, 20), (601, 601)], 11, "one inside another"),
         ] {
-            assert_eq!(merged_runs(spans, 60), expected, "{why}");
+            let runs = runs(spans, 60).into_iter();
+            let cost: u64 = runs.map(|(span, _)| started(span, 60)).sum();
+            assert_eq!(cost, expected, "{why}");
         }
     }
 

@@ -7,6 +7,7 @@
 //!
 //! Undefined is `None`, never 0 and never NaN.
 
+mod accuracy;
 /// Any-overlap event scoring with tolerances.
 pub mod any_overlap;
 mod baseline;

@@ -19,6 +19,7 @@ use floodmark_contracts::{
 use hdrhistogram::Histogram;
 
 use crate::{
+    accuracy::{self, Ground, Setting},
     baseline::Space,
     decoys, difficulty, disorder, faults,
     gates::{self, GateError},
@@ -168,7 +169,8 @@ pub fn score_files(
         until: span.until,
     });
     let streams = StreamsSection::default();
-    Ok(judge_within(labels, &collected, bounds, settings, &streams)?.detection)
+    let setting = Setting::default();
+    Ok(judge_within(labels, &collected, bounds, settings, (&streams, setting))?.detection)
 }
 
 /// The latency distributions of a run in microseconds, by the names of [`LATENCIES`].
@@ -199,7 +201,12 @@ fn judge<'a>(
 ) -> Result<Judged<'a>, ScoreError> {
     let settings = read_settings(&record.scoring)?;
     let bounds = Bounds::of(record);
-    judge_within(labels, alerts, bounds, settings, &record.plan.streams)
+    let setting = Setting {
+        timeline: Some((record.timeline, record.started_at)),
+        events: Some(record.generator.values().map(|facts| facts.sent).sum()),
+    };
+    let plan = (&record.plan.streams, setting);
+    judge_within(labels, alerts, bounds, settings, plan)
 }
 
 fn judge_within<'a>(
@@ -207,7 +214,7 @@ fn judge_within<'a>(
     alerts: &'a [CollectedAlert],
     bounds: Bounds,
     settings: Settings,
-    streams: &StreamsSection,
+    (streams, setting): (&StreamsSection, Setting),
 ) -> Result<Judged<'a>, ScoreError> {
     check_labels(labels)?;
     let scope = Scope::new(labels, alerts, bounds, settings);
@@ -217,6 +224,8 @@ fn judge_within<'a>(
     let decoys = decoys::score(&scope, &found);
     let difficulty = difficulty::score(&scope, &incident.detected);
     let space = Space::new(&scope, &found, streams, bounds, settings);
+    let ground = Ground::new(&scope, &found, alerts, bounds, settings.merge_gap_ms);
+    let accuracy = accuracy::score(&ground, &space, setting);
     let of_kind = |kind: &Kind| (*kind, space.of_kind(*kind));
     let detection = Detection {
         from: bounds.from,
@@ -238,6 +247,7 @@ fn judge_within<'a>(
         duplicates: scope.excluded(Exclusion::Duplicate),
         key_mismatch: found.key_mismatch,
         shared_alerts: incident.shared_alerts,
+        accuracy,
         tolerances: settings.tolerances(),
         missed: missed(labels, &matching),
         false_alerts: false_alerts(alerts, &matching),

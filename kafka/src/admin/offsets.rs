@@ -189,7 +189,7 @@ impl Admin {
             let Some(topic) = self.topic(name)? else {
                 return Err(Error::Refused {
                     attempt: format!("look up topic `{name}`"),
-                    code: crate::ErrorCode::UnknownTopicOrPartition,
+                    code: ErrorCode::UnknownTopicOrPartition,
                     detail: "there is no such topic".to_owned(),
                 });
             };

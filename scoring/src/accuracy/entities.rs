@@ -1,0 +1,83 @@
+//! Figures over keys, and intervals that know that what goes wrong on one key goes wrong together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use floodmark_contracts::accuracy::Entities;
+
+use super::Ground;
+use crate::{
+    bootstrap::{MIN_RESAMPLES, Resampling, bootstrap_each},
+    incident::{f_beta, merged_by_key},
+    intervals::CONFIDENCE,
+};
+
+/// Keys above which no intervals are drawn: they would take longer than all else, and Wilson's are as good by then.
+const MOST_KEYS: usize = 50_000;
+
+/// The seed of the resampling: the same record has the same result.
+const SEED: u64 = 1;
+
+/// Labels, detected labels and merged false alerts of one key.
+type Counts = [u64; 3];
+
+pub(super) fn score(ground: &Ground<'_>) -> Entities {
+    // By what was counted: the numbers of keys depend on the order in which alerts came.
+    let mut counts: Vec<Counts> = by_key(ground).into_values().collect();
+    counts.sort_unstable();
+    let labelled: Vec<&Counts> = counts.iter().filter(|of| of[0] > 0).collect();
+    let hit = labelled.iter().filter(|of| of[1] > 0).count() as u64;
+    let mean = |values: Vec<f64>| {
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    };
+    let figures = |of: Counts| [recall(of), precision(of), f1(of)];
+    let rules = Resampling {
+        resamples: MIN_RESAMPLES,
+        confidence: CONFIDENCE,
+        seed: SEED,
+    };
+    let [recall_interval, precision_interval, f1_interval] = if counts.len() <= MOST_KEYS {
+        bootstrap_each(&counts, rules, figures)
+    } else {
+        [None; 3]
+    };
+    Entities {
+        labelled: labelled.len() as u64,
+        hit,
+        hit_share: (!labelled.is_empty()).then(|| hit as f64 / labelled.len() as f64),
+        macro_recall: mean(labelled.iter().filter_map(|of| recall(**of)).collect()),
+        macro_precision: mean(labelled.iter().filter_map(|of| precision(**of)).collect()),
+        recall_interval,
+        precision_interval,
+        f1_interval,
+        resamples: MIN_RESAMPLES,
+        seed: SEED,
+    }
+}
+
+fn by_key(ground: &Ground<'_>) -> BTreeMap<u32, Counts> {
+    let detected: BTreeSet<u32> = ground.found.pairs.iter().map(|(_, label)| *label).collect();
+    let mut counts: BTreeMap<u32, Counts> = BTreeMap::new();
+    for (position, _) in ground.scope.kept_labels() {
+        let position = u32::try_from(position).unwrap_or(u32::MAX);
+        let of = counts.entry(ground.key_of(position)).or_default();
+        of[0] += 1;
+        of[1] += u64::from(detected.contains(&position));
+    }
+    for (key, merged) in merged_by_key(ground.scope, &ground.false_alerts(), ground.merge_gap_ms) {
+        counts.entry(key).or_default()[2] += merged;
+    }
+    counts
+}
+
+fn recall([labels, detected, _]: Counts) -> Option<f64> {
+    (labels > 0).then(|| detected as f64 / labels as f64)
+}
+
+fn precision([_, detected, false_merged]: Counts) -> Option<f64> {
+    let said = detected + false_merged;
+    (said > 0).then(|| detected as f64 / said as f64)
+}
+
+fn f1(counts: Counts) -> Option<f64> {
+    Some(f_beta(precision(counts)?, recall(counts)?, 1.0))
+}
