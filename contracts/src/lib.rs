@@ -13,6 +13,8 @@ pub mod audit;
 pub mod calibration;
 /// Event time and wall time.
 pub mod clock;
+/// What a candidate is against a base.
+pub mod compare;
 /// What a generator has done so far.
 pub mod counts;
 /// Figures over one axis.

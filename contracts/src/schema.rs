@@ -5,6 +5,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use crate::{
     alert::{Alert, CollectedAlert},
     calibration::Calibrations,
+    compare::{Comparison, NoiseFloor},
     curve::CurveResult,
     drain::DrainFigures,
     enrichment::Enrichment,
@@ -45,6 +46,8 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("nab.json", of::<NabResult>()),
         ("search.json", of::<SearchResult>()),
         ("curve.json", of::<CurveResult>()),
+        ("comparison.json", of::<Comparison>()),
+        ("noise-floor.json", of::<NoiseFloor>()),
     ]
 }
 
