@@ -224,9 +224,10 @@ pub struct NoiseFloor {
 pub struct MetricNoise {
     /// Its name.
     pub name: String,
-    /// `ln(second / first)` per round, `null` where it was undefined.
+    /// `ln(second / first)` per round, of the run that came second over the one that came first; `null`
+    /// where that is undefined.
     pub ln_ratios: Vec<Option<f64>>,
-    /// Their standard deviation; `null` of fewer than two.
+    /// Their standard deviation about 0; `null` of fewer than two.
     pub sd: Option<f64>,
     /// Standard error of the median of `for_rounds` rounds, as a relative change.
     pub floor: Option<f64>,
