@@ -33,6 +33,8 @@ pub mod fault;
 pub mod geo;
 /// Distributions in files.
 pub mod histogram;
+/// Results over time, and two detectors on one run.
+pub mod history;
 /// Plans of child processes.
 pub mod job;
 /// Users, sessions, pages and other things that alerts are about.

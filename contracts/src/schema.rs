@@ -10,6 +10,7 @@ use crate::{
     drain::DrainFigures,
     enrichment::Enrichment,
     event::{banking::BankingUiEvent, clickstream::ClickEvent, sensor::SensorReading},
+    history::{DetectorComparison, History},
     job::{DetectorJob, GeneratorJob},
     label::Label,
     nab::NabResult,
@@ -48,6 +49,8 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("curve.json", of::<CurveResult>()),
         ("comparison.json", of::<Comparison>()),
         ("noise-floor.json", of::<NoiseFloor>()),
+        ("history.json", of::<History>()),
+        ("detectors.json", of::<DetectorComparison>()),
     ]
 }
 

@@ -37,6 +37,10 @@
 //! assert_eq!(comparison.rounds.len(), 20);
 //! ```
 
+/// Where a metric's history changes.
+pub mod changes;
+/// Two detectors on one run.
+pub mod detectors;
 mod figures;
 /// Several tests at once.
 pub mod holm;

@@ -1,5 +1,7 @@
 //! When a change counts: the one rule behind every verdict.
 
+use std::collections::BTreeMap;
+
 use floodmark_contracts::{
     compare::{EffectScale, Verdict},
     result::Direction,
@@ -8,6 +10,7 @@ use floodmark_contracts::{
 use super::{
     figures::Series,
     medians::{Medians, median},
+    noise::floor_of,
     plan::Plan,
     sign_flip,
 };
@@ -18,6 +21,25 @@ pub const LEAST_AGREEMENT: f64 = 0.75;
 
 /// The share of rounds in which a metric may be undefined, or which may be void.
 pub const MOST_MISSING: f64 = 0.2;
+
+/// What evidence is weighed with.
+pub(crate) struct Scales<'a> {
+    pub(crate) plan: &'a Plan,
+    /// The noise floors of the plan's metrics, as logarithms; see [`floors`].
+    pub(crate) floors: &'a BTreeMap<String, f64>,
+    pub(crate) medians: &'a mut Medians,
+}
+
+/// The noise floor of every metric that was measured, as a logarithm, for looks at `rounds` rounds.
+pub(crate) fn floors(plan: &Plan, rounds: u32, medians: &mut Medians) -> BTreeMap<String, f64> {
+    let measured = plan.noise_floor.iter().flat_map(|noise| &noise.metrics);
+    measured
+        .filter_map(|metric| {
+            let floor = floor_of(&metric.ln_ratios, rounds, medians)?;
+            Some((metric.name.clone(), floor))
+        })
+        .collect()
+}
 
 /// What rounds say of a metric, on its scale: logarithms of ratios where that is relative.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,19 +73,21 @@ impl Evidence {
         series: &Series,
         name: &str,
         unit: &str,
-        plan: &Plan,
-        medians: &mut Medians,
+        scales: &mut Scales<'_>,
     ) -> Result<Self, String> {
         missing(series)?;
         let scale = series.scale();
         let differences = series.differences(scale);
-        let (margin, noise_floor) = margin(series, scale, name, unit, plan, medians)?;
+        let (margin, noise_floor) = margin(series, scale, name, unit, scales)?;
         let few = || format!("{} rounds are too few for a test", differences.len());
         let middle = median(&differences).ok_or_else(few)?;
         Ok(Self {
             scale,
             median: middle,
-            interval: medians.interval(&differences, CONFIDENCE).ok_or_else(few)?,
+            interval: scales
+                .medians
+                .interval(&differences, CONFIDENCE)
+                .ok_or_else(few)?,
             p: sign_flip::two_sided(&differences).ok_or_else(few)?,
             agree: agreement(&differences, middle),
             margin,
@@ -129,16 +153,11 @@ fn margin(
     scale: EffectScale,
     name: &str,
     unit: &str,
-    plan: &Plan,
-    medians: &mut Medians,
+    scales: &Scales<'_>,
 ) -> Result<(f64, Option<f64>), String> {
-    let least = plan.min_effect_of(name);
+    let least = scales.plan.min_effect_of(name);
     if scale == EffectScale::Relative {
-        let noise = plan.noise_floor.as_ref();
-        let floor = noise.and_then(|noise| {
-            let metric = noise.metrics.iter().find(|metric| metric.name == name)?;
-            super::noise::floor_of(&metric.ln_ratios, plan.rounds, medians)
-        });
+        let floor = scales.floors.get(name).copied();
         return Ok((least.ln_1p().max(2.0 * floor.unwrap_or(0.0)), floor));
     }
     let size = size_of(&series.base(), &series.cand(), unit);
@@ -185,7 +204,12 @@ mod tests {
             is_defined: [true; 2],
         };
         let mut medians = Medians::new(2_000, 1);
-        Evidence::new(&series, "m", unit, &Plan::default(), &mut medians)
+        let mut scales = Scales {
+            plan: &Plan::default(),
+            floors: &BTreeMap::new(),
+            medians: &mut medians,
+        };
+        Evidence::new(&series, "m", unit, &mut scales)
     }
 
     /// Ten rounds of 100 against 100 times each factor.

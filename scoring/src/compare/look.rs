@@ -1,15 +1,12 @@
 //! One look at the rounds: every metric judged, gated ones together; and what fresh rounds say of it.
 
-use floodmark_contracts::compare::EffectScale;
+use floodmark_contracts::{compare::EffectScale, result::Direction};
 
 use super::{
     figures::{Meaning, RoundFigures, Series},
     holm,
-    judge::{Change, Evidence, missing},
-    medians::Medians,
-    plan::Plan,
+    judge::{Change, Evidence, Scales, missing},
 };
-use floodmark_contracts::result::Direction;
 
 /// What a look says of a metric.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,12 +58,11 @@ impl Judged {
 pub(crate) fn look_at(
     metrics: &[Meaning],
     rounds: &[(u32, &RoundFigures)],
-    plan: &Plan,
-    medians: &mut Medians,
+    scales: &mut Scales<'_>,
 ) -> Vec<Judged> {
     let mut judged: Vec<Judged> = metrics
         .iter()
-        .map(|meaning| weigh(meaning, rounds, plan, medians))
+        .map(|meaning| weigh(meaning, rounds, scales))
         .collect();
     let gated = |meaning: &Meaning, judged: &Judged| match judged {
         Judged::Weighed { evidence, .. } if meaning.is_gated => Some(evidence.p),
@@ -85,28 +81,23 @@ pub(crate) fn look_at(
             if meaning.is_gated {
                 *p_adjusted = adjusted.next().unwrap_or(1.0);
             }
-            *change = evidence.change(*p_adjusted, plan.alpha_per_look());
+            *change = evidence.change(*p_adjusted, scales.plan.alpha_per_look());
         }
     }
     judged
 }
 
-fn weigh(
-    meaning: &Meaning,
-    rounds: &[(u32, &RoundFigures)],
-    plan: &Plan,
-    medians: &mut Medians,
-) -> Judged {
+fn weigh(meaning: &Meaning, rounds: &[(u32, &RoundFigures)], scales: &mut Scales<'_>) -> Judged {
     let series = Series::new(rounds, &meaning.name);
     if let Err(why) = missing(&series) {
         return Judged::NotCompared(why);
     }
-    if plan.is_exact(&meaning.name)
+    if scales.plan.is_exact(&meaning.name)
         && let (Some(base), Some(cand)) = (the_one(&series.base()), the_one(&series.cand()))
     {
         return Judged::Exact { base, cand };
     }
-    match Evidence::new(&series, &meaning.name, &meaning.unit, plan, medians) {
+    match Evidence::new(&series, &meaning.name, &meaning.unit, scales) {
         Ok(evidence) => Judged::Weighed {
             p_adjusted: evidence.p,
             change: Change::Unclear,
@@ -127,8 +118,7 @@ fn the_one(values: &[f64]) -> Option<f64> {
 pub(crate) fn confirm(
     judged: &[(Meaning, Judged)],
     fresh: &[(u32, &RoundFigures)],
-    plan: &Plan,
-    medians: &mut Medians,
+    scales: &mut Scales<'_>,
 ) -> Vec<Option<Confirmed>> {
     let mut confirmed: Vec<Option<Confirmed>> = judged
         .iter()
@@ -136,7 +126,7 @@ pub(crate) fn confirm(
             let found = judged.change().filter(|_| judged.is_candidate(meaning))?;
             let series = Series::new(fresh, &meaning.name);
             let (name, unit) = (&meaning.name, &meaning.unit);
-            let evidence = Evidence::new(&series, name, unit, plan, medians).ok();
+            let evidence = Evidence::new(&series, name, unit, scales).ok();
             Some(Confirmed {
                 p_adjusted: evidence.as_ref().map_or(1.0, |e| e.p_towards(found)),
                 evidence,
@@ -152,7 +142,10 @@ pub(crate) fn confirm(
         founds.filter_map(|((_, judged), fresh)| Some((judged.change()?, fresh.as_mut()?)));
     for ((found, fresh), p) in founds.zip(adjusted) {
         fresh.p_adjusted = p;
-        let again = fresh.evidence.as_ref().map(|e| e.change(p, plan.alpha));
+        let again = fresh
+            .evidence
+            .as_ref()
+            .map(|e| e.change(p, scales.plan.alpha));
         fresh.is_confirmed = again == Some(found);
     }
     confirmed

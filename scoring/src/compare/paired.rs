@@ -1,12 +1,14 @@
 //! Comparing in rounds: what to run next, and what it comes to.
 
+use std::collections::BTreeMap;
+
 use floodmark_contracts::compare::{
-    Comparison, Design, Look, Round, SCHEMA_VERSION, Side, Verdict,
+    Comparison, Design, Look, NoiseFloor, Round, SCHEMA_VERSION, Side, Verdict,
 };
 
 use super::{
     figures::{Meaning, RoundFigures, meanings},
-    judge::MOST_MISSING,
+    judge::{MOST_MISSING, Scales, floors},
     look::{Confirmed, Judged, confirm, look_at},
     medians::Medians,
     plan::{Plan, PlanProblem},
@@ -34,6 +36,7 @@ pub enum Step {
 #[derive(Debug, Clone)]
 pub struct Comparer {
     plan: Plan,
+    floors: BTreeMap<String, f64>,
     medians: Medians,
 }
 
@@ -59,8 +62,13 @@ impl Comparer {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let medians = Medians::new(plan.resamples, plan.seed);
-        Ok(Self { plan, medians })
+        let mut medians = Medians::new(plan.resamples, plan.seed);
+        let floors = floors(&plan, plan.rounds, &mut medians);
+        Ok(Self {
+            plan,
+            floors,
+            medians,
+        })
     }
 
     /// The plan.
@@ -70,8 +78,9 @@ impl Comparer {
     }
 
     /// Takes another noise floor, and with it other margins.
-    pub fn set_noise_floor(&mut self, floor: Option<floodmark_contracts::compare::NoiseFloor>) {
+    pub fn set_noise_floor(&mut self, floor: Option<NoiseFloor>) {
         self.plan.noise_floor = floor;
+        self.floors = floors(&self.plan, self.plan.rounds, &mut self.medians);
     }
 
     /// What to do next, given all rounds so far in their order.
@@ -154,13 +163,21 @@ impl Comparer {
         standing
     }
 
+    fn scales(&mut self) -> Scales<'_> {
+        Scales {
+            plan: &self.plan,
+            floors: &self.floors,
+            medians: &mut self.medians,
+        }
+    }
+
     fn judge(
         &mut self,
         standing: &mut Standing,
         metrics: &[Meaning],
         rounds: &[(u32, &RoundFigures)],
     ) {
-        let judged = look_at(metrics, rounds, &self.plan, &mut self.medians);
+        let judged = look_at(metrics, rounds, &mut self.scales());
         standing.judged = metrics.iter().cloned().zip(judged).collect();
         standing.confirmed = vec![None; metrics.len()];
         standing.rounds = rounds.iter().map(|(number, _)| *number).collect();
@@ -175,7 +192,7 @@ impl Comparer {
             standing.step = step;
             return;
         }
-        standing.confirmed = confirm(&standing.judged, &fresh, &self.plan, &mut self.medians);
+        standing.confirmed = confirm(&standing.judged, &fresh, &mut self.scales());
     }
 
     /// More void rounds than a fifth of those made, or of those that the first look needs while these are

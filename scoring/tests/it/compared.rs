@@ -9,6 +9,7 @@ use floodmark_contracts::{
 };
 use floodmark_scoring::compare::{
     Comparer, Figures, Plan, RoundFigures, Step,
+    medians::Medians,
     noise::{Measured, noise_floor},
 };
 
@@ -205,40 +206,35 @@ fn simulate(noise: &Noise, is_slowed: bool, seed: u64) -> Counts {
     counts
 }
 
-/// Simulates equal sides and slowed ones, prints both lines and holds them against the target.
+/// Simulates equal sides and slowed ones at once, prints both lines and holds them against the target.
 fn check(name: &str, noise: &Noise, seed: u64) {
-    for (is_slowed, what) in [(false, "nothing"), (true, "one of six, 5 %")] {
-        let counts = simulate(noise, is_slowed, seed + u64::from(is_slowed));
+    let [equal, slowed] = std::thread::scope(|scope| {
+        let of = |is_slowed, seed| scope.spawn(move || simulate(noise, is_slowed, seed));
+        [of(false, seed), of(true, seed + 1)].map(|thread| thread.join().expect("simulated"))
+    });
+    for (counts, what, found) in [
+        (&equal, "nothing", "-".to_owned()),
+        (&slowed, "one of six, 5 %", slowed.found.to_string()),
+    ] {
         println!(
-            "| {name} | {what} | {SIMULATIONS} | {} | {} | {} | {} | {} | {:.1} |",
+            "| {name} | {what} | {SIMULATIONS} | {} | {found} | {} | {} | {} | {:.1} |",
             counts.regressed,
-            if is_slowed {
-                counts.found.to_string()
-            } else {
-                "-".to_owned()
-            },
             counts.improved,
             counts.equivalent,
             counts.inconclusive,
             counts.rounds as f64 / f64::from(SIMULATIONS),
         );
-        if is_slowed {
-            assert!(
-                10 * counts.found >= 9 * SIMULATIONS,
-                "{name}: {} found",
-                counts.found
-            );
-        } else {
-            assert!(
-                100 * counts.regressed <= SIMULATIONS,
-                "{name}: false alarms"
-            );
-            assert!(
-                100 * counts.improved <= SIMULATIONS,
-                "{name}: false good news"
-            );
-        }
     }
+    assert!(100 * equal.regressed <= SIMULATIONS, "{name}: false alarms");
+    assert!(
+        100 * equal.improved <= SIMULATIONS,
+        "{name}: false good news"
+    );
+    assert!(
+        10 * slowed.found >= 9 * SIMULATIONS,
+        "{name}: {} found",
+        slowed.found
+    );
 }
 
 /// Rounds from the text of a `noise-floor.json`. A metric that it lacks has no noise.
@@ -275,4 +271,79 @@ fn equal_sides_raise_no_alarm_and_a_slow_down_of_five_per_cent_is_found() {
         let text = std::fs::read_to_string(&file).expect("`FLOODMARK_AA_NOISE` can be read");
         check("resampled, recorded", &recorded(&text), 10_000);
     }
+}
+
+/// What other ways to compare do with the same noise, ten rounds and one metric.
+#[test]
+fn other_ways_to_compare_raise_more_alarms_or_find_less() {
+    let mut chance = Chance(77);
+    let mut medians = Medians::new(10_000, 1);
+    let n = 1_000;
+    let mut counts = [[0u32; 2]; 3];
+    for _ in 0..n {
+        for (slowed, effect) in [0.0, SLOW_DOWN].into_iter().enumerate() {
+            let machine: Vec<f64> = (0..10).map(|_| 0.1 * chance.normal()).collect();
+            let noise: Vec<f64> = (0..10)
+                .map(|_| effect.ln_1p() + 0.03 * chance.normal())
+                .collect();
+            let cand: Vec<f64> = machine.iter().zip(&noise).map(|(m, d)| m + d).collect();
+            counts[0][slowed] += u32::from(pooled_is_slower(&machine, &cand, &mut chance));
+            counts[1][slowed] += u32::from(welch_t(&machine, &cand) >= T_18);
+            let [low, _] = medians.interval(&noise, 0.95).unwrap();
+            counts[2][slowed] += u32::from(low > 0.0);
+        }
+    }
+    println!(
+        "| instead, for one metric at 3 %, {n} comparisons | false alarms | found |\n|---|---:|---:|"
+    );
+    let ways = [
+        "10,000 messages a round, pooled",
+        "Welch's t of the rounds' values",
+        "bootstrap interval above 0, and nothing else",
+    ];
+    for (way, [alarms, found]) in ways.iter().zip(&counts) {
+        println!("| {way} | {alarms} | {found} |");
+    }
+    assert!(
+        counts[0][0] > n / 5,
+        "pooled messages err in far more than one of twenty"
+    );
+    assert!(
+        counts[1][1] < n / 2,
+        "an unpaired test drowns in the machine's own ups and downs"
+    );
+    assert!(
+        counts[2][0] > n / 100,
+        "an interval alone errs in more than one of a hundred"
+    );
+}
+
+/// The 97.5 % quantile of the normal distribution.
+const Z: f64 = 1.96;
+
+/// That of Student's t with 18 degrees of freedom, the most that Welch's has here.
+const T_18: f64 = 2.101;
+
+/// Whether a test of all messages of a side together calls the candidate slower: 10,000 messages a round,
+/// each off its round's level by a standard deviation of 30 %, as if they did not depend on their round.
+fn pooled_is_slower(base: &[f64], cand: &[f64], chance: &mut Chance) -> bool {
+    let (messages, spread) = (10_000.0f64, 0.3);
+    let mut mean_of = |levels: &[f64]| {
+        let means = levels
+            .iter()
+            .map(|level| level + spread / messages.sqrt() * chance.normal());
+        means.sum::<f64>() / levels.len() as f64
+    };
+    let difference = mean_of(cand) - mean_of(base);
+    difference / (2.0 * spread * spread / (messages * base.len() as f64)).sqrt() >= Z
+}
+
+fn welch_t(base: &[f64], cand: &[f64]) -> f64 {
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let error = |values: &[f64]| {
+        let middle = mean(values);
+        let squares: f64 = values.iter().map(|v| (v - middle).powi(2)).sum();
+        squares / (values.len() as f64 - 1.0) / values.len() as f64
+    };
+    (mean(cand) - mean(base)) / (error(base) + error(cand)).sqrt()
 }
