@@ -219,7 +219,7 @@ fn merged(scope: &Scope<'_>, false_alerts: &[u32], gap_ms: i64) -> u64 {
 }
 
 /// Number of started `gap_ms` in the merged runs of `spans`, which are sorted by start.
-fn merged_runs(spans: &[(i64, i64)], gap_ms: i64) -> u64 {
+pub(crate) fn merged_runs(spans: &[(i64, i64)], gap_ms: i64) -> u64 {
     let mut total = 0;
     let mut run: Option<(i64, i64)> = None;
     for &(start, end) in spans {

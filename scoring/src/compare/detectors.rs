@@ -1,46 +1,103 @@
 //! Two detectors on one run: on the same labels, so that each label is a pair.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use floodmark_contracts::history::{DetectorComparison, DetectorFigure, SCHEMA_VERSION};
+use floodmark_contracts::{
+    alert::CollectedAlert,
+    history::{DetectorComparison, DetectorFigure, SCHEMA_VERSION},
+    key::TypedKey,
+    label::Label,
+    result::Detection,
+};
 
 use super::plan::Plan;
 use crate::{
-    bootstrap::Draws, confusion::share, delays::quantile, intervals::CONFIDENCE, special::beta_i,
+    bootstrap::Draws,
+    confusion::share,
+    delays::quantile,
+    incident::merged_runs,
+    intervals::CONFIDENCE,
+    matching::{self, Fate, LabelFate},
+    special::beta_i,
 };
+
+/// What one detector made of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// Whether it found each label that counts, by the label's id.
+    pub found: BTreeMap<String, bool>,
+    /// False alerts by key, merged as for precision.
+    pub false_alerts: BTreeMap<TypedKey, u64>,
+}
+
+/// What a detector made of a run, from its result, the run's labels and the detector's alerts.
+#[must_use]
+pub fn outcome(detection: &Detection, labels: &[Label], alerts: &[CollectedAlert]) -> Outcome {
+    let matching = matching::of(detection, labels, alerts);
+    let counts = |(label, fate): (&Label, &LabelFate)| match fate {
+        LabelFate::Detected => Some((label.id.clone(), true)),
+        LabelFate::Missed => Some((label.id.clone(), false)),
+        LabelFate::WarmUp
+        | LabelFate::Truncated
+        | LabelFate::DecoySpared
+        | LabelFate::DecoyAlerted => None,
+    };
+    // Precision merges false alerts of one key and kind.
+    let mut spans: BTreeMap<(&TypedKey, Option<&str>), Vec<(i64, i64)>> = BTreeMap::new();
+    let of_alerts = alerts.iter().zip(&matching.alerts);
+    for (collected, _) in of_alerts.filter(|(_, fate)| **fate == Fate::False) {
+        let alert = &collected.alert;
+        let end = alert.end.0;
+        let earliest = end.saturating_sub(detection.tolerances.max_span_ms);
+        let span = (alert.start.0.min(end).max(earliest), end);
+        let group = (&alert.key, alert.kind.as_deref());
+        spans.entry(group).or_default().push(span);
+    }
+    let mut false_alerts = BTreeMap::new();
+    for ((key, _), mut spans) in spans {
+        spans.sort_unstable();
+        *false_alerts.entry(key.clone()).or_insert(0) +=
+            merged_runs(&spans, detection.tolerances.merge_gap_ms);
+    }
+    Outcome {
+        found: labels
+            .iter()
+            .zip(&matching.labels)
+            .filter_map(counts)
+            .collect(),
+        false_alerts,
+    }
+}
 
 /// What two detectors made of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Outcomes {
     /// For each label that counts: whether the base found it, and whether the candidate did.
     pub labels: Vec<[bool; 2]>,
-    /// For each key with false alerts: those of the base and of the candidate, merged as for precision.
+    /// For each key with false alerts: those of the base and of the candidate.
     pub false_alerts: Vec<[u64; 2]>,
 }
 
 impl Outcomes {
-    /// Pairs what was found by label id, and false alerts by key. `None` if the two do not have the same
+    /// Pairs what was found by label, and false alerts by key. `None` if the two do not have the same
     /// labels: they did not run on the same events.
     #[must_use]
-    pub fn paired(
-        [base, cand]: [&BTreeMap<String, bool>; 2],
-        [base_false, cand_false]: [&BTreeMap<String, u64>; 2],
-    ) -> Option<Self> {
-        if !base.keys().eq(cand.keys()) {
+    pub fn paired(base: &Outcome, cand: &Outcome) -> Option<Self> {
+        if !base.found.keys().eq(cand.found.keys()) {
             return None;
         }
-        let keys: std::collections::BTreeSet<&String> =
-            base_false.keys().chain(cand_false.keys()).collect();
-        let count = |of: &BTreeMap<String, u64>, key: &str| of.get(key).copied().unwrap_or(0);
+        let keys: BTreeSet<&TypedKey> = base
+            .false_alerts
+            .keys()
+            .chain(cand.false_alerts.keys())
+            .collect();
+        let count = |of: &Outcome, key: &TypedKey| of.false_alerts.get(key).copied().unwrap_or(0);
+        let found = base.found.values().zip(cand.found.values());
         Some(Self {
-            labels: base
-                .values()
-                .zip(cand.values())
-                .map(|(b, c)| [*b, *c])
-                .collect(),
+            labels: found.map(|(base, cand)| [*base, *cand]).collect(),
             false_alerts: keys
                 .into_iter()
-                .map(|key| [count(base_false, key), count(cand_false, key)])
+                .map(|key| [count(base, key), count(cand, key)])
                 .collect(),
         })
     }
@@ -205,12 +262,18 @@ mod tests {
 
     #[test]
     fn other_labels_are_no_pairs() {
-        let found = |ids: &[&str]| ids.iter().map(|id| ((*id).to_owned(), true)).collect();
-        let (one, other): (BTreeMap<_, _>, BTreeMap<_, _>) = (found(&["a"]), found(&["b"]));
-        let none = BTreeMap::new();
-        assert_eq!(Outcomes::paired([&one, &other], [&none, &none]), None);
-        let few = BTreeMap::from([("k".to_owned(), 3)]);
-        let paired = Outcomes::paired([&one, &one], [&none, &few]).unwrap();
-        assert_eq!(paired.false_alerts, [[0, 3]]);
+        let found = |id: &str| Outcome {
+            found: BTreeMap::from([(id.to_owned(), true)]),
+            ..Outcome::default()
+        };
+        assert_eq!(Outcomes::paired(&found("a"), &found("b")), None);
+        let mut noisy = found("a");
+        let key = TypedKey::new(floodmark_contracts::key::KeyType::Sensor, "s1");
+        noisy.false_alerts.insert(key, 3);
+        let paired = Outcomes::paired(&found("a"), &noisy).unwrap();
+        assert_eq!(
+            (paired.labels, paired.false_alerts),
+            (vec![[true, true]], vec![[0, 3]])
+        );
     }
 }
