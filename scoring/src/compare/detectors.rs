@@ -43,7 +43,7 @@ pub fn outcome(detection: &Detection, labels: &[Label], alerts: &[CollectedAlert
         | LabelFate::DecoyAlerted => None,
     };
     // Precision merges false alerts of one key and kind.
-    let mut spans: BTreeMap<(&TypedKey, Option<&str>), Vec<(i64, i64)>> = BTreeMap::new();
+    let mut spans = BTreeMap::<_, Vec<(i64, i64)>>::new();
     let of_alerts = alerts.iter().zip(&matching.alerts);
     for (collected, _) in of_alerts.filter(|(_, fate)| **fate == Fate::False) {
         let alert = &collected.alert;
