@@ -15,6 +15,8 @@ pub mod audit;
 pub mod calibration;
 /// Event time and wall time.
 pub mod clock;
+/// What a candidate is against a base.
+pub mod compare;
 /// What a generator has done so far.
 pub mod counts;
 /// Figures over one axis.
@@ -33,6 +35,8 @@ pub mod fault;
 pub mod geo;
 /// Distributions in files.
 pub mod histogram;
+/// Results over time, and two detectors on one run.
+pub mod history;
 /// Plans of child processes.
 pub mod job;
 /// Users, sessions, pages and other things that alerts are about.

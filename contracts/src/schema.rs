@@ -5,10 +5,12 @@ use schemars::{JsonSchema, Schema, schema_for};
 use crate::{
     alert::{Alert, CollectedAlert},
     calibration::Calibrations,
+    compare::{Comparison, NoiseFloor},
     curve::CurveResult,
     drain::DrainFigures,
     enrichment::Enrichment,
     event::{banking::BankingUiEvent, clickstream::ClickEvent, sensor::SensorReading},
+    history::{DetectorComparison, History},
     job::{DetectorJob, GeneratorJob},
     label::Label,
     nab::NabResult,
@@ -45,6 +47,10 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("nab.json", of::<NabResult>()),
         ("search.json", of::<SearchResult>()),
         ("curve.json", of::<CurveResult>()),
+        ("comparison.json", of::<Comparison>()),
+        ("noise-floor.json", of::<NoiseFloor>()),
+        ("history.json", of::<History>()),
+        ("detectors.json", of::<DetectorComparison>()),
     ]
 }
 

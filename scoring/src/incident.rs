@@ -272,6 +272,12 @@ fn merged_runs_of(scope: &Scope<'_>, false_alerts: &[u32], gap_ms: i64) -> Vec<R
     all
 }
 
+/// Number of started `gap_ms` in the merged runs of `spans`, which are sorted by start.
+pub(crate) fn merged_runs(spans: &[(i64, i64)], gap_ms: i64) -> u64 {
+    let runs = runs(spans, gap_ms).into_iter();
+    runs.map(|(span, _)| started(span, gap_ms)).sum()
+}
+
 /// Spans that are closer than `gap_ms`, put together: what each covers, and the places of its parts. `spans` are sorted by
 /// start.
 fn runs(spans: &[(i64, i64)], gap_ms: i64) -> Vec<((i64, i64), Range<usize>)> {
@@ -310,9 +316,7 @@ mod tests {
             (&[(0, 60), (60, 120), (120, 180)], 3, "always on"),
             (&[(0, 600), (10, 20), (601, 601)], 11, "one inside another"),
         ] {
-            let runs = runs(spans, 60).into_iter();
-            let cost: u64 = runs.map(|(span, _)| started(span, 60)).sum();
-            assert_eq!(cost, expected, "{why}");
+            assert_eq!(merged_runs(spans, 60), expected, "{why}");
         }
     }
 

@@ -13,6 +13,8 @@ pub mod any_overlap;
 mod baseline;
 /// Intervals of figures that are pooled over entities.
 pub mod bootstrap;
+/// Runs held against each other.
+pub mod compare;
 /// Kinds against kinds: precision, recall and F1, micro and macro.
 pub mod confusion;
 /// Points of curves over rate, lateness and difficulty.

@@ -7,6 +7,8 @@
 )]
 
 mod brute_force;
+mod compared;
+mod comparing;
 mod decoys;
 mod difficulty;
 mod properties;
@@ -14,3 +16,4 @@ mod scale;
 mod scores;
 mod support;
 mod vectors;
+mod withheld;

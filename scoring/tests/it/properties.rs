@@ -8,6 +8,7 @@ use floodmark_contracts::{
     label::Label,
 };
 use floodmark_scoring::{
+    compare::detectors::outcome,
     matching::{self, Fate, LabelFate},
     score, score_files,
 };
@@ -269,6 +270,18 @@ proptest! {
         prop_assert_eq!(alerts(Fate::AfterEnd), detection.after_end);
         prop_assert_eq!(labels(LabelFate::Detected), overall.detected);
         prop_assert_eq!(labels(LabelFate::Truncated), detection.truncated);
+    }
+
+    /// forall runs: what comparisons of detectors rest on adds up to the result's counts.
+    #[test]
+    fn an_outcome_has_the_counts_of_its_result(labels in labels(), alerts in alerts()) {
+        let run = Run::new().labels(labels).alerts(alerts);
+        let detection = score(&run.record, &run.labels, &run.alerts, &[]).unwrap().detection;
+        let outcome = outcome(&detection, &run.labels, &run.alerts);
+        prop_assert_eq!(outcome.found.len() as u64, detection.overall.labels);
+        let found = outcome.found.values().filter(|found| **found).count() as u64;
+        prop_assert_eq!(found, detection.overall.detected);
+        prop_assert_eq!(outcome.false_alerts.values().sum::<u64>(), detection.overall.false_merged);
     }
 
     /// forall files: scored without a run, every label and every alert counts.
