@@ -42,7 +42,9 @@ pub fn run(args: &ReportArgs) -> Result<Exit, Failure> {
     let mut written = Vec::new();
     for format in &args.format {
         match format {
-            ReportFormat::Json if is_same(out, &args.dir) => written.push(path.clone()),
+            ReportFormat::Json if is_same(out, &args.dir) => {
+                say(&format!("left `{}` as it is", path.display()));
+            }
             ReportFormat::Json => written.push(put(out, "result.json", &text)?),
             format => written.extend(write_one(out, *format, &facts.input(&result))?),
         }
