@@ -1,5 +1,6 @@
 //! Arguments. Help texts teach; names are those of the tools people know.
 
+mod report;
 mod search;
 mod serve_model;
 
@@ -11,6 +12,7 @@ use std::{
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::{
+    report::{ReportArgs, ReportFormat},
     search::{CurveArgs, SearchArgs, SeriesArgs},
     serve_model::ServeModelArgs,
 };
@@ -102,7 +104,7 @@ pub enum Command {
     Jobs(JobsCommand),
     /// Score a run, or alerts and labels that other tools wrote
     Score(ScoreArgs),
-    /// Write the report of a scored run again
+    /// Write the report of a scored run again, also as JUnit and in the formats of benchmark services
     Report(ReportArgs),
     /// Check a profile and say everything that is wrong with it
     Validate(ValidateArgs),
@@ -541,14 +543,6 @@ pub struct ScoreArgs {
     /// Print the scores as JSON
     #[arg(long)]
     pub json: bool,
-}
-
-/// Arguments of `report`.
-#[derive(Debug, Args)]
-pub struct ReportArgs {
-    /// The folder of a run
-    #[arg(value_name = "DIR")]
-    pub dir: PathBuf,
 }
 
 /// Arguments of `validate`.

@@ -2,6 +2,7 @@
 //! same chart follows light, dark and print; what a colour says, a dash, a shape or a word says too.
 
 mod accuracy;
+mod alone;
 mod curve;
 mod difficulty;
 mod latency;
@@ -9,6 +10,8 @@ mod scale;
 mod search;
 mod svg;
 mod timeline;
+
+use crate::{ReportInput, model::Model};
 
 pub(crate) use self::{
     accuracy::accuracy,
@@ -19,3 +22,18 @@ pub(crate) use self::{
     search::search,
     timeline::timeline,
 };
+
+/// The report's charts as files by name: `timeline.svg`, `latency.svg`, `accuracy.svg`, and `difficulty.svg` where labels
+/// say how hard they are. Drawn in light colours, and complete without the report's style sheet.
+#[must_use]
+pub fn svg(input: &ReportInput<'_>) -> Vec<(&'static str, String)> {
+    let detection = &input.result.detection;
+    let mut charts = vec![
+        ("timeline.svg", timeline(&Model::new(input))),
+        ("latency.svg", latency(input.result)),
+        ("accuracy.svg", accuracy(detection)),
+    ];
+    charts.extend(difficulty(detection).map(|chart| ("difficulty.svg", chart)));
+    let alone = |(name, chart): (_, String)| (name, alone::alone(&chart));
+    charts.into_iter().map(alone).collect()
+}

@@ -9,7 +9,7 @@ use floodmark_contracts::{
 };
 
 use crate::{
-    ReportError, chart,
+    ReportError, STYLE, chart,
     format::{UNDEFINED, count, interval, micros, plural, rate, ratio, wall_time},
     plot, prose,
     table::Table,
@@ -193,7 +193,7 @@ struct Page<'a> {
 /// [`ReportError::Write`] if the writer fails.
 pub fn curve_html(result: &CurveResult, out: &mut dyn Write) -> Result<(), ReportError> {
     let page = Page {
-        style: include_str!("../templates/report.css"),
+        style: STYLE,
         result,
         started_at: wall_time(result.started_at),
         axis: axis_name(result.axis),

@@ -157,6 +157,7 @@ pub(crate) fn metric(value: Option<f64>, unit: &str) -> String {
         "ms" => millis(value),
         "events/s" => rate(value),
         "bytes" => bytes(value),
+        "count" => tick(value),
         "cpu-s/M" => format!("{} CPU-s per million", number(value)),
         _ => number(value),
     }
@@ -248,6 +249,7 @@ mod tests {
         assert_eq!(ratio(None), "undefined");
         assert_eq!(metric(None, "us"), "undefined");
         assert_eq!(metric(Some(0.8), "ratio"), "0.800");
+        assert_eq!(metric(Some(10.0), "count"), "10");
         assert_eq!(interval(None), "");
         assert_eq!(interval(Some([0.5, 1.0])), "0.50–1.00");
     }

@@ -26,7 +26,7 @@ use self::{
     waterfall::{Key, PhaseRow, WaterfallRow},
 };
 use crate::{
-    ReportError, ReportInput, chart,
+    ReportError, ReportInput, STYLE, chart,
     format::wall_time,
     model::Model,
     prose,
@@ -99,7 +99,7 @@ pub fn html(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportEr
     let result = input.result;
     let model = Model::new(input);
     let page = Page {
-        style: include_str!("../templates/report.css"),
+        style: STYLE,
         profile: &result.profile,
         subject: &result.subject,
         broker: &result.broker,

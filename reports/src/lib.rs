@@ -1,15 +1,18 @@
-//! Rendering of a scored run: one self-contained HTML file, PNG plots, Markdown, a table for the
-//! terminal. Of searches and curves, which are made of many runs. And of a running detector: its status page
+//! Rendering of a scored run: one self-contained HTML file, PNG and SVG plots, Markdown, a table for the
+//! terminal, and what CI reads: JUnit, Bencher's format, arrays for github-action-benchmark. Of searches and curves, which are made of many runs. And of a running detector: its status page
 //! and its metrics.
 //!
 //! Everything is made from a [`ReportInput`], a result with its labels, alerts and time series, and
 //! goes to a writer or comes back as a value: no file is opened here. A run that is empty, invalid or
 //! cut short renders as well; what was not measured says so.
 
+mod benchmark;
 mod chart;
+mod comparison;
 mod curve;
 mod format;
 mod html;
+mod junit;
 mod model;
 mod nab;
 mod plot;
@@ -28,8 +31,12 @@ use floodmark_contracts::{
 };
 
 pub use self::{
+    benchmark::{Better, bmf, comparison_bmf, gha},
+    chart::svg,
+    comparison::comparison_md,
     curve::{curve_html, curve_pngs, curve_text},
     html::html,
+    junit::{comparison_junit, junit},
     nab::nab_table,
     plot::png,
     search::{search_html, search_png, search_text, trial_text},
@@ -37,6 +44,13 @@ pub use self::{
     summary::summary_md,
     terminal::{detection_table, terminal},
 };
+
+/// The style of every page; the colours come first, as charts that stand alone take them from there.
+const STYLE: &str = concat!(
+    include_str!("../templates/colours.css"),
+    include_str!("../templates/chart.css"),
+    include_str!("../templates/report.css")
+);
 
 /// What a report is made from.
 #[derive(Debug, Clone, Copy)]

@@ -39,13 +39,41 @@ pub(crate) fn markdown(text: &str) -> String {
             continue;
         }
         for c in part.text.chars() {
-            if matches!(c, '<' | '[' | ']' | '*' | '_' | '`' | '\\') {
+            if matches!(c, '<' | '[' | ']' | '*' | '_' | '`' | '\\' | '~' | '&') {
                 out.push('\\');
             }
             out.push(visible(c));
         }
     }
     out
+}
+
+/// A value as code in Markdown, whatever it holds, in a table too.
+pub(crate) fn code(text: &str) -> String {
+    let is_plain = |c: char| !matches!(c, '`' | '|' | '\\') && visible(c) == c;
+    if !text.is_empty() && text.trim() == text && text.chars().all(is_plain) {
+        return format!("`{text}`");
+    }
+    // A backtick ends the span and a bar the cell of a table, where no escape is certain to work. What is
+    // written as a number is never markup.
+    let mut out = "<code>".to_owned();
+    for c in text.chars().map(visible) {
+        if c.is_ascii_punctuation() {
+            out.push_str(&format!("&#{};", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    out.push_str("</code>");
+    out
+}
+
+/// A command as a block of Markdown, to be copied.
+pub(crate) fn block(text: &str) -> String {
+    let line: String = text.chars().map(visible).collect();
+    let runs = line.split(|c| c != '`').map(str::len);
+    let fence = "`".repeat(runs.max().unwrap_or(0).max(2) + 1);
+    format!("{fence}sh\n{line}\n{fence}\n")
 }
 
 /// A character as it can be shown: nothing that moves a cursor, turns the direction of reading or
@@ -104,9 +132,34 @@ mod tests {
             ("`` none", " none", " none"),
             ("a\nb\u{1b}[2J", "a b\u{fffd}[2J", "a b\u{fffd}\\[2J"),
             ("\u{202e}x", "\u{fffd}x", "\u{fffd}x"),
+            ("~~a~~ &lt;", "~~a~~ &amp;lt;", "\\~\\~a\\~\\~ \\&lt;"),
         ] {
             assert_eq!(html(text), in_html);
             assert_eq!(markdown(text), in_markdown);
         }
+    }
+
+    #[test]
+    fn a_value_is_code_whatever_it_holds() {
+        for (text, expected) in [
+            ("a <b> *c*", "`a <b> *c*`"),
+            ("a`b", "<code>a&#96;b</code>"),
+            ("a|b", "<code>a&#124;b</code>"),
+            (r"a\", "<code>a&#92;</code>"),
+            (" a", "<code> a</code>"),
+            ("", "<code></code>"),
+            (
+                "a`</code><img src=x>\n",
+                "<code>a&#96;&#60;&#47;code&#62;&#60;img src&#61;x&#62; </code>",
+            ),
+        ] {
+            assert_eq!(code(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_fence_is_longer_than_what_it_holds() {
+        assert_eq!(block("run\n--x"), "```sh\nrun --x\n```\n");
+        assert_eq!(block("a ```` b"), "`````sh\na ```` b\n`````\n");
     }
 }

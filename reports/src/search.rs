@@ -6,7 +6,7 @@ use askama::Template;
 use floodmark_contracts::search::{SearchEnd, SearchLimit, SearchResult, TrialFacts, TrialVerdict};
 
 use crate::{
-    ReportError, chart,
+    ReportError, STYLE, chart,
     format::{UNDEFINED, interval, micros, number, rate, ratio, wall_time},
     plot, prose,
     table::Table,
@@ -197,7 +197,7 @@ pub fn search_html(result: &SearchResult, out: &mut dyn Write) -> Result<(), Rep
         folder: trial.folder.clone(),
     };
     let page = Page {
-        style: include_str!("../templates/report.css"),
+        style: STYLE,
         result,
         started_at: wall_time(result.started_at),
         class: match result.ended {

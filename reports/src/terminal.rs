@@ -6,7 +6,7 @@ use crate::{
     format::{UNDEFINED, count, interval, micros, rate, ratio},
     model::{LATENCY_COLUMNS, latencies, total_throughput},
     table::Table,
-    verdict::{decoys, fails, found},
+    verdict::{Standing, decoys, found},
 };
 
 /// The figures of a run in a few tables; the verdict is not among them.
@@ -157,10 +157,11 @@ pub(crate) fn faults(result: &RunResult) -> Table {
 fn gates(result: &RunResult) -> String {
     let mut table = Table::new(["gate", "found", "result"]);
     for gate in &result.gates {
-        let outcome = match (gate.passed, fails(gate)) {
-            (true, _) => "holds",
-            (false, true) => "FAILS",
-            (false, false) => "warns",
+        let outcome = match Standing::of(gate) {
+            Standing::Holds => "holds",
+            Standing::Warns => "warns",
+            Standing::Fails => "FAILS",
+            Standing::Invalidates => "INVALID",
         };
         table.row([
             gate.gate.require.clone(),

@@ -5,6 +5,7 @@ use floodmark_contracts::{
     profile::scoring::GateFailure,
     result::{Detection, GateResult, Outcome, RunResult, Scores, ValidityStatus},
 };
+use floodmark_scoring::gates::Gate;
 
 use crate::format::{metric, plural};
 
@@ -94,7 +95,7 @@ pub(crate) fn advice(result: &RunResult) -> Vec<String> {
     let is_about = |prefix: &str| {
         failed
             .iter()
-            .any(|g| g.found.is_some() && g.gate.require.trim().starts_with(prefix))
+            .any(|g| g.found.is_some() && metrics_of(result, g)[0].starts_with(prefix))
     };
     if is_about("detection.recall") || is_about("detection.f1") {
         advice.extend(most_missed(result));
@@ -133,22 +134,76 @@ pub(crate) fn advice(result: &RunResult) -> Vec<String> {
     advice
 }
 
+/// What a gate comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Holds,
+    Warns,
+    Fails,
+    /// The measurement cannot be trusted without it.
+    Invalidates,
+}
+
+impl Standing {
+    /// Of a gate as it was evaluated.
+    pub(crate) fn of(gate: &GateResult) -> Self {
+        match gate.gate.otherwise {
+            _ if gate.passed => Self::Holds,
+            GateFailure::Warn => Self::Warns,
+            GateFailure::Fail => Self::Fails,
+            GateFailure::Invalid => Self::Invalidates,
+        }
+    }
+
+    /// A sign that does not need colour.
+    pub(crate) fn sign(self) -> &'static str {
+        match self {
+            Self::Holds => "✓",
+            Self::Warns | Self::Invalidates => "!",
+            Self::Fails => "✗",
+        }
+    }
+}
+
+/// The metrics that a gate names, the one that it judges first. Of a gate that this version cannot read, as of
+/// another version's result, what stands on its left.
+pub(crate) fn metrics_of(result: &RunResult, gate: &GateResult) -> Vec<String> {
+    let require = &gate.gate.require;
+    match Gate::parse(require, result.speed) {
+        Ok(gate) => gate.metrics().map(str::to_owned).collect(),
+        Err(_) => {
+            let left = require.split(['<', '>', '=']).next().unwrap_or_default();
+            vec![left.trim().to_owned()]
+        }
+    }
+}
+
+/// Those of them that the run has no figure for; of a gate that this version cannot read, only what it judges is known.
+pub(crate) fn undefined(result: &RunResult, gate: &GateResult) -> Vec<String> {
+    let has = |name: &String| {
+        let metric = result.metrics.get(name);
+        metric.is_some_and(|metric| metric.value.is_some())
+    };
+    let mut names = metrics_of(result, gate);
+    match gate.found {
+        Some(_) if Gate::parse(&gate.gate.require, result.speed).is_err() => Vec::new(),
+        _ => {
+            names.retain(|name| !has(name));
+            names
+        }
+    }
+}
+
 /// The figure that a gate was held against, with its unit.
 pub(crate) fn found(result: &RunResult, gate: &GateResult) -> String {
-    let name = gate
-        .gate
-        .require
-        .split(['<', '>', '='])
-        .next()
-        .unwrap_or_default()
-        .trim();
-    let unit = result.metrics.get(name).map_or("", |metric| &metric.unit);
-    metric(gate.found, unit)
+    let names = metrics_of(result, gate);
+    let judged = names.first().and_then(|name| result.metrics.get(name));
+    metric(gate.found, judged.map_or("", |metric| &metric.unit))
 }
 
 /// Whether the gate fails the run.
 pub(crate) fn fails(gate: &GateResult) -> bool {
-    !gate.passed && gate.gate.otherwise == GateFailure::Fail
+    Standing::of(gate) == Standing::Fails
 }
 
 /// A text as a sentence: with a capital and a full stop.

@@ -137,6 +137,15 @@ impl Gate {
         })
     }
 
+    /// The metrics that the condition names by the names of results, the one on the left first.
+    pub fn metrics(&self) -> impl Iterator<Item = &str> {
+        let right = match &self.bound {
+            Bound::Number(_) => None,
+            Bound::Multiple { metric, .. } => Some(metric.as_str()),
+        };
+        std::iter::once(self.metric.as_str()).chain(right)
+    }
+
     /// The value of the metric and whether the condition holds.
     #[must_use]
     pub fn evaluate(&self, metrics: &BTreeMap<String, Metric>) -> (Option<f64>, bool) {
@@ -408,6 +417,20 @@ mod tests {
         ] {
             let found = [0.5, 0.6, 0.4].map(|v| passes(text, &[("detection.recall", Some(v))]));
             assert_eq!(found, [at_bound, above, below], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_gate_tells_its_metrics_by_the_names_of_results() {
+        for (text, expected) in [
+            ("e2e_latency.p99 < 5s", &["latency.alert.p99"][..]),
+            (
+                "throughput.consumed >= 0.99 * offered",
+                &["throughput.consumed", "throughput.offered"],
+            ),
+        ] {
+            let gate = Gate::parse(text, 1.0).unwrap();
+            assert_eq!(gate.metrics().collect::<Vec<_>>(), expected, "{text}");
         }
     }
 

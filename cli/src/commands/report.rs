@@ -1,18 +1,23 @@
-//! `floodmark report`: the report of a scored run, written again.
+//! `floodmark report`: the report of a scored run, written again, and in the formats of others.
 
-use std::{fs::File, io::BufWriter, path::Path};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
-use floodmark_contracts::{alert::CollectedAlert, label::Label, result::RunResult};
+use floodmark_contracts::{
+    alert::CollectedAlert, label::Label, record::SeriesRow, result::RunResult,
+};
 use floodmark_harness::run::{read_alerts, read_labels, read_series};
-use floodmark_reports::ReportInput;
+use floodmark_reports::{Better, ReportError, ReportInput};
 
 use crate::{
-    args::ReportArgs,
+    args::{ReportArgs, ReportFormat},
     commands::say,
     exit::{Exit, Failure},
 };
 
-/// Reads `result.json` and writes the report beside it.
+/// Reads `result.json` and writes what is asked for.
 pub fn run(args: &ReportArgs) -> Result<Exit, Failure> {
     let path = args.dir.join("result.json");
     let text = std::fs::read(&path).map_err(|error| {
@@ -22,37 +27,136 @@ pub fn run(args: &ReportArgs) -> Result<Exit, Failure> {
         );
         Failure::new(Exit::Usage, anyhow::Error::new(error).context(message))
     })?;
-    let result: RunResult = serde_json::from_slice(&text)?;
-    let labels = read_labels(&args.dir.join("labels.ndjson"))?;
-    let alerts = read_alerts(&args.dir.join("alerts.ndjson"))?;
-    write(&args.dir, &result, &labels, &alerts)?;
-    say(&format!(
-        "wrote `{}`",
-        args.dir.join("report.html").display()
-    ));
+    let result: RunResult = serde_json::from_slice(&text).map_err(|error| {
+        let message = format!("`{}` is no result of a run", path.display());
+        Failure::new(Exit::Usage, anyhow::Error::new(error).context(message))
+    })?;
+    // JUnit and the like need the result alone, which is all that CI may have kept.
+    let facts = if args.format.iter().any(|format| format.needs_the_run()) {
+        Facts::read(&args.dir)?
+    } else {
+        Facts::default()
+    };
+    let out = args.out.as_deref().unwrap_or(&args.dir);
+    std::fs::create_dir_all(out).map_err(|error| cannot_write(out, error))?;
+    let mut written = Vec::new();
+    for format in &args.format {
+        match format {
+            ReportFormat::Json if is_same(out, &args.dir) => {
+                say(&format!("left `{}` as it is", path.display()));
+            }
+            ReportFormat::Json => written.push(put(out, "result.json", &text)?),
+            format => written.extend(write_one(out, *format, &facts.input(&result))?),
+        }
+    }
+    for path in &written {
+        say(&format!("wrote `{}`", path.display()));
+    }
     Ok(Exit::Pass)
 }
 
-/// Writes `report.html`, `summary.md` and the plots into a run's folder.
-pub fn write(
-    dir: &Path,
-    result: &RunResult,
-    labels: &[Label],
-    alerts: &[CollectedAlert],
-) -> Result<(), Failure> {
-    let series = read_series(&dir.join("timeseries.ndjson"))?;
-    let input = ReportInput {
-        result,
-        labels,
-        alerts,
-        series: &series,
-    };
-    let mut html = BufWriter::new(File::create(dir.join("report.html"))?);
-    floodmark_reports::html(&input, &mut html)?;
-    let mut summary = BufWriter::new(File::create(dir.join("summary.md"))?);
-    floodmark_reports::summary_md(&input, &mut summary)?;
-    for (name, bytes) in floodmark_reports::png(&input)? {
-        std::fs::write(dir.join(name), bytes)?;
+/// What a report shows beside the result.
+#[derive(Default)]
+struct Facts {
+    labels: Vec<Label>,
+    alerts: Vec<CollectedAlert>,
+    series: Vec<SeriesRow>,
+}
+
+impl Facts {
+    fn read(dir: &Path) -> Result<Self, Failure> {
+        Ok(Self {
+            labels: read_labels(&dir.join("labels.ndjson"))?,
+            alerts: read_alerts(&dir.join("alerts.ndjson"))?,
+            series: read_series(&dir.join("timeseries.ndjson"))?,
+        })
+    }
+
+    fn input<'a>(&'a self, result: &'a RunResult) -> ReportInput<'a> {
+        ReportInput {
+            result,
+            labels: &self.labels,
+            alerts: &self.alerts,
+            series: &self.series,
+        }
+    }
+}
+
+/// Writes into a run's folder what every run has: `report.html`, `summary.md` and the plots.
+pub fn write(dir: &Path, input: &ReportInput<'_>) -> Result<(), Failure> {
+    for format in ReportFormat::OF_EVERY_RUN {
+        write_one(dir, format, input)?;
     }
     Ok(())
+}
+
+/// Writes the files of one format and says which.
+fn write_one(
+    out: &Path,
+    format: ReportFormat,
+    input: &ReportInput<'_>,
+) -> Result<Vec<PathBuf>, Failure> {
+    let result = input.result;
+    let files: Vec<(&str, Vec<u8>)> = match format {
+        ReportFormat::Html => vec![(
+            "report.html",
+            rendered(|to| floodmark_reports::html(input, to))?,
+        )],
+        ReportFormat::Md => {
+            let text = rendered(|to| floodmark_reports::summary_md(input, to))?;
+            vec![("summary.md", text)]
+        }
+        ReportFormat::Png => floodmark_reports::png(input)?,
+        ReportFormat::Svg => {
+            let charts = floodmark_reports::svg(input).into_iter();
+            charts.map(|(name, svg)| (name, svg.into_bytes())).collect()
+        }
+        ReportFormat::Junit => vec![(
+            "junit.xml",
+            rendered(|to| floodmark_reports::junit(result, to))?,
+        )],
+        ReportFormat::Bmf => vec![(
+            "bmf.json",
+            rendered(|to| floodmark_reports::bmf(result, to))?,
+        )],
+        ReportFormat::Gha => {
+            let array = |better| rendered(|to| floodmark_reports::gha(result, better, to));
+            vec![
+                ("gha-smaller.json", array(Better::Smaller)?),
+                ("gha-bigger.json", array(Better::Bigger)?),
+            ]
+        }
+        // Its bytes are not rendered; `run` copies them.
+        ReportFormat::Json => Vec::new(),
+    };
+    let write = |(name, bytes): &(&str, Vec<u8>)| put(out, name, bytes);
+    files.iter().map(write).collect()
+}
+
+/// What a report writes, as bytes: a file is written whole or not at all.
+fn rendered(
+    render: impl FnOnce(&mut dyn Write) -> Result<(), ReportError>,
+) -> Result<Vec<u8>, ReportError> {
+    let mut bytes = Vec::new();
+    render(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn put(out: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
+    let path = out.join(name);
+    std::fs::write(&path, bytes).map_err(|error| cannot_write(&path, error))?;
+    Ok(path)
+}
+
+fn cannot_write(path: &Path, error: std::io::Error) -> Failure {
+    let message = format!("cannot write `{}`", path.display());
+    Failure::new(Exit::Internal, anyhow::Error::new(error).context(message))
+}
+
+/// Whether two names are of one folder, which copying a file onto itself would empty.
+fn is_same(a: &Path, b: &Path) -> bool {
+    a == b
+        || a.canonicalize()
+            .ok()
+            .is_some_and(|a| b.canonicalize().ok() == Some(a))
 }

@@ -14,6 +14,7 @@ use floodmark_contracts::{
 use floodmark_harness::run::{
     read_alerts, read_bare_alerts, read_generator_facts, read_labels, read_record, read_series,
 };
+use floodmark_reports::ReportInput;
 
 use crate::{
     args::ScoreArgs,
@@ -88,6 +89,12 @@ pub fn score_and_report(dir: &Path, record: &RunRecord) -> Result<RunResult, Fai
     let mut hlog = BufWriter::new(File::create(dir.join("latency.hlog"))?);
     floodmark_scoring::hlog::write(record, &labels, &alerts, &mut hlog)?;
     hlog.flush()?;
-    report::write(dir, &result, &labels, &alerts)?;
+    let input = ReportInput {
+        result: &result,
+        labels: &labels,
+        alerts: &alerts,
+        series: &series,
+    };
+    report::write(dir, &input)?;
     Ok(result)
 }

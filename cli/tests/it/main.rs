@@ -15,6 +15,7 @@ mod load;
 mod nab;
 mod parts;
 mod recordings;
+mod report;
 mod schemas;
 mod search;
 mod serve_model;

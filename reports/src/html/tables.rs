@@ -2,8 +2,8 @@
 
 use floodmark_contracts::{
     result::{
-        Asked, Baseline, DecoyScores, Detection, Disorder, RecallBin, RecallCurve, RunResult,
-        Scores, Throughput, Tolerances, ValidityStatus,
+        Asked, Baseline, DecoyScores, Detection, Disorder, GateResult, RecallBin, RecallCurve,
+        RunResult, Scores, Throughput, Tolerances, ValidityStatus,
     },
     stream::Stream,
 };
@@ -15,7 +15,7 @@ use crate::{
     },
     model::{LATENCY_COLUMNS, latencies, total_throughput},
     prose,
-    verdict::{fails, found, sentence_of},
+    verdict::{Standing, found, sentence_of},
 };
 
 /// What stands for an undefined or withheld figure in narrow columns; a note below says so.
@@ -48,17 +48,19 @@ pub(super) struct GateRow<'a> {
 }
 
 /// Gates in the order of the profile.
-pub(super) fn gates(result: &RunResult) -> Vec<GateRow<'_>> {
-    let row = |gate| {
-        let (sign, word, class) = match gate {
-            g if fails(g) => ("✗", "fails the run", "bad"),
-            g if g.passed => ("✓", "holds", "good"),
-            _ => ("!", "does not hold, warns only", "warn"),
+pub(super) fn gates<'a>(result: &'a RunResult) -> Vec<GateRow<'a>> {
+    let row = |gate: &'a GateResult| {
+        let standing = Standing::of(gate);
+        let (word, class) = match standing {
+            Standing::Holds => ("holds", "good"),
+            Standing::Warns => ("does not hold, warns only", "warn"),
+            Standing::Fails => ("fails the run", "bad"),
+            Standing::Invalidates => ("does not hold, the run is invalid", "bad"),
         };
         GateRow {
             require: &gate.gate.require,
             found: found(result, gate),
-            sign,
+            sign: standing.sign(),
             word,
             class,
         }

@@ -97,6 +97,8 @@ pub fn status_html(status: &DetectorStatus, now: WallTime) -> Result<String, Rep
     let up_s = now.0.saturating_sub(status.started_at.0) / 1_000_000;
     let page = Page {
         style: concat!(
+            include_str!("../../templates/colours.css"),
+            include_str!("../../templates/chart.css"),
             include_str!("../../templates/report.css"),
             include_str!("../../templates/status.css")
         ),

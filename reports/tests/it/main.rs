@@ -6,6 +6,8 @@
 )]
 
 mod charts;
+mod ci;
+mod comparisons;
 mod html;
 mod page;
 mod plots;

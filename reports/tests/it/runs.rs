@@ -126,6 +126,16 @@ fn full_run() -> Run {
     run
 }
 
+/// The same with other gates.
+pub fn gated(gates: &[(&str, GateFailure)]) -> Scored {
+    let mut run = full_run();
+    run.record.gates.clear();
+    for (require, otherwise) in gates {
+        run = run.gate(require, *otherwise);
+    }
+    Scored::of(run, series(600))
+}
+
 /// A run in which nothing happened.
 pub fn empty() -> Scored {
     let mut run = Run::new();

@@ -1,8 +1,9 @@
 //! The Markdown summary and the table for the terminal.
 
+use floodmark_contracts::{profile::scoring::GateFailure, result::ValidityStatus};
 use floodmark_reports::{detection_table, summary_md, terminal};
 
-use crate::runs::{Scored, empty, full, interrupted, invalid, with_decoys};
+use crate::runs::{Scored, empty, full, gated, interrupted, invalid, with_decoys, with_difficulty};
 
 fn summary(run: &Scored) -> String {
     let mut out = Vec::new();
@@ -65,21 +66,57 @@ fn the_terminal_shows_an_empty_run() {
 #[test]
 fn the_summary_of_a_failed_run_says_what_to_do() {
     insta::assert_snapshot!(summary(&full()), @r#"
-    # ✗ Gate failed: three-streams
+    # ✗ Gate failed: three-streams. Look first at `detection.precision >= 0.95`: found 0.867.
 
     1 of 4 gates fails. The measurement can be trusted.
 
     - Precision: `bot` has the most false alerts, 9 after merging. They are listed under “Incidents and alerts”.
     - `latency.alert.p99 < 5s` cannot hold: its figure is undefined in this run, as there was nothing or too little to measure.
 
-    Seed 7, broker `embedded`, detector `bundled`, 2025-06-15 15:06:40 UTC. Again: `floodmark bench profiles/three-streams.yaml --seed 7`
-
     ## Gates
 
-    - ✓ `detection.recall >= 0.8` holds: 0.903
-    - ✗ `detection.precision >= 0.95` **fails**: 0.867
-    - ! `latency.alert.p99 < 5s` warns: undefined
-    - ✓ `throughput.acknowledged >= 0.99 * throughput.offered` holds: 1,100/s
+    | gate | found | result |
+    |---|---:|---:|
+    | `detection.recall >= 0.8` | 0.903 | ✓ holds |
+    | `detection.precision >= 0.95` | 0.867 | ✗ **fails** |
+    | `latency.alert.p99 < 5s` | undefined | ! warns |
+    | `throughput.acknowledged >= 0.99 * throughput.offered` | 1,100/s | ✓ holds |
+
+    ## Main figures
+
+    | metric | value | 95 % | better |
+    |---|---:|---:|---:|
+    | `detection.recall` | 0.903 | 0.813–0.952 | higher |
+    | `detection.precision` | 0.867 | 0.772–0.926 | higher |
+    | `detection.f1` | 0.884 |  | higher |
+    | `detection.false_alerts` | 10 |  | lower |
+    | `detection.delay` | 5.50 s |  | lower |
+    | `throughput.offered` | 1,100/s |  |  |
+    | `throughput.consumed` | 1,100/s |  | higher |
+    | `latency.alert.p50` | 1.85 s |  | lower |
+    | `latency.alert.p99` | undefined |  | lower |
+    | `latency.detect.p50` | 7.52 s |  | lower |
+    | `cpu.subject.per_million_events` | 3.03 CPU-s per million |  | lower |
+    | `memory.subject.peak` | 64.0 MiB |  | lower |
+
+    ## Missed: 7 incidents
+
+    - `sensor-spike-00` sensor-spike on `sensor-spike-0` at 1970-01-01 00:00:39.000Z: 20 events
+    - `drop-out-01` drop-out on `drop-out-1` at 1970-01-01 00:01:29.000Z: 20 events
+    - `sensor-spike-03` sensor-spike on `sensor-spike-3` at 1970-01-01 00:02:51.000Z: 20 events
+    - `account-takeover-05` account-takeover on `account-takeover-5` at 1970-01-01 00:04:13.000Z: 20 events
+    - `drop-out-06` drop-out on `drop-out-6` at 1970-01-01 00:05:09.000Z: 20 events
+    - and 2 more
+
+    ## Again
+
+    ```sh
+    floodmark bench profiles/three-streams.yaml --seed 7
+    ```
+
+    Seed 7, broker `embedded`, detector `bundled`, 2025-06-15 15:06:40 UTC, floodmark 0.1.0.
+
+    <details><summary>Detection, latency and throughput in full</summary>
 
     ## Detection
 
@@ -116,15 +153,7 @@ fn the_summary_of_a_failed_run_says_what_to_do() {
     | sensors | 100/s | 100/s | 100/s | 100/s |
     | all | 1,100/s | 1,100/s | 1,100/s | 1,100/s |
 
-    ## Missed: 7 incidents
-
-    - `sensor-spike-00` sensor-spike on `sensor-spike-0` at 1970-01-01 00:00:39.000Z
-    - `drop-out-01` drop-out on `drop-out-1` at 1970-01-01 00:01:29.000Z
-    - `sensor-spike-03` sensor-spike on `sensor-spike-3` at 1970-01-01 00:02:51.000Z
-    - `account-takeover-05` account-takeover on `account-takeover-5` at 1970-01-01 00:04:13.000Z
-    - `drop-out-06` drop-out on `drop-out-6` at 1970-01-01 00:05:09.000Z
-    - `drop-out-09` drop-out on `drop-out-9` at 1970-01-01 00:07:21.000Z
-    - `sensor-spike-11` sensor-spike on `sensor-spike-11` at 1970-01-01 00:08:43.000Z
+    </details>
 
     ## Warnings
 
@@ -136,13 +165,42 @@ fn the_summary_of_a_failed_run_says_what_to_do() {
 #[test]
 fn the_summary_of_an_invalid_run_leads_with_the_reason() {
     insta::assert_snapshot!(summary(&invalid()), @r#"
-    # ! Invalid: synthetic
+    # ! Invalid: synthetic. Do not use its figures: mend the cause and measure again.
 
     The measurement cannot be trusted. The figures below say as much about the harness as about the detector.
 
-    - 12 % of events were sent more than 50 ms late; lower the rate or use more cores.
+    - `generator-late` (invalid): 12 % of events were sent more than 50 ms late; lower the rate or use more cores.
 
-    Seed 7, broker `embedded`, detector `bundled`, 2025-06-15 15:06:40 UTC. Again: `floodmark bench profiles/synthetic.yaml --seed 7`
+    ## Main figures
+
+    | metric | value | 95 % | better |
+    |---|---:|---:|---:|
+    | `detection.recall` | 0.000 | 0.000–0.793 | higher |
+    | `detection.precision` | undefined |  | higher |
+    | `detection.f1` | undefined |  | higher |
+    | `detection.false_alerts` | 0 |  | lower |
+    | `detection.delay` | undefined |  | lower |
+    | `throughput.offered` | 100/s |  |  |
+    | `throughput.consumed` | 100/s |  | higher |
+    | `latency.alert.p50` | undefined |  | lower |
+    | `latency.alert.p99` | undefined |  | lower |
+    | `latency.detect.p50` | undefined |  | lower |
+    | `cpu.subject.per_million_events` | 1,000 CPU-s per million |  | lower |
+    | `memory.subject.peak` | 64.0 MiB |  | lower |
+
+    ## Missed: 1 incident
+
+    - `one` sensor-spike on `s1` at 1970-01-01 00:00:05.000Z
+
+    ## Again
+
+    ```sh
+    floodmark bench profiles/synthetic.yaml --seed 7
+    ```
+
+    Seed 7, broker `embedded`, detector `bundled`, 2025-06-15 15:06:40 UTC, floodmark 0.1.0.
+
+    <details><summary>Detection, latency and throughput in full</summary>
 
     ## Detection
 
@@ -171,9 +229,7 @@ fn the_summary_of_an_invalid_run_leads_with_the_reason() {
     |---|---:|---:|---:|---:|
     | sensors | 100/s | 100/s | 100/s | 100/s |
 
-    ## Missed: 1 incident
-
-    - `one` sensor-spike on `s1` at 1970-01-01 00:00:05.000Z
+    </details>
 
     ## Warnings
 
@@ -209,13 +265,133 @@ fn texts_of_others_are_no_markup_in_the_summary() {
         .push("record `<x>` is [no](alert)\n- nor this".to_owned());
     let text = summary(&run);
     assert!(
-        text.starts_with("# ✗ Gate failed: a # b \\<img src=x>\n"),
+        text.starts_with("# ✗ Gate failed: a # b \\<img src=x>. Look first at"),
         "{text}"
     );
     assert!(
         text.contains("- Record `<x>` is \\[no\\](alert) - nor this.\n"),
         "{text}"
     );
+}
+
+/// Cells of a row: bars that no backslash takes away, less one.
+fn cells(row: &str) -> usize {
+    let bars = row.replace("\\|", "").matches('|').count();
+    bars - 1
+}
+
+#[test]
+fn no_name_of_others_breaks_a_table_a_span_or_a_block() {
+    let mut run = full();
+    let hostile = "a|b`c\\|d</details>\n```\n| x |";
+    for name in [
+        &mut run.result.broker,
+        &mut run.result.subject,
+        &mut run.result.reproduce,
+        &mut run.result.gates[0].gate.require,
+        &mut run.labels[0].keys[0].id,
+    ] {
+        *name = hostile.to_owned();
+    }
+    run.result.detection.missed = vec![hostile.to_owned(), run.labels[0].id.clone()];
+    let text = summary(&run);
+    let mut width = None;
+    for line in text.lines() {
+        if line.starts_with('|') {
+            assert_eq!(*width.get_or_insert(cells(line)), cells(line), "{line}");
+        } else {
+            width = None;
+        }
+    }
+    assert_eq!(
+        text.matches("</details>").count(),
+        2,
+        "one of them in the block:\n{text}"
+    );
+    assert!(
+        text.contains("````sh\na|b`c\\|d</details> ``` | x |\n````\n"),
+        "{text}"
+    );
+    let spans = "<code>a&#124;b&#96;c&#92;&#124;d&#60;&#47;details&#62; &#96;&#96;&#96; &#124; x &#124;</code>";
+    assert_eq!(text.matches(spans).count(), 5, "{text}");
+}
+
+#[test]
+fn the_first_line_says_what_to_do() {
+    let mut warned = gated(&[("detection.recall >= 0.99", GateFailure::Warn)]);
+    let mut degraded = gated(&[("detection.recall >= 0.8", GateFailure::Fail)]);
+    degraded.result.validity.status = ValidityStatus::Degraded;
+    warned.result.profile = "x".to_owned();
+    for (run, expected) in [
+        (
+            full(),
+            "# ✗ Gate failed: three-streams. Look first at `detection.precision >= 0.95`: found 0.867.",
+        ),
+        (
+            gated(&[]),
+            "# ✓ Passed: three-streams. Nothing was asked of it.",
+        ),
+        (
+            gated(&[("detection.recall >= 0.8", GateFailure::Fail)]),
+            "# ✓ Passed: three-streams. Nothing to do.",
+        ),
+        (warned, "# ✓ Passed: x. Look at what warns."),
+        (
+            degraded,
+            "# ✓ Passed: three-streams. Read its figures with the reasons below.",
+        ),
+        (
+            invalid(),
+            "# ! Invalid: synthetic. Do not use its figures: mend the cause and measure again.",
+        ),
+        (
+            interrupted(),
+            "# ‖ Interrupted: synthetic. Run it again to the end.",
+        ),
+    ] {
+        assert_eq!(summary(&run).lines().next().unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_gate_that_spoils_the_run_does_not_merely_warn() {
+    let run = gated(&[
+        ("detection.recall >= 0.99", GateFailure::Invalid),
+        ("e2e_latency.p50 < 1s", GateFailure::Warn),
+    ]);
+    let text = summary(&run);
+    assert!(
+        text.contains("| `detection.recall >= 0.99` | 0.903 | ! **invalid** |"),
+        "{text}"
+    );
+    assert!(
+        text.contains("| `e2e_latency.p50 < 1s` | 1.85 s | ! warns |"),
+        "{text}"
+    );
+    assert!(terminal(&run.result).contains("0.903  INVALID"));
+}
+
+#[test]
+fn the_missed_incidents_that_stand_out_most_come_first() {
+    let text = summary(&with_difficulty());
+    let missed: Vec<&str> = text
+        .lines()
+        .skip_while(|line| !line.starts_with("## Missed"))
+        .skip(2)
+        .take_while(|line| !line.is_empty())
+        .collect();
+    assert_eq!(
+        missed.len(),
+        6,
+        "five of them, and how many more: {missed:?}"
+    );
+    let snr = |line: &&str| -> f64 {
+        let (_, snr) = line.split_once("signal to noise ").unwrap();
+        snr.parse().unwrap()
+    };
+    let shown: Vec<f64> = missed[..5].iter().map(snr).collect();
+    assert!(shown.is_sorted_by(|a, b| a >= b), "{shown:?}");
+    assert!(missed[5].ends_with(" more"));
 }
 
 #[test]

@@ -1,0 +1,104 @@
+//! Arguments of `report`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  floodmark report runs/smoke                        report.html, summary.md and the plots once more
+  floodmark report runs/smoke --format junit,md      junit.xml and summary.md, for CI
+  floodmark report runs/smoke --format gha --out ci  both files for github-action-benchmark, into `ci`
+
+docs/ci.md has whole workflows for GitHub and GitLab.")]
+pub struct ReportArgs {
+    /// The folder of a run
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// What to write, one or several with commas between
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        value_name = "FORMAT,…",
+        default_values_t = ReportFormat::OF_EVERY_RUN
+    )]
+    pub format: Vec<ReportFormat>,
+    /// Where to write it, in place of the run's folder; made if it is not there
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+}
+
+/// What a report is written as. All say what `result.json` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// `report.html`: everything for people, in one file that works offline
+    Html,
+    /// `throughput.png`, `latency.png`, `detection.png`
+    Png,
+    /// `timeline.svg`, `latency.svg`, `accuracy.svg`, and `difficulty.svg` where labels say how hard they are
+    Svg,
+    /// `summary.md`: one page of Markdown for a job summary or a merge request
+    Md,
+    /// `junit.xml`: the validity and each gate as a test case
+    Junit,
+    /// `bmf.json`: the Bencher Metric Format, one benchmark with a measure for each metric
+    Bmf,
+    /// `gha-smaller.json` and `gha-bigger.json` for github-action-benchmark. Always both, since its input `tool` says of
+    /// a whole file which way is better (`customSmallerIsBetter`, `customBiggerIsBetter`), and a run has metrics of
+    /// either way: each file is one step of the workflow
+    Gha,
+    /// `result.json` itself, as it stands; of use with `--out`
+    Json,
+}
+
+impl ReportFormat {
+    /// What `bench` and `score` write as well.
+    pub const OF_EVERY_RUN: [Self; 3] = [Self::Html, Self::Md, Self::Png];
+
+    /// Whether it shows labels, alerts and time series beside the result.
+    pub fn needs_the_run(self) -> bool {
+        matches!(self, Self::Html | Self::Png | Self::Svg | Self::Md)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use crate::args::Cli;
+
+    /// Commands of floodmark in a text, one a line, up to what a shell does with them.
+    fn commands(text: &str) -> Vec<Vec<String>> {
+        let joined = text.replace("\\\n", " ");
+        let command = |line: &str| {
+            let start = line.find("floodmark ")?;
+            let before = line[..start].trim_end();
+            // At the beginning of a line, of a step, or after what tests for a file.
+            let begins =
+                ["", "-", "run:", "$"].contains(&before.trim_start()) || before.ends_with("||");
+            let rest = line[start..].split(" ||").next().filter(|_| begins)?;
+            let word = |word: &str| word.trim_matches(['"', '\'', '`']).to_owned();
+            Some(rest.split_whitespace().map(word).collect())
+        };
+        joined.lines().filter_map(command).collect()
+    }
+
+    #[test]
+    fn every_command_of_the_pages_on_ci_is_one() {
+        for (name, page, expected) in [
+            ("ci.md", include_str!("../../../docs/ci.md"), 3),
+            ("github.yml", include_str!("../../../docs/ci/github.yml"), 2),
+            ("gitlab.yml", include_str!("../../../docs/ci/gitlab.yml"), 2),
+        ] {
+            let commands = commands(page);
+            assert_eq!(commands.len(), expected, "{name}: {commands:?}");
+            for words in commands {
+                let parsed = Cli::try_parse_from(&words);
+                assert!(parsed.is_ok(), "{name}: {words:?}: {:?}", parsed.err());
+            }
+        }
+        assert!(Cli::try_parse_from(["floodmark", "report", "run", "--format", "pdf"]).is_err());
+    }
+}
