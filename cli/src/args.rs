@@ -1,5 +1,6 @@
 //! Arguments. Help texts teach; names are those of the tools people know.
 
+mod compare;
 mod report;
 mod search;
 mod serve_model;
@@ -12,6 +13,7 @@ use std::{
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::{
+    compare::CompareArgs,
     report::{ReportArgs, ReportFormat},
     search::{CurveArgs, SearchArgs, SeriesArgs},
     serve_model::ServeModelArgs,
@@ -106,6 +108,8 @@ pub enum Command {
     Score(ScoreArgs),
     /// Write the report of a scored run again, also as JUnit and in the formats of benchmark services
     Report(ReportArgs),
+    /// Compare stored runs, one folder of them against another
+    Compare(CompareArgs),
     /// Check a profile and say everything that is wrong with it
     Validate(ValidateArgs),
     /// Say what a profile would send: events, labels, bytes; nothing is sent

@@ -23,6 +23,8 @@ pub enum Exit {
     Invalid = 98,
     /// A gate failed.
     GateFailed = 99,
+    /// A comparison found a regression.
+    Regressed = 100,
     /// A signal cut the run short.
     Interrupted = 130,
 }
@@ -139,6 +141,7 @@ mod tests {
             Exit::Inconclusive,
             Exit::Invalid,
             Exit::GateFailed,
+            Exit::Regressed,
             Exit::Interrupted,
         ] {
             assert!(page.contains(&format!("| {} |", exit as u8)), "{exit:?}");

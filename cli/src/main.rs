@@ -44,6 +44,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Jobs(command) => commands::jobs::run(command),
         Command::Score(args) => commands::score::run(args),
         Command::Report(args) => commands::report::run(args),
+        Command::Compare(args) => commands::compare::run(args),
         Command::Explain(args) => commands::explain::run(args),
         Command::Replay(args) => commands::replay::run(args, &cli.global),
         Command::Collect(args) => commands::collect::run(args, &cli.global),

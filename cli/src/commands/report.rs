@@ -134,7 +134,7 @@ fn write_one(
 }
 
 /// What a report writes, as bytes: a file is written whole or not at all.
-fn rendered(
+pub(super) fn rendered(
     render: impl FnOnce(&mut dyn Write) -> Result<(), ReportError>,
 ) -> Result<Vec<u8>, ReportError> {
     let mut bytes = Vec::new();

@@ -8,6 +8,7 @@
 
 mod bench;
 mod command_line;
+mod compare;
 mod faults;
 mod jobs;
 mod layout;

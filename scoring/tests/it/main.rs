@@ -6,6 +6,7 @@
     reason = "helpers of tests say what went wrong by panicking"
 )]
 
+mod accuracy;
 mod brute_force;
 mod compared;
 mod comparing;
