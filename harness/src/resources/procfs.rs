@@ -50,11 +50,14 @@ pub(super) struct Procfs {
 }
 
 impl Procfs {
-    /// A look at process `id`; none if there is no such process any more. Its children are looked up
-    /// where `children` are wanted.
+    /// A look at process `id`; none if there is no such process any more. Its children are looked up, and what
+    /// those have used that it has waited for, where `children` are wanted: else they are somebody else's.
     pub(super) fn process(&mut self, id: u32, children: bool) -> Option<Reading> {
         let mut reading = stat(&self.read(format_args!("/proc/{id}/stat"))?)?;
         reading.id = id;
+        if !children {
+            reading.reaped = [0.0; 2];
+        }
         if let Some(status) = self.read(format_args!("/proc/{id}/status")) {
             reading.own.rss_bytes = kib(&status, "VmRSS:");
             reading.peak_rss = kib(&status, "VmHWM:").unwrap_or(0);
@@ -158,6 +161,19 @@ fn kib(text: &str, name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_children_have_used_counts_only_where_they_do() {
+        let burn = "i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done";
+        let ended = std::process::Command::new("sh").args(["-c", burn]).status();
+        assert!(ended.unwrap().success());
+        let own = |children| {
+            let reading = Procfs::default().process(std::process::id(), children);
+            reading.unwrap().reaped.iter().sum::<f64>()
+        };
+        assert!(own(true) > 0.0);
+        assert!(own(false).abs() < f64::EPSILON);
+    }
 
     #[test]
     fn a_stat_line_is_read_whatever_the_name_of_the_process() {
