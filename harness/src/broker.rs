@@ -11,6 +11,8 @@ mod kafka_home;
 #[cfg(feature = "containers")]
 mod testcontainers;
 
+pub(crate) use disturbed::Deed;
+
 use std::{
     net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs},
     path::{Path, PathBuf},

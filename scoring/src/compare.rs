@@ -4,7 +4,7 @@
 //! and are many, so that a test over messages calls every pair of runs different. `docs/compare.md` has the
 //! method with its formulas.
 //!
-//! Nothing here runs anything. Whoever does asks a [`Comparer`] for the next [`Step`]:
+//! Nothing here runs anything. Whoever does asks a `Comparer` for the next `Step`:
 //!
 //! ```
 //! use floodmark_contracts::{compare::Side, result::{Direction, Metric}};

@@ -2,10 +2,41 @@
 
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
 use super::{BrokerError, Holder, RunningBroker, accepts, kafka_home};
 use crate::child::Child;
 
+/// What is done to a broker in a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// It stands still.
+    Pause,
+    /// It goes on.
+    GoOn,
+    /// It ends, by force or because it is asked to.
+    TakeDown(Signal),
+    /// It is started again, with what is on its disk.
+    StartAgain,
+}
+
 impl RunningBroker {
+    /// Does something to its container; the container's short id, or what went wrong. None if it is in none.
+    pub(crate) fn in_container(&self, deed: Deed) -> Option<Result<String, String>> {
+        match &self.holder {
+            #[cfg(feature = "containers")]
+            Holder::Container(container) => {
+                let done = super::testcontainers::disturb(container, deed);
+                let id = container.id().chars().take(12).collect();
+                Some(done.map(|()| id).map_err(|error| error.to_string()))
+            }
+            _ => {
+                tracing::trace!(?deed, "the broker is in no container");
+                None
+            }
+        }
+    }
+
     /// Its process, if it is one of this run.
     pub(crate) fn process(&mut self) -> Option<&mut Child> {
         match &mut self.holder {
@@ -20,7 +51,7 @@ impl RunningBroker {
     /// [`BrokerError::Process`] if it has died instead.
     pub(crate) fn answers_again(&mut self) -> Result<bool, BrokerError> {
         let Holder::Process(child) = &mut self.holder else {
-            return Ok(true);
+            return Ok(accepts(&self.bootstrap));
         };
         child.check().map_err(|source| BrokerError::Process {
             choice: self.kind.to_owned(),

@@ -243,7 +243,7 @@ fn check_overlaps(faults: &[(String, Fault)], problems: &mut Problems) {
 fn obstacle(kind: FaultKind, profile: &Profile, broker: Option<&BrokerChoice>) -> Option<String> {
     match kind {
         FaultKind::BrokerKill | FaultKind::BrokerRestart => match broker? {
-            BrokerChoice::KafkaHome(_) => None,
+            BrokerChoice::KafkaHome(_) | BrokerChoice::Testcontainers => None,
             BrokerChoice::Embedded => Some(
                 "the embedded broker keeps its data in memory and would lose it; run on a real one, with \
                  `broker: kafka-home:DIR`"
@@ -252,7 +252,9 @@ fn obstacle(kind: FaultKind, profile: &Profile, broker: Option<&BrokerChoice>) -
             other => not_ours(other),
         },
         FaultKind::BrokerPause => match broker? {
-            BrokerChoice::KafkaHome(_) | BrokerChoice::Embedded => None,
+            BrokerChoice::KafkaHome(_) | BrokerChoice::Embedded | BrokerChoice::Testcontainers => {
+                None
+            }
             other => not_ours(other),
         },
         FaultKind::NetworkDelay | FaultKind::NetworkLoss | FaultKind::NetworkCut => match broker? {

@@ -25,7 +25,7 @@ use super::{
     storm::{Group, Storm},
 };
 use crate::{
-    broker::{BrokerError, RunningBroker},
+    broker::{BrokerError, Deed, RunningBroker},
     child::{Child, ChildError},
     resources::Target,
     subject::{RunningSubject, SubjectError, Surroundings},
@@ -344,10 +344,11 @@ impl Injector {
             }
             Action::Scale(count) => {
                 let scaled = self.scale(count, parts);
-                scaled.map_err(|source| FaultError::Subject {
+                let scaled = scaled.map_err(|source| FaultError::Subject {
                     fault: kind.to_string(),
                     source,
-                })?
+                })?;
+                scaled.map_err(str::to_owned)
             }
             Action::Storm(every) => {
                 let group = self.group.clone();
@@ -357,7 +358,7 @@ impl Injector {
                         self.storm = Some(storm.map_err(failed)?);
                         Ok(format!("a member joins every {every:?}"))
                     }
-                    None => Err("there is no group to join"),
+                    None => Err("there is no group to join".to_owned()),
                 }
             }
             // The generator knows when by itself.
@@ -365,7 +366,7 @@ impl Injector {
         };
         let (did, problem) = match outcome {
             Ok(did) => (did, None),
-            Err(problem) => ("nothing".to_owned(), Some(problem.to_owned())),
+            Err(problem) => ("nothing".to_owned(), Some(problem)),
         };
         self.slots[number].stage = Stage::On(Begun {
             from: now,
@@ -380,9 +381,12 @@ impl Injector {
         victim: Victim,
         signal: Signal,
         parts: &mut Parts<'_>,
-    ) -> Result<String, &'static str> {
+    ) -> Result<String, String> {
         if victim == Victim::Broker {
             self.broker = Presence::Away;
+            if let Some(done) = parts.broker.in_container(Deed::TakeDown(signal)) {
+                return done.map(|id| format!("{signal} to container {id}"));
+            }
         }
         let ids = on_each(victim, parts, |child| {
             child.take_down(signal);
@@ -391,13 +395,18 @@ impl Injector {
         told(ids).map(|ids| format!("{signal} to process {ids}"))
     }
 
-    fn pause(&mut self, victim: Victim, parts: &mut Parts<'_>) -> Result<String, &'static str> {
+    fn pause(&mut self, victim: Victim, parts: &mut Parts<'_>) -> Result<String, String> {
         match victim {
             Victim::Generator => {
                 self.generator_paused.store(true, Ordering::Relaxed);
                 return Ok("SIGSTOP to all processes of the generator".to_owned());
             }
-            Victim::Broker => self.broker = Presence::Away,
+            Victim::Broker => {
+                self.broker = Presence::Away;
+                if let Some(done) = parts.broker.in_container(Deed::Pause) {
+                    return done.map(|id| format!("container {id} paused"));
+                }
+            }
             Victim::Subject => {}
         }
         let ids = on_each(victim, parts, |child| {
@@ -465,6 +474,10 @@ impl Injector {
             Action::Kill(victim) | Action::Restart(victim) => {
                 if victim == Victim::Broker {
                     self.broker = Presence::ComingBack(now_us);
+                    if let Some(done) = parts.broker.in_container(Deed::StartAgain) {
+                        done.map_err(Cause::container)?;
+                        return Ok(", started again".to_owned());
+                    }
                 }
                 let roster = parts.surroundings.roster.clone();
                 let again = |child: &mut Child| {
@@ -487,6 +500,10 @@ impl Injector {
             Action::Pause(victim) => {
                 if victim == Victim::Broker {
                     self.broker = Presence::Back(now_us);
+                    if let Some(done) = parts.broker.in_container(Deed::GoOn) {
+                        done.map_err(Cause::container)?;
+                        return Ok(", then let go on".to_owned());
+                    }
                 }
                 let go_on = |child: &mut Child| {
                     child.go_on();
@@ -541,10 +558,10 @@ fn on_each(
 }
 
 /// The numbers of the processes that something was done to.
-fn told(ids: Result<Vec<String>, ChildError>) -> Result<String, &'static str> {
+fn told(ids: Result<Vec<String>, ChildError>) -> Result<String, String> {
     match ids {
         Ok(ids) if !ids.is_empty() => Ok(ids.join(", ")),
-        _ => Err("there was no process to do it to"),
+        _ => Err("there was no process to do it to".to_owned()),
     }
 }
 
@@ -555,6 +572,10 @@ enum Cause {
 }
 
 impl Cause {
+    fn container(error: String) -> Self {
+        Self::System(std::io::Error::other(error))
+    }
+
     fn of(self, fault: &str) -> FaultError {
         let fault = fault.to_owned();
         match self {

@@ -8,7 +8,7 @@
 //! Fisher, *The design of experiments*, 1935, section 21; Pitman, *Significance tests which may be applied
 //! to samples from any populations*, Supplement to the JRSS 4, 1937.
 //!
-//! Enumerated exactly for up to [`MOST_ROUNDS`]: the sums of all subsets of either half of the
+//! Enumerated exactly for up to `MOST_ROUNDS` rounds: the sums of all subsets of either half of the
 //! differences, sorted, and counted together with two pointers (Horowitz and Sahni, *Computing partitions
 //! with applications to the knapsack problem*, JACM 21, 1974). So 20 rounds cost two lists of 1,024 sums
 //! in place of a million.

@@ -2,6 +2,10 @@
 //!
 //! `cargo test -p floodmark-scoring --test it compared -- --nocapture` prints the table. With
 //! `FLOODMARK_AA_NOISE` naming a `noise-floor.json`, noise is drawn from its rounds as well.
+#![expect(
+    clippy::print_stdout,
+    reason = "the tables are what these tests are for"
+)]
 
 use floodmark_contracts::{
     compare::{Comparison, Look, NoiseFloor, Side, Verdict},
