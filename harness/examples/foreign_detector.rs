@@ -3,8 +3,10 @@
 //! For tests of the harness it can also be slow, forgetful, talkative or dead:
 //!
 //! ```text
-//! foreign_detector [--max-rate EVENTS_PER_SECOND] [--fault NAME]
+//! foreign_detector [--max-rate EVENTS_PER_SECOND] [--busy SHARE] [--fault NAME]
 //! ```
+//! With `--busy 0.1` it uses a tenth more CPU time than it needs, in a loop that does nothing.
+//!
 //! Faults: `sleep` (500 ms before each alert), `drop` (every tenth alert), `double` (each alert twice), `always` (an alert
 //! for each reading), `die` (after 1000 readings), `never` (takes no partition), `garbage` (every alert is none), `future`
 //! (an hour ahead), `early` (alerts for what has not come yet), `flood` (200 alerts for each reading), `trickle` (an alert every
@@ -30,6 +32,8 @@ use floodmark_kafka::{
     producer::Topic,
 };
 
+use nix::sys::resource::{UsageWho, getrusage};
+
 /// Standard deviations from the running mean that make an alert.
 const FAR: f64 = 12.0;
 
@@ -50,11 +54,12 @@ const HOUR_MS: i64 = 3_600_000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let (mut fault, mut max_rate) = (String::new(), None);
+    let (mut fault, mut max_rate, mut busy) = (String::new(), None, 0.0);
     while let Some(argument) = arguments.next() {
         match (argument.as_str(), arguments.next()) {
             ("--fault", Some(name)) => fault = name,
             ("--max-rate", Some(rate)) => max_rate = Some(rate.parse()?),
+            ("--busy", Some(share)) => busy = share.parse()?,
             _ => return Err(format!("`{argument}` is not understood").into()),
         }
     }
@@ -64,12 +69,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             std::thread::park();
         }
     }
-    Detector::new(fault, max_rate)?.run()
+    Detector::new(fault, max_rate, busy)?.run()
 }
 
 struct Detector {
     fault: String,
     max_rate: Option<f64>,
+    /// Share of its CPU time that it uses once more, for nothing.
+    busy: f64,
+    /// CPU time up to which that has been done, seconds.
+    paid_s: f64,
     consumer: BatchConsumer,
     producer: Producer,
     alerts: Topic,
@@ -91,7 +100,11 @@ struct Sensor {
 }
 
 impl Detector {
-    fn new(fault: String, max_rate: Option<f64>) -> Result<Self, Box<dyn std::error::Error>> {
+    fn new(
+        fault: String,
+        max_rate: Option<f64>,
+        busy: f64,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
         let client = ClientSettings::plain(&std::env::var("FLOODMARK_BOOTSTRAP_SERVERS")?);
         let group = std::env::var("FLOODMARK_GROUP")?;
         let mut consumer = BatchConsumer::new(&client, &ConsumerSettings::in_group(group))?;
@@ -102,6 +115,8 @@ impl Detector {
         Ok(Self {
             fault,
             max_rate,
+            busy,
+            paid_s: 0.0,
             consumer,
             producer,
             alerts,
@@ -128,6 +143,7 @@ impl Detector {
                 );
             }
             self.trickle()?;
+            self.burn();
             self.producer.poll(Duration::ZERO, &mut |_| {});
             if let Some(rate) = self.max_rate.filter(|_| !batch.is_empty()) {
                 let now = self.clock.monotonic_us();
@@ -146,6 +162,17 @@ impl Detector {
                 committed_at = self.clock.monotonic_us();
                 self.commit(&mut read)?;
             }
+        }
+    }
+
+    /// Uses CPU time in proportion to what all threads, those of the client among them, have used since the last time.
+    fn burn(&mut self) {
+        if self.busy > 0.0 {
+            let until = cpu_seconds() + self.busy * (cpu_seconds() - self.paid_s);
+            while cpu_seconds() < until {
+                std::hint::spin_loop();
+            }
+            self.paid_s = cpu_seconds();
         }
     }
 
@@ -267,6 +294,15 @@ impl Detector {
         }
         Ok(())
     }
+}
+
+/// CPU time of this process, seconds.
+fn cpu_seconds() -> f64 {
+    getrusage(UsageWho::RUSAGE_SELF).map_or(0.0, |usage| {
+        let seconds =
+            |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+        seconds(usage.user_time()) + seconds(usage.system_time())
+    })
 }
 
 impl Sensor {

@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, fs::File, io::Read as _};
 
 use floodmark_contracts::resources::Usage;
+use nix::{time::ClockId, unistd::Pid};
 
 /// Ticks of `/proc/PID/stat` in a second: Linux tells user space 100, whatever its own timer does.
 pub(super) const TICKS: f64 = 100.0;
@@ -13,8 +14,10 @@ pub(super) struct Reading {
     pub(super) id: u32,
     /// Ticks from boot to its start: with the id, a name that is never used again.
     pub(super) started: u64,
-    /// All but what only threads tell.
+    /// All but what only threads tell. CPU times are in whole ticks.
     pub(super) own: Usage,
+    /// User and system time together, to the nanosecond.
+    pub(super) cpu_seconds: Option<f64>,
     pub(super) peak_rss: u64,
     /// User and system time of children that ended and were waited for, seconds.
     pub(super) reaped: [f64; 2],
@@ -55,6 +58,7 @@ impl Procfs {
     pub(super) fn process(&mut self, id: u32, children: bool) -> Option<Reading> {
         let mut reading = stat(&self.read(format_args!("/proc/{id}/stat"))?)?;
         reading.id = id;
+        reading.cpu_seconds = cpu_clock_seconds(id);
         if !children {
             reading.reaped = [0.0; 2];
         }
@@ -124,6 +128,13 @@ pub(super) fn own_cpu_seconds() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     let ns: u64 = text.split_whitespace().next()?.parse().ok()?;
     Some(ns as f64 / 1e9)
+}
+
+/// CPU time of all threads that a process has had, seconds, from the clock that the kernel keeps of it.
+fn cpu_clock_seconds(id: u32) -> Option<f64> {
+    let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(i32::try_from(id).ok()?)).ok()?;
+    let time = clock.now().ok()?;
+    Some(time.tv_sec() as f64 + time.tv_nsec() as f64 / 1e9)
 }
 
 /// `/proc/PID/stat`. The name in parentheses may hold spaces, so fields count from behind it.
