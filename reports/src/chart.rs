@@ -3,9 +3,12 @@
 
 mod accuracy;
 mod alone;
+mod axis;
 mod curve;
 mod difficulty;
+mod forest;
 mod latency;
+mod rounds;
 mod scale;
 mod search;
 mod svg;
@@ -15,9 +18,12 @@ use crate::{ReportInput, model::Model};
 
 pub(crate) use self::{
     accuracy::accuracy,
+    alone::alone,
     curve::curve,
     difficulty::difficulty,
+    forest::{forest, shortened},
     latency::{Curves, decade_name, latency},
+    rounds::{look_name, rounds},
     scale::{Scale, nice_ticks},
     search::search,
     timeline::timeline,
@@ -34,6 +40,6 @@ pub fn svg(input: &ReportInput<'_>) -> Vec<(&'static str, String)> {
         ("accuracy.svg", accuracy(detection)),
     ];
     charts.extend(difficulty(detection).map(|chart| ("difficulty.svg", chart)));
-    let alone = |(name, chart): (_, String)| (name, alone::alone(&chart));
+    let alone = |(name, chart): (_, String)| (name, alone(&chart));
     charts.into_iter().map(alone).collect()
 }

@@ -1,11 +1,25 @@
 //! A comparison of runs in Markdown, for a pull request or a job summary, and in words that other formats share.
 
+mod forest;
+mod page;
+mod text;
+mod words;
+
 use std::io::Write;
 
 use floodmark_contracts::compare::{
     Comparison, EffectScale, Look, MetricComparison, Side, Verdict,
 };
 
+pub(crate) use self::{
+    forest::{Line, lines, reach},
+    text::one_line,
+    words::share,
+};
+pub use self::{
+    page::{comparison_html, comparison_png, comparison_svg},
+    text::comparison_text,
+};
 use crate::{
     ReportError,
     format::{UNDEFINED, metric as figure, number, plural},
@@ -61,7 +75,7 @@ pub fn comparison_md(comparison: &Comparison, out: &mut dyn Write) -> Result<(),
 }
 
 /// A sign that does not need colour, and the verdict in a word.
-fn badge(verdict: Verdict) -> (&'static str, &'static str) {
+pub(crate) fn badge(verdict: Verdict) -> (&'static str, &'static str) {
     match verdict {
         Verdict::Regressed => ("✗", "Regressed"),
         Verdict::Improved => ("✓", "Improved"),
@@ -127,7 +141,7 @@ pub(crate) fn change(metric: &MetricComparison) -> String {
 }
 
 /// A change with its sign.
-fn signed(metric: &MetricComparison, change: f64) -> String {
+pub(crate) fn signed(metric: &MetricComparison, change: f64) -> String {
     let sign = match change {
         change if change > 0.0 => "+",
         change if change < 0.0 => "−",

@@ -103,7 +103,7 @@ pub(crate) fn bytes(value: f64) -> String {
     const UNITS: [&str; 4] = ["B", "KiB", "MiB", "GiB"];
     let mut scaled = value;
     let mut unit = 0;
-    while scaled >= 1024.0 && unit + 1 < UNITS.len() {
+    while scaled.abs() >= 1024.0 && unit + 1 < UNITS.len() {
         scaled /= 1024.0;
         unit += 1;
     }
@@ -218,6 +218,7 @@ mod tests {
             ["5 min", "90 s", "1.5 s", "0 ms"]
         );
         assert_eq!(bytes(1023.0), "1,023 B");
+        assert_eq!(bytes(-3072.0), "-3.00 KiB");
         assert_eq!(bytes(64.0 * 1024.0 * 1024.0), "64.0 MiB");
         assert_eq!(rate(50_000.0), "50,000/s");
         assert_eq!([0.5, 2.0, 12_000.0].map(tick), ["0.500", "2", "12,000"]);

@@ -1,6 +1,7 @@
 //! Rendering of a scored run: one self-contained HTML file, PNG and SVG plots, Markdown, a table for the
-//! terminal, and what CI reads: JUnit, Bencher's format, arrays for github-action-benchmark. Of searches and curves, which are made of many runs. And of a running detector: its status page
-//! and its metrics.
+//! terminal, and what CI reads: JUnit, Bencher's format, arrays for github-action-benchmark. Of searches and curves, which are
+//! made of many runs, of comparisons and noise floors. And of a running detector: its
+//! status page and its metrics.
 //!
 //! Everything is made from a [`ReportInput`], a result with its labels, alerts and time series, and
 //! goes to a writer or comes back as a value: no file is opened here. A run that is empty, invalid or
@@ -15,6 +16,7 @@ mod html;
 mod junit;
 mod model;
 mod nab;
+mod noise;
 mod plot;
 mod prose;
 mod search;
@@ -33,11 +35,12 @@ use floodmark_contracts::{
 pub use self::{
     benchmark::{Better, bmf, comparison_bmf, gha},
     chart::svg,
-    comparison::comparison_md,
+    comparison::{comparison_html, comparison_md, comparison_png, comparison_svg, comparison_text},
     curve::{curve_html, curve_pngs, curve_text},
     html::html,
     junit::{comparison_junit, junit},
     nab::nab_table,
+    noise::noise_floor_text,
     plot::png,
     search::{search_html, search_png, search_text, trial_text},
     status::{status_html, status_metrics},
@@ -50,6 +53,14 @@ const STYLE: &str = concat!(
     include_str!("../templates/colours.css"),
     include_str!("../templates/chart.css"),
     include_str!("../templates/report.css")
+);
+
+/// The style of pages about many runs.
+const STYLE_OF_MANY: &str = concat!(
+    include_str!("../templates/colours.css"),
+    include_str!("../templates/chart.css"),
+    include_str!("../templates/report.css"),
+    include_str!("../templates/many.css")
 );
 
 /// What a report is made from.

@@ -3,12 +3,13 @@
 mod canvas;
 mod curve;
 mod detection;
+mod forest;
 mod frame;
 mod latency;
 mod search;
 mod throughput;
 
-use floodmark_contracts::{curve::CurveResult, search::SearchResult};
+use floodmark_contracts::{compare::Comparison, curve::CurveResult, search::SearchResult};
 
 use crate::{ReportError, ReportInput, curve::Figure, model::Model};
 
@@ -35,6 +36,11 @@ pub fn png(input: &ReportInput<'_>) -> Result<Vec<(&'static str, Vec<u8>)>, Repo
 /// `search.png`.
 pub(crate) fn search(result: &SearchResult) -> Result<(&'static str, Vec<u8>), ReportError> {
     canvas::draw("search.png", |canvas| search::draw(canvas, result))
+}
+
+/// `comparison.png`.
+pub(crate) fn comparison(comparison: &Comparison) -> Result<(&'static str, Vec<u8>), ReportError> {
+    canvas::draw("comparison.png", |canvas| forest::draw(canvas, comparison))
 }
 
 /// One figure of a curve.

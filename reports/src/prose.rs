@@ -7,25 +7,35 @@
 pub(crate) fn html(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 32);
     for part in parts(text) {
-        let (open, close) = if part.is_code {
-            ("<code>", "</code>")
+        if part.is_code {
+            out.push_str(&html_code(part.text));
         } else {
-            ("", "")
-        };
-        out.push_str(open);
-        for c in part.text.chars() {
-            match c {
-                '&' => out.push_str("&amp;"),
-                '<' => out.push_str("&lt;"),
-                '>' => out.push_str("&gt;"),
-                '"' => out.push_str("&quot;"),
-                '\'' => out.push_str("&#39;"),
-                c => out.push(visible(c)),
-            }
+            escape(part.text, &mut out);
         }
-        out.push_str(close);
     }
     out
+}
+
+/// A value as code in HTML, whatever it holds.
+pub(crate) fn html_code(text: &str) -> String {
+    let mut out = "<code>".to_owned();
+    escape(text, &mut out);
+    out.push_str("</code>");
+    out
+}
+
+/// Keeps markup from being markup.
+fn escape(text: &str, out: &mut String) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(visible(c)),
+        }
+    }
 }
 
 /// Markdown on one line, in which nothing but values in backticks is markup.

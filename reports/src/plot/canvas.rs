@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use plotters::{
     coord::Shift,
-    element::{Circle, PathElement, Polygon, Text},
+    element::{Circle, PathElement, Polygon, Rectangle, Text},
     prelude::{BitMapBackend, DrawingArea, IntoDrawingArea, RGBColor, WHITE},
     style::{
         Color, FontStyle, IntoFont, TextStyle, register_font,
@@ -24,6 +24,7 @@ pub(super) const WIDTH: u32 = 1440;
 pub(super) const HEIGHT: u32 = 720;
 
 // The colours of the report's light scheme, dark enough on white to be told apart in grey as well.
+pub(super) const PAPER: RGBColor = WHITE;
 pub(super) const INK: RGBColor = RGBColor(31, 41, 55);
 pub(super) const FAINT: RGBColor = RGBColor(107, 114, 128);
 pub(super) const GRID: RGBColor = RGBColor(229, 231, 235);
@@ -145,6 +146,14 @@ impl Canvas<'_> {
         let corners: Vec<(i32, i32)> = corners.into_iter().map(pixel).collect();
         self.area
             .draw(&Polygon::new(corners, colour.filled()))
+            .map_err(told)
+    }
+
+    /// A filled area of grid colour between two corners.
+    pub(super) fn band(&self, from: [f64; 2], to: [f64; 2]) -> Drawn {
+        let corners = [pixel(from), pixel(to)];
+        self.area
+            .draw(&Rectangle::new(corners, GRID.filled()))
             .map_err(told)
     }
 

@@ -60,7 +60,7 @@ fn metric(
 }
 
 /// One metric of each verdict.
-fn comparison() -> Comparison {
+pub fn comparison() -> Comparison {
     let round = |number| Round {
         number,
         look: if number > 10 {

@@ -7,12 +7,16 @@
 
 mod charts;
 mod ci;
+mod compared;
+mod comparison_pages;
+mod comparison_texts;
 mod comparisons;
 mod html;
 mod page;
 mod plots;
 mod runs;
 mod series;
+mod sound;
 #[path = "../../../scoring/tests/it/support.rs"]
 mod support;
 mod texts;
