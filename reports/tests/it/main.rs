@@ -9,6 +9,7 @@ mod charts;
 mod ci;
 mod compared;
 mod comparison_pages;
+mod comparison_plots;
 mod comparison_texts;
 mod comparisons;
 mod histories;
