@@ -11,8 +11,10 @@ mod latency;
 mod rounds;
 mod scale;
 mod search;
+mod spark;
 mod svg;
 mod timeline;
+mod trend;
 
 use crate::{ReportInput, model::Model};
 
@@ -26,7 +28,9 @@ pub(crate) use self::{
     rounds::{look_name, rounds},
     scale::{Scale, nice_ticks},
     search::search,
+    spark::spark,
     timeline::timeline,
+    trend::trend,
 };
 
 /// The report's charts as files by name: `timeline.svg`, `latency.svg`, `accuracy.svg`, and `difficulty.svg` where labels

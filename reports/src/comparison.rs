@@ -14,7 +14,7 @@ use floodmark_contracts::compare::{
 pub(crate) use self::{
     forest::{Line, lines, reach},
     text::one_line,
-    words::share,
+    words::{meaning, share},
 };
 pub use self::{
     page::{comparison_html, comparison_png, comparison_svg},
@@ -159,7 +159,7 @@ fn amount(metric: &MetricComparison, size: f64) -> String {
 }
 
 /// A p with three decimals.
-fn chance(p: f64) -> String {
+pub(crate) fn chance(p: f64) -> String {
     if p < 0.001 {
         return "under 0.001".to_owned();
     }

@@ -179,6 +179,14 @@ pub(crate) fn wall_time(at: WallTime) -> String {
     )
 }
 
+/// The day of an instant of wall time in UTC.
+pub(crate) fn day(at: WallTime) -> String {
+    jiff::Timestamp::from_microsecond(at.0).map_or_else(
+        |_| format!("{} µs", at.0),
+        |time| time.strftime("%Y-%m-%d").to_string(),
+    )
+}
+
 /// One thing or several: `1 gate`, `2 gates`.
 pub(crate) fn plural(n: u64, thing: &str) -> String {
     let s = if n == 1 { "" } else { "s" };

@@ -1,6 +1,6 @@
 //! Rendering of a scored run: one self-contained HTML file, PNG and SVG plots, Markdown, a table for the
 //! terminal, and what CI reads: JUnit, Bencher's format, arrays for github-action-benchmark. Of searches and curves, which are
-//! made of many runs, of comparisons and noise floors. And of a running detector: its
+//! made of many runs, of comparisons, noise floors and histories, and an index of many runs. And of a running detector: its
 //! status page and its metrics.
 //!
 //! Everything is made from a [`ReportInput`], a result with its labels, alerts and time series, and
@@ -11,8 +11,11 @@ mod benchmark;
 mod chart;
 mod comparison;
 mod curve;
+mod detectors;
 mod format;
+mod history;
 mod html;
+mod index;
 mod junit;
 mod model;
 mod nab;
@@ -37,7 +40,10 @@ pub use self::{
     chart::svg,
     comparison::{comparison_html, comparison_md, comparison_png, comparison_svg, comparison_text},
     curve::{curve_html, curve_pngs, curve_text},
+    detectors::{detectors_html, detectors_text},
+    history::{history_html, history_text},
     html::html,
+    index::{IndexEntry, index_html},
     junit::{comparison_junit, junit},
     nab::nab_table,
     noise::noise_floor_text,

@@ -31,11 +31,22 @@ pub(super) struct Svg {
 
 impl Svg {
     /// Begins a chart; `id` is unique in the page.
-    pub(super) fn new(id: &str, [width, height]: [f64; 2], title: &str, description: &str) -> Self {
+    pub(super) fn new(id: &str, size: [f64; 2], title: &str, description: &str) -> Self {
+        Self::of_class("chart", id, size, title, description)
+    }
+
+    /// Begins a drawing that is no chart of full width.
+    pub(super) fn of_class(
+        class: &str,
+        id: &str,
+        [width, height]: [f64; 2],
+        title: &str,
+        description: &str,
+    ) -> Self {
         let mut out = String::new();
         let _ = write!(
             out,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" id=\"{id}\" role=\"img\" \
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"{class}\" id=\"{id}\" role=\"img\" \
              viewBox=\"0 0 {width:.0} {height:.0}\" aria-labelledby=\"{id}-title {id}-desc\">\
              <title id=\"{id}-title\">{}</title><desc id=\"{id}-desc\">{}</desc>",
             escape(title),

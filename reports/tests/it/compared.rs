@@ -3,13 +3,15 @@
 use std::sync::OnceLock;
 
 use floodmark_contracts::{
+    clock::WallTime,
     compare::{Comparison, NoiseFloor, Side},
+    history::{History, HistoryPoint},
     record::Environment,
     result::{Direction, Metric},
 };
 use floodmark_reports::ReportError;
 use floodmark_scoring::compare::{
-    Comparer, Figures, Plan, RoundFigures, Step, StoredRun, compare_stored,
+    Comparer, Figures, Plan, RoundFigures, Step, StoredRun, changes, compare_stored,
     noise::{Measured, noise_floor},
 };
 
@@ -258,6 +260,30 @@ pub fn floor() -> NoiseFloor {
         ..Plan::default()
     };
     noise_floor(&rounds, measured, &plan)
+}
+
+/// Results of as many days, the latency of alerts 12 % higher from the middle on, and CPU time lower from two thirds on.
+pub fn history(days: u64) -> History {
+    let point = |day: u64| {
+        let p99 = if day >= days / 2 { 1.12 } else { 1.0 };
+        let cpu = if day >= days * 2 / 3 { 0.9 } else { 1.0 };
+        let factors = [
+            ("latency.alert.p99", p99),
+            ("cpu.subject.per_million_events", cpu),
+            ("latency.alert.p50", p99),
+        ];
+        let mut figures = run(day, &factors);
+        if day % 11 == 3 {
+            let consumed = figures.get_mut("throughput.consumed").unwrap();
+            consumed.value = None;
+        }
+        let name = format!("run-{day:03}");
+        let day = i64::try_from(day).unwrap() * 86_400_000_000;
+        let started_at = WallTime(STARTED_AT.0 + day);
+        (HistoryPoint { name, started_at }, figures)
+    };
+    let points: Vec<_> = (0..days).map(point).collect();
+    changes::history(&points, 1)
 }
 
 /// What a function wrote, kept in `FLOODMARK_REPORT_OUT` to look at.
