@@ -11,6 +11,9 @@ RUN { command -v g++ && command -v make && command -v perl; } >/dev/null || \
     { apt-get update && apt-get install -y --no-install-recommends g++ make perl && rm -rf /var/lib/apt/lists/*; }
 WORKDIR /src
 COPY . .
+# What `--version` tells, as `.git` is not copied: docker build --build-arg COMMIT="$(git rev-parse --short HEAD)" .
+ARG COMMIT=
+ENV FLOODMARK_COMMIT=${COMMIT}
 RUN cargo build --release --locked --package floodmark-cli && \
     install -D target/release/floodmark /out/floodmark
 

@@ -1,7 +1,9 @@
 //! Arguments. Help texts teach; names are those of the tools people know.
 
 mod compare;
+mod first_steps;
 mod report;
+mod rounds;
 mod search;
 mod serve_model;
 
@@ -13,8 +15,10 @@ use std::{
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::{
-    compare::CompareArgs,
+    compare::{CompareArgs, HistoryArgs, MarginArgs},
+    first_steps::{DoctorArgs, InitArgs, ManArgs},
     report::{ReportArgs, ReportFormat},
+    rounds::{AaArgs, AbArgs, RoundsArgs},
     search::{CurveArgs, SearchArgs, SeriesArgs},
     serve_model::ServeModelArgs,
 };
@@ -24,7 +28,8 @@ pub use self::{
 #[derive(Debug, Parser)]
 #[command(
     name = "floodmark",
-    version,
+    version = crate::version::short(),
+    long_version = crate::version::long(),
     propagate_version = true,
     max_term_width = 100
 )]
@@ -34,7 +39,7 @@ pub use self::{
   floodmark validate profiles/quickstart.yaml         is the profile sound?
 
 Exit codes: 0 pass, 1 internal error, 2 usage, 69 unreachable, 78 bad profile, 98 measurement invalid,
-99 gate failed, 130 interrupted (docs/exit-codes.md).")]
+99 gate failed, 100 regressed, 130 interrupted (docs/exit-codes.md).")]
 pub struct Cli {
     /// Arguments of every command.
     #[command(flatten)]
@@ -110,6 +115,16 @@ pub enum Command {
     Report(ReportArgs),
     /// Compare stored runs, one folder of them against another
     Compare(CompareArgs),
+    /// Run two detectors, settings or builds in turn, and say which is worse and how sure that is
+    Ab(AbArgs),
+    /// Run the same against itself: how much this machine's runs differ, and what change it can show
+    Aa(AaArgs),
+    /// Show how metrics went over many stored runs, and where they changed
+    History(HistoryArgs),
+    /// Write a commented profile to begin with
+    Init(InitArgs),
+    /// Say what there is on this machine, and what that allows
+    Doctor(DoctorArgs),
     /// Check a profile and say everything that is wrong with it
     Validate(ValidateArgs),
     /// Say what a profile would send: events, labels, bytes; nothing is sent
@@ -127,10 +142,12 @@ pub enum Command {
     Schema(SchemaArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
+    /// Print or write manual pages
+    Man(ManArgs),
 }
 
 /// A profile with what overrides it.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ProfileArgs {
     /// The profile, a YAML file
     #[arg(value_name = "PROFILE")]
@@ -164,6 +181,7 @@ pub struct ProfileArgs {
   floodmark bench profiles/quickstart.yaml
   floodmark bench profiles/smoke.yaml --seed 7 --out runs/seven --set streams.sensors.rate=2k/s
   floodmark bench profiles/smoke.yaml --broker kafka-home:target/parts/kafka-4.3.1
+  floodmark bench profiles/smoke.yaml --baseline runs/main    beside stored runs of the same profile
   floodmark bench profiles/smoke.yaml --set subject=none      checks the checker: recall must be 0")]
 pub struct BenchArgs {
     /// The profile and what overrides it
@@ -188,6 +206,9 @@ pub struct BenchArgs {
     /// Write into a folder that is not empty
     #[arg(long)]
     pub force: bool,
+    /// Compare with stored runs: the folder of one, or one with folders of runs. One run is advice, and changes no exit code
+    #[arg(long, value_name = "DIR")]
+    pub baseline: Option<PathBuf>,
 }
 
 /// Arguments of `generate`.
@@ -530,7 +551,8 @@ pub struct DrainArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   floodmark score runs/quickstart-20250610T050000Z     score a run again, from its facts
-  floodmark score --alerts alerts.ndjson --truth generated --json")]
+  floodmark score --alerts alerts.ndjson --truth generated --json
+  floodmark score --alerts main.ndjson --against branch.ndjson --truth generated      label by label (McNemar)")]
 pub struct ScoreArgs {
     /// The folder of a run
     #[arg(value_name = "DIR", required_unless_present = "alerts")]
@@ -544,6 +566,9 @@ pub struct ScoreArgs {
     /// the last event, such as a drop-out on every sensor, count as false.
     #[arg(long, value_name = "PATH", requires = "alerts")]
     pub truth: Option<PathBuf>,
+    /// Alerts of another detector on the same events: says which labels only one of the two found
+    #[arg(long, value_name = "FILE", requires = "alerts")]
+    pub against: Option<PathBuf>,
     /// Print the scores as JSON
     #[arg(long)]
     pub json: bool,

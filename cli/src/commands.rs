@@ -1,5 +1,7 @@
 //! One module per command.
 
+pub(crate) mod aa;
+pub(crate) mod ab;
 pub(crate) mod bench;
 pub(crate) mod broker;
 pub(crate) mod calibrate;
@@ -8,18 +10,25 @@ pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod curve;
 pub(crate) mod detect;
+pub(crate) mod doctor;
 pub(crate) mod drain;
 pub(crate) mod explain;
 pub(crate) mod generate;
+pub(crate) mod history;
+pub(crate) mod init;
 pub(crate) mod jobs;
+pub(crate) mod man;
 pub(crate) mod merge;
 pub(crate) mod metrics;
+mod noise;
 pub(crate) mod replay;
 pub(crate) mod report;
+mod rounds;
 pub(crate) mod schema;
 pub(crate) mod score;
 pub(crate) mod search;
 pub(crate) mod serve_model;
+mod stored;
 pub(crate) mod topics;
 mod trial;
 pub(crate) mod validate;

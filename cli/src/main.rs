@@ -10,6 +10,7 @@ mod output;
 mod signals;
 #[cfg_attr(not(feature = "traces"), path = "no_traces.rs")]
 mod traces;
+mod version;
 mod watch;
 
 use std::process::ExitCode;
@@ -45,6 +46,12 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Score(args) => commands::score::run(args),
         Command::Report(args) => commands::report::run(args),
         Command::Compare(args) => commands::compare::run(args),
+        Command::Ab(args) => commands::ab::run(args, &cli.global),
+        Command::Aa(args) => commands::aa::run(args, &cli.global),
+        Command::History(args) => commands::history::run(args),
+        Command::Init(args) => commands::init::run(args, &cli.global),
+        Command::Doctor(args) => commands::doctor::run(args),
+        Command::Man(args) => commands::man::run(args),
         Command::Explain(args) => commands::explain::run(args),
         Command::Replay(args) => commands::replay::run(args, &cli.global),
         Command::Collect(args) => commands::collect::run(args, &cli.global),

@@ -207,6 +207,10 @@ pub struct NoiseFloor {
     pub environment: Environment,
     /// Name of the profile that was run.
     pub profile: String,
+    /// Checksum of the profile's values but for its seed, broker and topics: the noise of another rate is another.
+    pub settings: String,
+    /// The broker: `embedded`, `kafka-home`, `testcontainers` or `external`.
+    pub broker: String,
     /// The subject that was held against itself.
     pub subject: String,
     /// Rounds that count.

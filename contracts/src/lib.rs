@@ -21,6 +21,8 @@ pub mod compare;
 pub mod counts;
 /// Figures over one axis.
 pub mod curve;
+/// What is there on a machine.
+pub mod doctor;
 /// What reading topics to their ends cost.
 pub mod drain;
 /// What detectors may look up.

@@ -8,6 +8,7 @@ pub mod broker;
 pub mod calibrate;
 pub mod child;
 pub mod collect;
+pub mod doctor;
 pub mod environment;
 pub mod faults;
 mod lag;

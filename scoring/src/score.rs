@@ -260,7 +260,7 @@ fn judge_within<'a>(
 }
 
 /// An alert that nobody collected, as one that somebody did.
-fn bare(alert: &Alert) -> CollectedAlert {
+pub(crate) fn bare(alert: &Alert) -> CollectedAlert {
     CollectedAlert {
         alert: alert.clone(),
         topic: String::new(),

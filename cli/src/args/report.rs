@@ -10,12 +10,16 @@ use clap::{Args, ValueEnum};
   floodmark report runs/smoke                        report.html, summary.md and the plots once more
   floodmark report runs/smoke --format junit,md      junit.xml and summary.md, for CI
   floodmark report runs/smoke --format gha --out ci  both files for github-action-benchmark, into `ci`
+  floodmark report --index runs                      index.html: every run in folders below `runs`, with trends
 
 docs/ci.md has whole workflows for GitHub and GitLab.")]
 pub struct ReportArgs {
-    /// The folder of a run
+    /// The folder of a run; with `--index`, one that holds folders of runs at any depth
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
+    /// Write `index.html`: a page that links the reports of all runs in the folder, with their figures and trends
+    #[arg(long, conflicts_with = "format")]
+    pub index: bool,
     /// What to write, one or several with commas between
     #[arg(
         long,
@@ -88,7 +92,7 @@ mod tests {
     #[test]
     fn every_command_of_the_pages_on_ci_is_one() {
         for (name, page, expected) in [
-            ("ci.md", include_str!("../../../docs/ci.md"), 3),
+            ("ci.md", include_str!("../../../docs/ci.md"), 5),
             ("github.yml", include_str!("../../../docs/ci/github.yml"), 2),
             ("gitlab.yml", include_str!("../../../docs/ci/gitlab.yml"), 2),
         ] {

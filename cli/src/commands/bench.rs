@@ -8,13 +8,18 @@ use std::{
 use floodmark_contracts::{
     clock::{Clock, SystemClock},
     record::RunRecord,
+    result::{RunResult, ValidityStatus},
 };
 use floodmark_generator::{SinkChoice, metrics::MetricsServer};
 use floodmark_harness::run::{Kept, Request, RunError, execute, without_password};
+use floodmark_reports::comparison_text;
 
 use crate::{
     args::{BenchArgs, Global, ProfileArgs},
-    commands::{calibrate, generate::job::check_senders, metrics, score::score_and_report, tell},
+    commands::{
+        calibrate, compare, generate::job::check_senders, metrics, say, score::score_and_report,
+        stored::Runs, tell,
+    },
     exit::{Exit, Failure},
     load::{self, Loaded},
     output,
@@ -25,6 +30,8 @@ use crate::{
 pub fn run(args: &BenchArgs, global: &Global) -> Result<Exit, Failure> {
     let loaded = load::load(&args.profile)?;
     check_senders(&loaded.plan, args.workers, 1)?;
+    // Before the run, so that a wrong name costs none.
+    let baseline = args.baseline.as_deref().map(Runs::read).transpose()?;
     let sink = SinkChoice::Kafka;
     calibrate::check(&loaded, &sink, args.workers, &args.calibration, global)?;
     let metrics = metrics::start(args.metrics, global)?;
@@ -46,11 +53,28 @@ pub fn run(args: &BenchArgs, global: &Global) -> Result<Exit, Failure> {
     )?;
     let result = score_and_report(&out, &record)?;
     output::summary(&out, &result);
+    if let Some(baseline) = &baseline {
+        beside(baseline, &result, &out)?;
+    }
     if let Some(kept) = kept {
         tell(global, &kept_line(&kept));
         kept.hold(&*clock, &stop)?;
     }
     Ok(result.outcome.into())
+}
+
+/// Says how the run compares with stored ones. That is advice: one run on a shared machine shows nothing for sure.
+fn beside(baseline: &Runs, result: &RunResult, out: &Path) -> Result<(), Failure> {
+    if result.validity.status == ValidityStatus::Invalid {
+        say("not compared: the measurement is invalid");
+        return Ok(());
+    }
+    let comparison = compare::against(baseline, result, out)?;
+    // In a folder of its own: the run may get a `junit.xml` too.
+    compare::leave(&out.join("baseline"), &comparison)?;
+    say("");
+    say(comparison_text(&comparison).trim_end());
+    Ok(())
 }
 
 fn measure(

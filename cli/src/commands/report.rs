@@ -9,16 +9,22 @@ use floodmark_contracts::{
     alert::CollectedAlert, label::Label, record::SeriesRow, result::RunResult,
 };
 use floodmark_harness::run::{read_alerts, read_labels, read_series};
-use floodmark_reports::{Better, ReportError, ReportInput};
+use floodmark_reports::{Better, IndexEntry, ReportError, ReportInput};
 
 use crate::{
     args::{ReportArgs, ReportFormat},
-    commands::say,
+    commands::{
+        say,
+        stored::{folders_at_any_depth, read_result},
+    },
     exit::{Exit, Failure},
 };
 
 /// Reads `result.json` and writes what is asked for.
 pub fn run(args: &ReportArgs) -> Result<Exit, Failure> {
+    if args.index {
+        return index(args);
+    }
     let path = args.dir.join("result.json");
     let text = std::fs::read(&path).map_err(|error| {
         let message = format!(
@@ -52,6 +58,48 @@ pub fn run(args: &ReportArgs) -> Result<Exit, Failure> {
     for path in &written {
         say(&format!("wrote `{}`", path.display()));
     }
+    Ok(Exit::Pass)
+}
+
+/// Writes the page of many runs. Links are relative, so that the folder can be moved or served whole.
+fn index(args: &ReportArgs) -> Result<Exit, Failure> {
+    let mut runs = Vec::new();
+    for folder in folders_at_any_depth(&args.dir)? {
+        let result = read_result(&folder)?;
+        runs.push((folder, result));
+    }
+    let dir = args.dir.display();
+    if runs.is_empty() {
+        return Err(Failure::usage(format!(
+            "no folder in `{dir}` or below has a `result.json`; name one that holds folders of runs"
+        )));
+    }
+    if args
+        .out
+        .as_ref()
+        .is_some_and(|out| !is_same(out, &args.dir))
+    {
+        return Err(Failure::usage(format!(
+            "the index links to reports below `{dir}`, so it goes there; leave `--out` away"
+        )));
+    }
+    let names: Vec<String> = runs
+        .iter()
+        .map(|(folder, _)| {
+            let below = folder.strip_prefix(&args.dir).unwrap_or(folder);
+            let words = below
+                .components()
+                .map(|word| word.as_os_str().to_string_lossy());
+            words.collect::<Vec<_>>().join("/")
+        })
+        .collect();
+    let named = names.iter().zip(&runs);
+    let entries: Vec<IndexEntry<'_>> = named
+        .map(|(folder, (_, result))| IndexEntry { folder, result })
+        .collect();
+    let page = rendered(|to| floodmark_reports::index_html(&entries, to))?;
+    let path = put(&args.dir, "index.html", &page)?;
+    say(&format!("wrote `{}`", path.display()));
     Ok(Exit::Pass)
 }
 

@@ -7,14 +7,23 @@ use std::{
 };
 
 use floodmark_contracts::{
+    alert::Alert,
     label::Label,
+    profile::ScoringSection,
     record::{EventSpan, RunRecord},
-    result::{Outcome, RunResult},
+    result::{Detection, Outcome, RunResult},
 };
 use floodmark_harness::run::{
     read_alerts, read_bare_alerts, read_generator_facts, read_labels, read_record, read_series,
 };
-use floodmark_reports::ReportInput;
+use floodmark_reports::{ReportInput, detection_table, detectors_text};
+use floodmark_scoring::{
+    compare::{
+        Plan,
+        detectors::{Outcomes, compare_detectors, outcome_of_files},
+    },
+    score_files,
+};
 
 use crate::{
     args::ScoreArgs,
@@ -26,19 +35,7 @@ use crate::{
 /// Scores a run's folder again, or files that other tools wrote.
 pub fn run(args: &ScoreArgs) -> Result<Exit, Failure> {
     if let (Some(alerts), Some(truth)) = (&args.alerts, &args.truth) {
-        let (labels, span) = read_truth(truth)?;
-        let detection = floodmark_scoring::score_files(
-            &labels,
-            &read_bare_alerts(alerts)?,
-            &floodmark_contracts::profile::ScoringSection::default(),
-            span,
-        )?;
-        if args.json {
-            say(&serde_json::to_string_pretty(&detection)?);
-        } else {
-            say(floodmark_reports::detection_table(&detection).trim_end());
-        }
-        return Ok(Exit::Pass);
+        return files(args, alerts, truth);
     }
     let Some(dir) = &args.dir else {
         return Err(Failure::usage(
@@ -62,6 +59,38 @@ pub fn run(args: &ScoreArgs) -> Result<Exit, Failure> {
         Outcome::Interrupted => Exit::Pass,
         other => other.into(),
     })
+}
+
+/// Scores alerts that other tools wrote; against those of another detector, if there are any.
+fn files(args: &ScoreArgs, alerts: &Path, truth: &Path) -> Result<Exit, Failure> {
+    let (labels, span) = read_truth(truth)?;
+    let score = |alerts: &[Alert]| -> Result<Detection, Failure> {
+        let section = ScoringSection::default();
+        Ok(score_files(&labels, alerts, &section, span)?)
+    };
+    let alerts = read_bare_alerts(alerts)?;
+    let detection = score(&alerts)?;
+    let Some(against) = &args.against else {
+        if args.json {
+            say(&serde_json::to_string_pretty(&detection)?);
+        } else {
+            say(detection_table(&detection).trim_end());
+        }
+        return Ok(Exit::Pass);
+    };
+    let others = read_bare_alerts(against)?;
+    let base = outcome_of_files(&detection, &labels, &alerts);
+    let cand = outcome_of_files(&score(&others)?, &labels, &others);
+    let outcomes = Outcomes::paired(&base, &cand).ok_or_else(|| {
+        anyhow::anyhow!("the same labels count differently for two files of alerts")
+    })?;
+    let compared = compare_detectors(&outcomes, &Plan::default());
+    if args.json {
+        say(&serde_json::to_string_pretty(&compared)?);
+    } else {
+        say(detectors_text(&compared).trim_end());
+    }
+    Ok(Exit::Pass)
 }
 
 /// Labels from a file of them, or from a folder that `generate` left: there it also stands which part of

@@ -12,9 +12,12 @@ pub fn run(args: &ValidateArgs) -> Result<Exit, Failure> {
     let loaded = load(&args.profile)?;
     let labels = floodmark_generator::labels(&loaded.plan).len();
     say(&format!(
-        "profile `{}` is sound: {} streams, {:?}, {labels} labelled incidents, broker `{}`",
+        "profile `{}` is sound: {}, {:?}, {labels} labelled incidents, broker `{}`",
         args.profile.profile.display(),
-        loaded.sound.inputs.len(),
+        match loaded.sound.inputs.len() {
+            1 => "1 stream".to_owned(),
+            n => format!("{n} streams"),
+        },
         loaded.sound.duration,
         loaded.sound.broker,
     ));

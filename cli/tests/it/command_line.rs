@@ -34,8 +34,93 @@ fn every_command_has_help_with_an_exit_code_of_zero() {
         "topics",
         "schema",
         "completions",
+        "compare",
+        "ab",
+        "aa",
+        "history",
+        "init",
+        "doctor",
+        "man",
     ] {
         floodmark().args([command, "--help"]).assert().success();
+    }
+}
+
+#[test]
+fn the_version_names_the_commit_and_the_client_library() {
+    let output = floodmark().arg("--version").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.starts_with(concat!(
+            "floodmark ",
+            env!("CARGO_PKG_VERSION"),
+            " (commit "
+        )),
+        "{text}"
+    );
+    let library = text.split("librdkafka ").nth(1).unwrap_or_default();
+    assert!(library.starts_with(|c: char| c.is_ascii_digit()), "{text}");
+    let short = floodmark().arg("-V").output().unwrap();
+    let short = String::from_utf8(short.stdout).unwrap();
+    assert_eq!(
+        short.trim_end(),
+        concat!("floodmark ", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn a_first_profile_is_written_once_and_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("mine.yaml");
+    let file = file.to_str().unwrap();
+    assert_eq!(outcome(&["init", file, "--quiet"]), (0, String::new()));
+    let before = std::fs::read_to_string(file).unwrap();
+    let (code, errors) = outcome(&["init", file, "--streams", "banking"]);
+    assert_eq!(code, 2);
+    assert!(errors.contains("there already"), "{errors}");
+    assert_eq!(std::fs::read_to_string(file).unwrap(), before);
+    assert_eq!(outcome(&["validate", file]).0, 0);
+    let (code, errors) = outcome(&["init", "-", "--streams", "clicks"]);
+    assert_eq!(code, 2);
+    assert!(
+        errors.contains("there are `clickstream`, `banking` and `sensors`"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn doctor_tells_what_is_there_and_ends_with_69_for_what_does_not_answer() {
+    let output = floodmark().args(["doctor", "--json"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let checkup: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let names: Vec<&str> = checkup["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| finding["name"].as_str().unwrap())
+        .collect();
+    for expected in ["processors", "memory", "open files", "java", "docker"] {
+        assert!(names.contains(&expected), "{names:?}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().to_str().unwrap();
+    let output = floodmark()
+        .args(["doctor", "--broker", "127.0.0.1:1", "--kafka-home", home])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(69));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.matches("BROKEN").count(), 2, "{text}");
+}
+
+#[test]
+fn there_is_a_manual_page_for_every_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().to_str().unwrap();
+    assert_eq!(outcome(&["man", "--write", folder]).0, 0);
+    for name in ["floodmark", "floodmark-bench", "floodmark-topics-list"] {
+        let page = std::fs::read_to_string(dir.path().join(format!("{name}.1"))).unwrap();
+        assert!(page.contains(&format!(".TH {name}")), "{page}");
     }
 }
 

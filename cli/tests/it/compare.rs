@@ -92,7 +92,11 @@ fn every_file_of_a_comparison_is_written_and_what_cannot_be_compared_is_refused(
     assert_eq!(outcome.status.code(), Some(0));
     let printed = String::from_utf8(outcome.stdout).unwrap();
     let text = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
-    assert_eq!(text("comparison.md").trim_end(), printed.trim_end());
+    for said in [printed, text("comparison.md"), text("comparison.html")] {
+        assert!(said.contains("Equivalent"), "{said}");
+    }
+    assert!(text("comparison.svg").starts_with("<svg"));
+    assert!(std::fs::read(out.join("comparison.png")).unwrap().starts_with(b"\x89PNG"));
     assert!(serde_json::from_str::<Comparison>(&text("comparison.json")).is_ok());
     assert!(serde_json::from_str::<Value>(&text("bmf.json")).is_ok());
     assert!(text("junit.xml").contains("<testsuite "));

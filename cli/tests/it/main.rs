@@ -17,6 +17,7 @@ mod nab;
 mod parts;
 mod recordings;
 mod report;
+mod rounds;
 mod schemas;
 mod search;
 mod serve_model;

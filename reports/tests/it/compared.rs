@@ -252,6 +252,8 @@ pub fn floor() -> NoiseFloor {
         at: STARTED_AT,
         environment: environment(),
         profile: "smoke".to_owned(),
+        settings: "00000000".to_owned(),
+        broker: "embedded".to_owned(),
         subject: "bundled".to_owned(),
     };
     let rounds: Vec<RoundFigures> = (0..20).map(round).collect();

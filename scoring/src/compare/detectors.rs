@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use floodmark_contracts::{
-    alert::CollectedAlert,
+    alert::{Alert, CollectedAlert},
     history::{DetectorComparison, DetectorFigure, SCHEMA_VERSION},
     key::TypedKey,
     label::Label,
@@ -18,6 +18,7 @@ use crate::{
     incident::merged_runs,
     intervals::CONFIDENCE,
     matching::{self, Fate, LabelFate},
+    score::bare,
     special::beta_i,
 };
 
@@ -67,6 +68,13 @@ pub fn outcome(detection: &Detection, labels: &[Label], alerts: &[CollectedAlert
             .collect(),
         false_alerts,
     }
+}
+
+/// The same for alerts that no run collected.
+#[must_use]
+pub fn outcome_of_files(detection: &Detection, labels: &[Label], alerts: &[Alert]) -> Outcome {
+    let collected: Vec<CollectedAlert> = alerts.iter().map(bare).collect();
+    outcome(detection, labels, &collected)
 }
 
 /// What two detectors made of one run.

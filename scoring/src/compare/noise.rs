@@ -31,6 +31,10 @@ pub struct Measured {
     pub environment: Environment,
     /// Name of the profile.
     pub profile: String,
+    /// Checksum of its values.
+    pub settings: String,
+    /// The broker.
+    pub broker: String,
     /// The subject that was held against itself.
     pub subject: String,
 }
@@ -59,6 +63,8 @@ pub fn noise_floor(rounds: &[RoundFigures], measured: Measured, plan: &Plan) -> 
         measured_at: measured.at,
         environment: measured.environment,
         profile: measured.profile,
+        settings: measured.settings,
+        broker: measured.broker,
         subject: measured.subject,
         rounds: u32::try_from(counting.len()).unwrap_or(u32::MAX),
         for_rounds: plan.rounds,
@@ -144,22 +150,26 @@ pub fn detectable(sd: f64, rounds: u32, gated: usize, alpha: f64, margin: f64) -
     by_test.max(margin + power * MEDIAN_TO_MEAN * error)
 }
 
-/// Why a noise floor says nothing about a comparison on this machine, if so.
+/// Why a noise floor says nothing about a comparison as it is going to be made, if so.
 #[must_use]
-pub fn unfit(floor: &NoiseFloor, environment: &Environment, profile: &str) -> Option<String> {
-    let differing = super::stored::differing(&floor.environment, environment);
-    if !differing.is_empty() {
-        return Some(format!(
-            "the noise floor was measured on another machine ({}) and is not used; measure it here",
-            differing.join(", ")
-        ));
-    }
-    (floor.profile != profile).then(|| {
-        format!(
-            "the noise floor was measured with the profile `{}` and is not used; measure it with `{profile}`",
-            floor.profile
-        )
-    })
+pub fn unfit(floor: &NoiseFloor, wanted: &Measured) -> Option<String> {
+    let differing = super::stored::differing(&floor.environment, &wanted.environment);
+    let how = if !differing.is_empty() {
+        format!("on another machine ({})", differing.join(", "))
+    } else if floor.profile != wanted.profile {
+        format!("with the profile `{}`", floor.profile)
+    } else if floor.settings != wanted.settings {
+        format!("with other settings of the profile `{}`", floor.profile)
+    } else if floor.broker != wanted.broker {
+        format!("on the broker `{}`", floor.broker)
+    } else if floor.subject != wanted.subject {
+        format!("with the subject `{}`", floor.subject)
+    } else {
+        return None;
+    };
+    Some(format!(
+        "the noise floor was measured {how} and is not used; measure it as this is run"
+    ))
 }
 
 #[cfg(test)]
@@ -186,5 +196,30 @@ mod tests {
         assert!((of(0.02) / of(0.01) - 2.0).abs() < 1e-12);
         assert!(detectable(0.02, 20, 6, 0.025, 0.0) < of(0.02));
         assert!(detectable(0.001, 10, 6, 0.025, 0.02) > 0.02);
+    }
+
+    #[test]
+    fn a_floor_is_used_only_for_what_it_was_measured_with() {
+        let measured = Measured {
+            at: WallTime(0),
+            environment: Environment::default(),
+            profile: "smoke".to_owned(),
+            settings: "1".to_owned(),
+            broker: "embedded".to_owned(),
+            subject: "bundled".to_owned(),
+        };
+        let floor = noise_floor(&[], measured.clone(), &Plan::default());
+        assert_eq!(unfit(&floor, &measured), None);
+        let check = |change: &dyn Fn(&mut Measured), expected: &str| {
+            let mut wanted = measured.clone();
+            change(&mut wanted);
+            let found = unfit(&floor, &wanted).unwrap();
+            assert!(found.contains(expected), "{found}");
+        };
+        check(&|w| w.environment.cpus = 64, "another machine (processors)");
+        check(&|w| w.profile = "sensors".to_owned(), "profile `smoke` and");
+        check(&|w| w.settings = "2".to_owned(), "other settings");
+        check(&|w| w.broker = "external".to_owned(), "broker `embedded`");
+        check(&|w| w.subject = "mine".to_owned(), "subject `bundled`");
     }
 }

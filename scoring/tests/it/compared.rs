@@ -166,6 +166,8 @@ fn floor(noise: &Noise, plan: &Plan, chance: &mut Chance) -> NoiseFloor {
         at: floodmark_contracts::clock::WallTime(0),
         environment: Default::default(),
         profile: String::new(),
+        settings: String::new(),
+        broker: String::new(),
         subject: String::new(),
     };
     noise_floor(&rounds, measured, plan)
