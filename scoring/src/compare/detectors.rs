@@ -15,9 +15,9 @@ use crate::{
     bootstrap::Draws,
     confusion::share,
     delays::quantile,
-    incident::merged_runs,
     intervals::CONFIDENCE,
     matching::{self, Fate, LabelFate},
+    merged::merged_runs,
     special::beta_i,
 };
 
