@@ -8,19 +8,18 @@ mod levels;
 mod sweep;
 mod waiting;
 
-use std::collections::HashMap;
-
 use floodmark_contracts::{
     accuracy::{Accuracy, Counted},
-    alert::CollectedAlert,
     clock::{Timeline, WallTime},
-    key::TypedKey,
 };
 
 use crate::{
+    alerts::Alerts,
     baseline::Space,
     incident::f_beta,
     matching::Found,
+    merged::FalseRuns,
+    parts::Watcher,
     scope::{Bounds, Scope},
 };
 
@@ -37,41 +36,41 @@ pub(crate) struct Setting {
 pub(crate) struct Ground<'a> {
     pub(crate) scope: &'a Scope<'a>,
     pub(crate) found: &'a Found,
-    pub(crate) alerts: &'a [CollectedAlert],
+    pub(crate) false_runs: &'a FalseRuns,
+    pub(crate) alerts: Alerts<'a>,
     pub(crate) bounds: Bounds,
-    pub(crate) merge_gap_ms: i64,
-    /// By position in `scope.alerts`: whether it is a candidate of a label that counts.
-    is_true: Vec<bool>,
-    /// The number of the first key of each label that counts, by the label's position.
-    key_of: HashMap<u32, u32>,
+    watcher: Watcher<'a>,
+    /// By the label's position: whether it has a candidate.
+    is_detected: Vec<bool>,
 }
 
 impl<'a> Ground<'a> {
     pub(crate) fn new(
         scope: &'a Scope<'a>,
         found: &'a Found,
-        alerts: &'a [CollectedAlert],
+        false_runs: &'a FalseRuns,
+        alerts: Alerts<'a>,
         bounds: Bounds,
-        merge_gap_ms: i64,
+        watcher: Watcher<'a>,
     ) -> Self {
-        let mut is_true = vec![false; scope.alerts.len()];
-        for (alert, _) in &found.pairs {
-            is_true[*alert as usize] = true;
+        let mut is_detected = vec![false; scope.labels.len()];
+        for (_, label) in &found.pairs {
+            is_detected[*label as usize] = true;
         }
         Self {
             scope,
             found,
+            false_runs,
             alerts,
             bounds,
-            merge_gap_ms,
-            is_true,
-            key_of: first_keys(scope),
+            watcher,
+            is_detected,
         }
     }
 
     /// Positions in `scope.alerts` of the alerts that count, and whether each is true.
     fn counted(&self) -> impl Iterator<Item = (u32, bool)> {
-        let alerts = (0u32..).zip(self.is_true.iter().zip(&self.found.touches_left_out));
+        let alerts = (0u32..).zip(self.found.is_true.iter().zip(&self.found.touches_left_out));
         alerts
             .filter(|(_, (is_true, ignored))| **is_true || !**ignored)
             .map(|(position, (is_true, _))| (position, *is_true))
@@ -85,27 +84,9 @@ impl<'a> Ground<'a> {
 
     /// The number of a label's first key.
     fn key_of(&self, label: u32) -> u32 {
-        self.key_of.get(&label).copied().unwrap_or(u32::MAX)
+        let keys = self.scope.keys_of(label as usize);
+        keys.first().copied().unwrap_or(u32::MAX)
     }
-}
-
-/// Numbers for the first keys of labels: those of the alerts' keys, and further ones.
-fn first_keys(scope: &Scope<'_>) -> HashMap<u32, u32> {
-    let mut further: HashMap<&TypedKey, u32> = HashMap::new();
-    let mut numbers = HashMap::new();
-    for (position, label) in scope.kept_labels() {
-        let Some(key) = label.keys.first() else {
-            continue;
-        };
-        let next = scope.keys.len() + further.len();
-        let next = u32::try_from(next).unwrap_or(u32::MAX);
-        let number = match scope.keys.get(key) {
-            Some(number) => *number,
-            None => *further.entry(key).or_insert(next),
-        };
-        numbers.insert(u32::try_from(position).unwrap_or(u32::MAX), number);
-    }
-    numbers
 }
 
 /// Counts in all ways.

@@ -19,14 +19,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use floodmark_contracts::{
-    key::{KeyType, TypedKey},
-    kind::Kind,
-    profile::StreamsSection,
-    result::Baseline,
-    stream::Stream,
+    key::KeyType, kind::Kind, profile::StreamsSection, result::Baseline, stream::Stream,
 };
 
 use crate::{
+    hashing::Map,
     matching::Found,
     scope::{Bounds, Claim, Scope, Standing},
     settings::Settings,
@@ -40,6 +37,20 @@ pub(crate) struct Space<'a> {
     keys: BTreeMap<KeyType, u64>,
     /// Alerts that are neither excluded nor ignored, by type of key and claimed kind.
     alerts: BTreeMap<(KeyType, Claim), u64>,
+    /// Positions of the labels that count, by their kind.
+    labels: BTreeMap<Kind, Vec<usize>>,
+    /// The windows of labels that count, or were left out, by key.
+    windows: Vec<Window>,
+}
+
+/// A label's window on one of its keys, by the key's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Window {
+    key: u32,
+    span: (i64, i64),
+    key_type: KeyType,
+    /// The label's kind; `None` if it was left out.
+    kind: Option<Kind>,
 }
 
 impl<'a> Space<'a> {
@@ -50,23 +61,23 @@ impl<'a> Space<'a> {
         bounds: Bounds,
         settings: Settings,
     ) -> Self {
-        let mut is_true = vec![false; scope.alerts.len()];
-        for (alert, _) in &found.pairs {
-            is_true[*alert as usize] = true;
-        }
-        let mut alerts = BTreeMap::new();
+        let mut alerts: Map<_, u64> = Map::default();
         for (i, alert) in scope.alerts.iter().enumerate() {
-            if is_true[i] || !found.touches_left_out[i] {
-                *alerts.entry((alert.key_type, alert.claim)).or_insert(0) += 1;
+            if found.is_true[i] || !found.touches_left_out[i] {
+                *alerts.entry((alert.key_type, alert.claim)).or_default() += 1;
             }
         }
-        Self {
+        let mut space = Self {
             scope,
             bounds,
             settings,
             keys: estimate_keys(scope, streams),
-            alerts,
-        }
+            alerts: alerts.into_iter().collect(),
+            labels: BTreeMap::new(),
+            windows: Vec::new(),
+        };
+        space.take_labels();
+        space
     }
 
     /// How many keys there are of the types that alerts name.
@@ -127,21 +138,16 @@ impl<'a> Space<'a> {
         alerts: &BTreeMap<KeyType, u64>,
     ) -> (f64, f64) {
         let (mut n_labels, mut hits) = (0.0, 0.0);
-        for (i, label) in self.scope.kept_labels() {
-            if kind.is_some_and(|kind| kind != label.kind) {
-                continue;
-            }
+        for i in self.labels_of(kind) {
             let window = self
                 .window(i)
                 .map_or(0.0, |(from, until)| (until - from) as f64);
-            let keys: BTreeSet<&TypedKey> = label.keys.iter().collect();
-            let missed: f64 = keys
-                .iter()
-                .map(|key| {
-                    let n = alerts.get(&key.key_type).copied().unwrap_or(0);
-                    let space = regions
-                        .get(&key.key_type)
-                        .map_or(0.0, |region| region.space);
+            let missed: f64 = self
+                .key_types(i)
+                .into_iter()
+                .map(|key_type| {
+                    let n = alerts.get(&key_type).copied().unwrap_or(0);
+                    let space = regions.get(&key_type).map_or(0.0, |region| region.space);
                     let share = if space > 0.0 {
                         (window / space).min(1.0)
                     } else {
@@ -159,37 +165,75 @@ impl<'a> Space<'a> {
     /// The space of each type of key and how much of it the labels' windows cover.
     fn regions(&self, kind: Option<Kind>) -> BTreeMap<KeyType, Region> {
         let span = self.bounds.until.since(self.bounds.from).max(0);
-        let mut wanted: BTreeMap<&TypedKey, Vec<(i64, i64)>> = BTreeMap::new();
-        let mut every: BTreeMap<&TypedKey, Vec<(i64, i64)>> = BTreeMap::new();
-        for (i, label) in self.scope.labels.iter().enumerate() {
-            let standing = self.scope.standings[i];
-            let is_wanted =
-                standing == Standing::Kept && kind.is_none_or(|kind| kind == label.kind);
-            // Alerts on decoys are false, so their windows stay a part of the space.
-            let left_out = matches!(standing, Standing::WarmUp | Standing::Truncated);
-            let Some(window) = self.window(i).filter(|_| is_wanted || left_out) else {
-                continue;
-            };
-            for key in &label.keys {
-                every.entry(key).or_default().push(window);
-                if is_wanted {
-                    wanted.entry(key).or_default().push(window);
-                }
-            }
-        }
         let mut regions: BTreeMap<KeyType, Region> = self
             .keys
             .iter()
             .map(|(key_type, n)| (*key_type, Region::of(*n as f64 * span as f64)))
             .collect();
-        for (key, windows) in every {
-            let covered = wanted.remove(key).map_or(0, union_length);
-            if let Some(region) = regions.get_mut(&key.key_type) {
+        let is_of_kind =
+            |window: &&Window| kind.is_none() || window.kind.is_none() || window.kind == kind;
+        let (mut key, mut wanted, mut every) = (None, i64::MIN, i64::MIN);
+        for window in self.windows.iter().filter(is_of_kind) {
+            if key != Some(window.key) {
+                (key, wanted, every) = (Some(window.key), i64::MIN, i64::MIN);
+            }
+            let added = extend(&mut every, window.span);
+            let covered = match window.kind {
+                Some(_) => extend(&mut wanted, window.span),
+                None => 0,
+            };
+            if let Some(region) = regions.get_mut(&window.key_type) {
                 region.covered += covered as f64;
-                region.space -= (union_length(windows) - covered) as f64;
+                region.space -= (added - covered) as f64;
             }
         }
         regions
+    }
+
+    /// The types of a label's keys, each key once.
+    fn key_types(&self, label: usize) -> Vec<KeyType> {
+        let types = self.scope.labels[label].keys.iter();
+        let types = types.map(|key| key.key_type);
+        let numbers = self.scope.keys_of(label).iter().copied();
+        let mut keys: Vec<(KeyType, u32)> = types.zip(numbers).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys.into_iter().map(|(key_type, _)| key_type).collect()
+    }
+
+    /// Sorts out labels and their windows once for all kinds.
+    fn take_labels(&mut self) {
+        let mut windows = Vec::new();
+        for (i, label) in self.scope.labels.iter().enumerate() {
+            let kind = match self.scope.standings[i] {
+                Standing::Kept => Some(label.kind),
+                Standing::WarmUp | Standing::Truncated => None,
+                // Alerts on decoys are false, so their windows stay a part of the space.
+                Standing::Decoy | Standing::DecoyLeftOut => continue,
+            };
+            if let Some(kind) = kind {
+                self.labels.entry(kind).or_default().push(i);
+            }
+            if let Some(span) = self.window(i) {
+                let keys = label.keys.iter().zip(self.scope.keys_of(i));
+                windows.extend(keys.map(|(key, number)| Window {
+                    key: *number,
+                    span,
+                    key_type: key.key_type,
+                    kind,
+                }));
+            }
+        }
+        windows.sort_unstable();
+        self.windows = windows;
+    }
+
+    /// Positions of the labels that count, of one kind or of all, ascending.
+    fn labels_of(&self, kind: Option<Kind>) -> Vec<usize> {
+        match kind {
+            Some(kind) => self.labels.get(&kind).cloned().unwrap_or_default(),
+            None => self.scope.kept_labels().map(|(i, _)| i).collect(),
+        }
     }
 
     /// The part of a label's matching window that is scored.
@@ -241,23 +285,15 @@ fn occupied(cells: f64, n: f64) -> f64 {
     cells * -(n * (-1.0 / cells).ln_1p()).exp_m1()
 }
 
-fn union_length(mut spans: Vec<(i64, i64)>) -> i64 {
-    spans.sort_unstable();
-    let mut total = 0;
-    let mut reached = i64::MIN;
-    for (from, until) in spans {
-        total += (until - from.max(reached)).max(0);
-        reached = reached.max(until);
-    }
-    total
+/// How much a span adds to others that end at `reached` and begin before it.
+fn extend(reached: &mut i64, (from, until): (i64, i64)) -> i64 {
+    let added = (until - from.max(*reached)).max(0);
+    *reached = until.max(*reached);
+    added
 }
 
 fn estimate_keys(scope: &Scope<'_>, streams: &StreamsSection) -> BTreeMap<KeyType, u64> {
-    let mut named: BTreeMap<KeyType, BTreeSet<&str>> = BTreeMap::new();
-    let label_keys = scope.labels.iter().flat_map(|label| &label.keys);
-    for key in label_keys.chain(scope.keys.keys().copied()) {
-        named.entry(key.key_type).or_default().insert(&key.id);
-    }
+    let named = scope.keys.of_types();
     let entities = |stream: Stream| -> u64 {
         streams
             .get(stream)
@@ -273,7 +309,7 @@ fn estimate_keys(scope: &Scope<'_>, streams: &StreamsSection) -> BTreeMap<KeyTyp
     };
     named
         .into_iter()
-        .map(|(key_type, ids)| (key_type, planned(key_type).max(ids.len() as u64)))
+        .map(|(key_type, n_named)| (key_type, planned(key_type).max(n_named)))
         .collect()
 }
 
@@ -283,8 +319,9 @@ mod tests {
 
     #[test]
     fn overlapping_windows_count_once() {
-        assert_eq!(union_length(vec![(5, 10), (0, 6), (20, 21)]), 11);
-        assert_eq!(union_length(vec![]), 0);
+        let mut reached = i64::MIN;
+        let added = [(0, 6), (1, 3), (5, 10), (20, 21)].map(|span| extend(&mut reached, span));
+        assert_eq!(added, [6, 0, 4, 1]);
     }
 
     #[test]

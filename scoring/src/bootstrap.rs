@@ -39,31 +39,14 @@ pub fn bootstrap<const N: usize>(
     rules: Resampling,
     figure: impl Fn([u64; N]) -> Option<f64>,
 ) -> Option<Bootstrap> {
-    let sum = |drawn: &mut dyn Iterator<Item = &[u64; N]>| {
-        let mut sums = [0; N];
-        for counts in drawn {
-            for (sum, count) in sums.iter_mut().zip(counts) {
-                *sum += count;
-            }
-        }
-        sums
-    };
-    let point = figure(sum(&mut entities.iter()))?;
-    let n = entities.len();
-    if n < 2 {
-        return None;
-    }
-    let mut draws = Draws(rules.seed);
-    let mut figures: Vec<f64> = (0..rules.resamples.max(MIN_RESAMPLES))
-        .filter_map(|_| figure(sum(&mut (0..n).map(|_| &entities[draws.below(n)]))))
-        .collect();
-    figures.sort_by(f64::total_cmp);
-    let tail = (1.0 - rules.confidence) / 2.0;
+    let [drawn] = resample(entities, rules, |sums| [figure(sums)]);
+    let drawn = drawn?;
+    let figures = &drawn.figures;
     let mean = figures.iter().sum::<f64>() / figures.len() as f64;
     let squares: f64 = figures.iter().map(|f| (f - mean).powi(2)).sum();
     Some(Bootstrap {
-        point,
-        interval: [quantile(&figures, tail)?, quantile(&figures, 1.0 - tail)?],
+        point: drawn.point,
+        interval: drawn.interval(rules.confidence)?,
         std_error: (squares / (figures.len() as f64 - 1.0).max(1.0)).sqrt(),
     })
 }
@@ -76,33 +59,60 @@ pub fn bootstrap_each<const N: usize, const F: usize>(
     rules: Resampling,
     figures: impl Fn([u64; N]) -> [Option<f64>; F],
 ) -> [Option<[f64; 2]>; F] {
+    let drawn = resample(entities, rules, figures);
+    drawn.map(|drawn| drawn?.interval(rules.confidence))
+}
+
+/// A figure over all entities and over the resamples in which it is defined, ascending.
+struct Drawn {
+    point: f64,
+    figures: Vec<f64>,
+}
+
+impl Drawn {
+    fn interval(&self, confidence: f64) -> Option<[f64; 2]> {
+        let tail = (1.0 - confidence) / 2.0;
+        Some([
+            quantile(&self.figures, tail)?,
+            quantile(&self.figures, 1.0 - tail)?,
+        ])
+    }
+}
+
+/// Draws as many entities as there are, with replacement, again and again, and takes the figures of each draw's sums.
+fn resample<const N: usize, const F: usize>(
+    entities: &[[u64; N]],
+    rules: Resampling,
+    figures: impl Fn([u64; N]) -> [Option<f64>; F],
+) -> [Option<Drawn>; F] {
     let add = |mut sums: [u64; N], counts: &[u64; N]| {
         for (sum, count) in sums.iter_mut().zip(counts) {
             *sum += count;
         }
         sums
     };
-    let points = figures(entities.iter().fold([0; N], add));
     let n = entities.len();
     if n < 2 {
-        return [None; F];
+        return std::array::from_fn(|_| None);
     }
+    let points = figures(entities.iter().fold([0; N], add));
+    let mut all = points.map(|point| {
+        let figures = Vec::new();
+        point.map(|point| Drawn { point, figures })
+    });
     let mut draws = Draws(rules.seed);
-    let mut drawn: [Vec<f64>; F] = std::array::from_fn(|_| Vec::new());
     for _ in 0..rules.resamples.max(MIN_RESAMPLES) {
         let sums = (0..n).fold([0; N], |sums, _| add(sums, &entities[draws.below(n)]));
-        for (values, figure) in drawn.iter_mut().zip(figures(sums)) {
-            values.extend(figure);
+        for (drawn, figure) in all.iter_mut().zip(figures(sums)) {
+            if let Some(drawn) = drawn {
+                drawn.figures.extend(figure);
+            }
         }
     }
-    let tail = (1.0 - rules.confidence) / 2.0;
-    let mut of = points.into_iter().zip(&mut drawn);
-    std::array::from_fn(|_| {
-        let (point, values) = of.next()?;
-        point?;
-        values.sort_by(f64::total_cmp);
-        Some([quantile(values, tail)?, quantile(values, 1.0 - tail)?])
-    })
+    for drawn in all.iter_mut().flatten() {
+        drawn.figures.sort_by(f64::total_cmp);
+    }
+    all
 }
 
 /// SplitMix64: small, and the same on every machine.
@@ -165,5 +175,13 @@ mod tests {
         assert_ne!(draw(1), draw(2));
         assert_eq!(bootstrap(&[[0, 0], [0, 0]], RULES, precision), None);
         assert_eq!(bootstrap(&[[1, 0]], RULES, precision), None);
+    }
+
+    #[test]
+    fn figures_that_are_drawn_together_have_the_intervals_that_they_have_alone() {
+        let entities = [[3, 1], [1, 2], [5, 0], [0, 0]];
+        let alone = bootstrap(&entities, RULES, precision).unwrap();
+        let both = bootstrap_each(&entities, RULES, |sums| [precision(sums), None]);
+        assert_eq!(both, [Some(alone.interval), None]);
     }
 }

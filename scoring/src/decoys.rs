@@ -6,7 +6,7 @@
 //! share = decoys with a false alert / decoys
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use floodmark_contracts::{kind::Kind, result::DecoyScores};
 
@@ -25,38 +25,53 @@ pub(crate) struct Decoys {
 
 /// Counts the decoys that were alerted on.
 pub(crate) fn score(scope: &Scope<'_>, found: &Found) -> Decoys {
-    let counted: Vec<(u32, Kind)> = (0u32..)
-        .zip(scope.labels)
-        .filter(|(i, _)| scope.standings[*i as usize] == Standing::Decoy)
-        .map(|(i, label)| (i, label.kind))
-        .collect();
-    let kinds: BTreeSet<Kind> = counted.iter().map(|(_, kind)| *kind).collect();
-    let of = |wanted: Option<Kind>| {
-        let is_wanted = |kind: Kind| wanted.is_none_or(|wanted| wanted == kind);
-        let decoys = counted.iter().filter(|(_, kind)| is_wanted(*kind)).count() as u64;
-        let pairs = found
-            .decoy_pairs
-            .iter()
-            .filter(|(_, label)| is_wanted(scope.labels[*label as usize].kind));
-        let (mut alerts, mut alerted) = (BTreeSet::new(), BTreeSet::new());
-        for (alert, label) in pairs {
-            alerts.insert(*alert);
-            alerted.insert(*label);
+    let mut overall = Tally::default();
+    let mut per_kind: BTreeMap<Kind, Tally> = BTreeMap::new();
+    for (label, standing) in scope.labels.iter().zip(&scope.standings) {
+        if *standing == Standing::Decoy {
+            overall.decoys += 1;
+            per_kind.entry(label.kind).or_default().decoys += 1;
         }
-        let n_alerted = alerted.len() as u64;
-        DecoyScores {
-            decoys,
-            alerted: n_alerted,
-            alerts: alerts.len() as u64,
-            share: share(n_alerted, decoys),
-            interval: wilson(n_alerted, decoys, CONFIDENCE),
-        }
-    };
+    }
+    let mut is_alerted = vec![false; scope.labels.len()];
+    for &(alert, label) in &found.decoy_pairs {
+        let is_first = !std::mem::replace(&mut is_alerted[label as usize], true);
+        overall.add(alert, is_first);
+        let kind = scope.labels[label as usize].kind;
+        per_kind.entry(kind).or_default().add(alert, is_first);
+    }
     Decoys {
-        overall: of(None),
-        per_kind: kinds
+        overall: overall.scores(),
+        per_kind: per_kind
             .into_iter()
-            .map(|kind| (kind, of(Some(kind))))
+            .map(|(kind, tally)| (kind, tally.scores()))
             .collect(),
+    }
+}
+
+/// Counts over decoys of one kind, or of all.
+#[derive(Default)]
+struct Tally {
+    decoys: u64,
+    alerted: u64,
+    alerts: u64,
+    /// The alert that was counted last: pairs come by alert.
+    last: Option<u32>,
+}
+
+impl Tally {
+    fn add(&mut self, alert: u32, is_first_of_decoy: bool) {
+        self.alerted += u64::from(is_first_of_decoy);
+        self.alerts += u64::from(self.last.replace(alert) != Some(alert));
+    }
+
+    fn scores(&self) -> DecoyScores {
+        DecoyScores {
+            decoys: self.decoys,
+            alerted: self.alerted,
+            alerts: self.alerts,
+            share: share(self.alerted, self.decoys),
+            interval: wilson(self.alerted, self.decoys, CONFIDENCE),
+        }
     }
 }

@@ -8,7 +8,7 @@
 //! with a Wilson interval, as a range may hold few labels. What is below the lowest bound, 0 among it, is in
 //! the first range, what is above the highest in the last.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use floodmark_contracts::{
     kind::Kind,
@@ -26,10 +26,10 @@ use crate::{
 const LOWEST: i32 = -5;
 const HIGHEST: i32 = 10;
 
-/// Labels that were detected: by any alert, and by one that does not name another kind.
+/// Labels that were detected, by position: by any alert, and by one that does not name another kind.
 pub(crate) struct Detected {
-    pub(crate) overall: BTreeSet<usize>,
-    pub(crate) per_kind: BTreeMap<Kind, BTreeSet<usize>>,
+    pub(crate) overall: Vec<bool>,
+    pub(crate) of_its_kind: Vec<bool>,
 }
 
 /// Recall over both measures.
@@ -52,13 +52,11 @@ fn curve(
             unstated += 1;
             continue;
         };
-        overall.add(value, detected.overall.contains(&index));
-        let of_kind = detected.per_kind.get(&label.kind);
-        let is_detected = of_kind.is_some_and(|of_kind| of_kind.contains(&index));
+        overall.add(value, detected.overall[index]);
         per_kind
             .entry(label.kind)
             .or_default()
-            .add(value, is_detected);
+            .add(value, detected.of_its_kind[index]);
     }
     RecallCurve {
         overall: overall.recalls(),

@@ -14,10 +14,7 @@
 //! alarm of the other. An alert that names no kind counts for recall per kind and nowhere in
 //! precision per kind.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Range,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use floodmark_contracts::{kind::Kind, result::Scores};
 
@@ -27,6 +24,7 @@ use crate::{
     difficulty::Detected,
     intervals::{CONFIDENCE, wilson},
     matching::Found,
+    merged::{FalseRuns, sorted},
     scope::{Claim, Scope},
 };
 
@@ -36,6 +34,8 @@ pub(crate) struct Incident {
     pub(crate) per_kind: BTreeMap<Kind, Scores>,
     /// The labels that were found.
     pub(crate) detected: Detected,
+    /// False alerts, merged.
+    pub(crate) false_runs: FalseRuns,
     /// Alerts that are candidates of more than one label.
     pub(crate) shared_alerts: u64,
     /// Alerts that are candidates only of labels that were left out.
@@ -44,127 +44,200 @@ pub(crate) struct Incident {
 
 /// Scores what was found.
 pub(crate) fn score(scope: &Scope<'_>, found: &Found, merge_gap_ms: i64) -> Incident {
-    let mut labels_of = vec![0u32; scope.alerts.len()];
-    for (alert, _) in &found.pairs {
-        labels_of[*alert as usize] += 1;
+    let hits = Hits::new(scope, found);
+    let mut overall = Level {
+        has_precision: true,
+        ..Level::default()
+    };
+    let mut levels = levels(scope);
+    for (position, label) in scope.kept_labels() {
+        let level = levels.entry(label.kind).or_default();
+        let by_claim = hits.by_claim[position];
+        overall.add_label(hits.delays[position], hits.delays[position].is_some());
+        level.add_label(hits.own_delays[position], by_claim);
     }
-    let ignored = |i: usize| labels_of[i] == 0 && found.touches_left_out[i];
-    let kinds: BTreeSet<Kind> = scope
-        .labels
-        .iter()
-        .filter(|label| !label.benign)
-        .map(|label| label.kind)
-        .chain(scope.alerts.iter().filter_map(|alert| match alert.claim {
-            Claim::Known(kind) => Some(kind),
-            Claim::Silent | Claim::Foreign(_) => None,
-        }))
-        .collect();
-    let overall = Level::overall(scope, found);
-    let levels: BTreeMap<Kind, Level> = kinds
-        .into_iter()
-        .map(|kind| (kind, Level::of_kind(scope, found, kind)))
-        .collect();
-    let detected = |level: &Level| level.delays.keys().map(|i| *i as usize).collect();
+    for (position, alert) in (0u32..).zip(&scope.alerts) {
+        let at = position as usize;
+        overall.add_alert(found.is_true[at], found.touches_left_out[at]);
+        if let Claim::Known(kind) = alert.claim {
+            let level = levels.entry(kind).or_default();
+            level.add_alert(hits.is_of_its_kind[at], found.touches_left_out[at]);
+        }
+    }
+    let false_runs = false_runs(scope, found, &hits, merge_gap_ms, &mut levels);
+    overall.false_merged = false_runs.cost();
     Incident {
-        detected: Detected {
-            overall: detected(&overall),
-            per_kind: levels
-                .iter()
-                .map(|(kind, level)| (*kind, detected(level)))
-                .collect(),
-        },
-        overall: overall.scores(scope, merge_gap_ms),
+        overall: overall.scores(),
         per_kind: levels
             .into_iter()
-            .map(|(kind, level)| (kind, level.scores(scope, merge_gap_ms)))
+            .map(|(kind, level)| (kind, level.scores()))
             .collect(),
-        shared_alerts: labels_of.iter().filter(|n| **n > 1).count() as u64,
-        ignored: (0..labels_of.len()).filter(|i| ignored(*i)).count() as u64,
+        detected: Detected {
+            overall: hits.delays.iter().map(Option::is_some).collect(),
+            of_its_kind: hits.own_delays.iter().map(Option::is_some).collect(),
+        },
+        false_runs,
+        shared_alerts: shared_alerts(found),
+        ignored: found
+            .is_true
+            .iter()
+            .zip(&found.touches_left_out)
+            .filter(|(is_true, ignored)| !**is_true && **ignored)
+            .count() as u64,
     }
 }
 
+/// A level for each kind of which there is an incident, or an alert.
+fn levels(scope: &Scope<'_>) -> BTreeMap<Kind, Level> {
+    let has_precision = scope.alerts.is_empty()
+        || scope
+            .alerts
+            .iter()
+            .any(|alert| alert.claim != Claim::Silent);
+    let labels = scope.labels.iter().filter(|label| !label.benign);
+    let claims = scope.alerts.iter().filter_map(|alert| match alert.claim {
+        Claim::Known(kind) => Some(kind),
+        Claim::Silent | Claim::Foreign(_) => None,
+    });
+    let kinds: BTreeSet<Kind> = labels.map(|label| label.kind).chain(claims).collect();
+    let level = |kind| {
+        let level = Level {
+            has_precision,
+            ..Level::default()
+        };
+        (kind, level)
+    };
+    kinds.into_iter().map(level).collect()
+}
+
+/// Merges false alerts over all kinds, and for each level those that name its kind.
+fn false_runs(
+    scope: &Scope<'_>,
+    found: &Found,
+    hits: &Hits,
+    merge_gap_ms: i64,
+    levels: &mut BTreeMap<Kind, Level>,
+) -> FalseRuns {
+    // What is false over all kinds is false for its own kind, so one sort serves both.
+    let is_wrong = |position: u32| {
+        let at = position as usize;
+        let is_known = matches!(scope.alerts[at].claim, Claim::Known(_));
+        let is_right = if is_known {
+            hits.is_of_its_kind[at]
+        } else {
+            found.is_true[at]
+        };
+        !is_right && !found.touches_left_out[at]
+    };
+    let wrong = sorted(scope, is_wrong);
+    let false_alerts = wrong.iter().copied();
+    let false_alerts = false_alerts.filter(|position| !found.is_true[*position as usize]);
+    let overall = FalseRuns::new(scope, false_alerts.collect(), merge_gap_ms);
+    for run in FalseRuns::new(scope, wrong, merge_gap_ms).runs() {
+        if let Claim::Known(kind) = run.claim {
+            levels.entry(kind).or_default().false_merged += run.cost;
+        }
+    }
+    overall
+}
+
+/// Number of alerts that are candidates of more than one label; pairs come by alert.
+fn shared_alerts(found: &Found) -> u64 {
+    let of_one = found.pairs.chunk_by(|a, b| a.0 == b.0);
+    of_one.filter(|pairs| pairs.len() > 1).count() as u64
+}
+
+/// What pairs say of each label and alert, by position.
+struct Hits {
+    /// The first candidate's event time less the label's start.
+    delays: Vec<Option<i64>>,
+    /// The same of candidates that do not name another kind.
+    own_delays: Vec<Option<i64>>,
+    /// Whether a candidate of the label names its kind.
+    by_claim: Vec<bool>,
+    /// Whether the alert is a candidate of a label of the kind that it names.
+    is_of_its_kind: Vec<bool>,
+}
+
+impl Hits {
+    fn new(scope: &Scope<'_>, found: &Found) -> Self {
+        let n_labels = scope.labels.len();
+        let mut hits = Self {
+            delays: vec![None; n_labels],
+            own_delays: vec![None; n_labels],
+            by_claim: vec![false; n_labels],
+            is_of_its_kind: vec![false; scope.alerts.len()],
+        };
+        let labels: Vec<(Kind, i64)> = scope
+            .labels
+            .iter()
+            .map(|label| (label.kind, label.start.0))
+            .collect();
+        for &(position, label) in &found.pairs {
+            let alert = &scope.alerts[position as usize];
+            let label = label as usize;
+            let (kind, start) = labels[label];
+            // The first in event time, not in arrival: event time depends on plan and seed alone.
+            let delay = alert.end - start;
+            note_delay(&mut hits.delays[label], delay);
+            match alert.claim {
+                Claim::Known(claimed) if claimed == kind => {
+                    hits.is_of_its_kind[position as usize] = true;
+                    hits.by_claim[label] = true;
+                    note_delay(&mut hits.own_delays[label], delay);
+                }
+                Claim::Silent => note_delay(&mut hits.own_delays[label], delay),
+                Claim::Known(_) | Claim::Foreign(_) => {}
+            }
+        }
+        hits
+    }
+}
+
+fn note_delay(known: &mut Option<i64>, delay: i64) {
+    *known = Some(known.map_or(delay, |known| known.min(delay)));
+}
+
 /// The counts behind one line of scores.
+#[derive(Default)]
 struct Level {
     n_labels: u64,
-    /// Per detected label: the first candidate's event time less the label's start.
-    delays: BTreeMap<u32, i64>,
+    /// Of detected labels.
+    delays: Vec<f64>,
     /// Detected labels that count for precision.
     detected_by_claim: u64,
     n_true: u64,
-    false_alerts: Vec<u32>,
+    n_false: u64,
+    false_merged: u64,
     /// False where no alert says a kind, so that precision per kind has no meaning.
     has_precision: bool,
 }
 
 impl Level {
-    fn overall(scope: &Scope<'_>, found: &Found) -> Self {
-        let mut is_true = vec![false; scope.alerts.len()];
-        let mut delays = BTreeMap::new();
-        for &(alert, label) in &found.pairs {
-            is_true[alert as usize] = true;
-            note_delay(&mut delays, scope, alert, label);
-        }
-        Self {
-            n_labels: scope.kept_labels().count() as u64,
-            detected_by_claim: delays.len() as u64,
-            delays,
-            n_true: is_true.iter().filter(|t| **t).count() as u64,
-            false_alerts: false_alerts(found, &is_true, |_| true),
-            has_precision: true,
-        }
+    fn add_label(&mut self, delay_ms: Option<i64>, by_claim: bool) {
+        self.n_labels += 1;
+        self.delays.extend(delay_ms.map(|ms| ms as f64));
+        self.detected_by_claim += u64::from(by_claim);
     }
 
-    fn of_kind(scope: &Scope<'_>, found: &Found, kind: Kind) -> Self {
-        let claims = |alert: u32| scope.alerts[alert as usize].claim;
-        let mut is_true = vec![false; scope.alerts.len()];
-        let mut delays = BTreeMap::new();
-        let mut by_claim = BTreeSet::new();
-        for &(alert, label) in &found.pairs {
-            if scope.labels[label as usize].kind != kind {
-                continue;
-            }
-            match claims(alert) {
-                Claim::Known(claimed) if claimed == kind => {
-                    is_true[alert as usize] = true;
-                    by_claim.insert(label);
-                    note_delay(&mut delays, scope, alert, label);
-                }
-                Claim::Silent => note_delay(&mut delays, scope, alert, label),
-                Claim::Known(_) | Claim::Foreign(_) => {}
-            }
-        }
-        Self {
-            n_labels: scope
-                .kept_labels()
-                .filter(|(_, label)| label.kind == kind)
-                .count() as u64,
-            detected_by_claim: by_claim.len() as u64,
-            delays,
-            n_true: is_true.iter().filter(|t| **t).count() as u64,
-            false_alerts: false_alerts(found, &is_true, |a| claims(a) == Claim::Known(kind)),
-            has_precision: scope.alerts.is_empty()
-                || scope
-                    .alerts
-                    .iter()
-                    .any(|alert| alert.claim != Claim::Silent),
-        }
+    fn add_alert(&mut self, is_true: bool, is_ignored: bool) {
+        self.n_true += u64::from(is_true);
+        self.n_false += u64::from(!is_true && !is_ignored);
     }
 
-    fn scores(self, scope: &Scope<'_>, merge_gap_ms: i64) -> Scores {
-        let false_merged = merged(scope, &self.false_alerts, merge_gap_ms);
+    fn scores(mut self) -> Scores {
         let detected = self.delays.len() as u64;
-        let n_alerts = self.n_true + self.false_alerts.len() as u64;
-        let claimed = self.detected_by_claim + false_merged;
+        let n_alerts = self.n_true + self.n_false;
+        let claimed = self.detected_by_claim + self.false_merged;
         let recall = share(detected, self.n_labels);
         let precision = share(self.detected_by_claim, claimed).filter(|_| self.has_precision);
-        let mut delays: Vec<f64> = self.delays.values().map(|ms| *ms as f64).collect();
-        delays.sort_by(f64::total_cmp);
+        self.delays.sort_by(f64::total_cmp);
         Scores {
             labels: self.n_labels,
             detected,
             alerts: n_alerts,
             true_alerts: self.n_true,
-            false_merged,
+            false_merged: self.false_merged,
             recall,
             recall_interval: wilson(detected, self.n_labels, CONFIDENCE),
             precision,
@@ -172,7 +245,7 @@ impl Level {
                 .and_then(|_| wilson(self.detected_by_claim, claimed, CONFIDENCE)),
             alert_precision: share(self.n_true, n_alerts),
             f1: precision.zip(recall).map(|(p, r)| f_beta(p, r, 1.0)),
-            delay_median_ms: quantile(&delays, 0.5),
+            delay_median_ms: quantile(&self.delays, 0.5),
         }
     }
 }
@@ -188,137 +261,9 @@ pub(crate) fn f_beta(precision: f64, recall: f64, beta: f64) -> f64 {
     (1.0 + b2) * precision * recall / below
 }
 
-fn note_delay(delays: &mut BTreeMap<u32, i64>, scope: &Scope<'_>, alert: u32, label: u32) {
-    // The first in event time, not in arrival: event time depends on plan and seed alone.
-    let delay = scope.alerts[alert as usize].end - scope.labels[label as usize].start.0;
-    delays
-        .entry(label)
-        .and_modify(|d| *d = delay.min(*d))
-        .or_insert(delay);
-}
-
-fn false_alerts(found: &Found, is_true: &[bool], counts: impl Fn(u32) -> bool) -> Vec<u32> {
-    (0u32..)
-        .zip(is_true.iter().zip(&found.touches_left_out))
-        .filter(|(i, (is_true, ignored))| !**is_true && !**ignored && counts(*i))
-        .map(|(i, _)| i)
-        .collect()
-}
-
-/// Number of false alerts after merging.
-fn merged(scope: &Scope<'_>, false_alerts: &[u32], gap_ms: i64) -> u64 {
-    merged_by_key(scope, false_alerts, gap_ms).values().sum()
-}
-
-/// Number of false alerts after merging, by the number of their key.
-pub(crate) fn merged_by_key(
-    scope: &Scope<'_>,
-    false_alerts: &[u32],
-    gap_ms: i64,
-) -> BTreeMap<u32, u64> {
-    let mut merged = BTreeMap::new();
-    for run in merged_runs_of(scope, false_alerts, gap_ms) {
-        let key = scope.alerts[run.alerts[0] as usize].key;
-        *merged.entry(key).or_default() += run.cost;
-    }
-    merged
-}
-
-/// The merged runs of false alerts: what each costs, and the highest score within it.
-pub(crate) fn scored_runs(
-    scope: &Scope<'_>,
-    false_alerts: &[u32],
-    gap_ms: i64,
-    score_of: impl Fn(u32) -> f64,
-) -> Vec<(f64, u64)> {
-    let runs = merged_runs_of(scope, false_alerts, gap_ms).into_iter();
-    runs.map(|run| {
-        let scores = run.alerts.iter().map(|alert| score_of(*alert));
-        (scores.fold(f64::MIN, f64::max), run.cost)
-    })
-    .collect()
-}
-
-/// False alerts of one key and kind that are close to each other.
-struct Run {
-    /// Positions in `scope.alerts`; not empty.
-    alerts: Vec<u32>,
-    /// Started gaps of its length.
-    cost: u64,
-}
-
-fn merged_runs_of(scope: &Scope<'_>, false_alerts: &[u32], gap_ms: i64) -> Vec<Run> {
-    let alert = |position: u32| &scope.alerts[position as usize];
-    let mut sorted = false_alerts.to_vec();
-    sorted.sort_unstable_by_key(|it| {
-        let alert = alert(*it);
-        (alert.key, alert.claim, alert.start, alert.end, *it)
-    });
-    let same = |a: &u32, b: &u32| {
-        let (a, b) = (alert(*a), alert(*b));
-        (a.key, a.claim) == (b.key, b.claim)
-    };
-    let mut all = Vec::new();
-    for group in sorted.chunk_by(same) {
-        let spans: Vec<(i64, i64)> = group
-            .iter()
-            .map(|it| (alert(*it).start, alert(*it).end))
-            .collect();
-        all.extend(runs(&spans, gap_ms).into_iter().map(|(span, places)| Run {
-            alerts: group[places].to_vec(),
-            cost: started(span, gap_ms),
-        }));
-    }
-    all
-}
-
-/// Number of started `gap_ms` in the merged runs of `spans`, which are sorted by start.
-pub(crate) fn merged_runs(spans: &[(i64, i64)], gap_ms: i64) -> u64 {
-    let runs = runs(spans, gap_ms).into_iter();
-    runs.map(|(span, _)| started(span, gap_ms)).sum()
-}
-
-/// Spans that are closer than `gap_ms`, put together: what each covers, and the places of its parts. `spans` are sorted by
-/// start.
-fn runs(spans: &[(i64, i64)], gap_ms: i64) -> Vec<((i64, i64), Range<usize>)> {
-    let mut runs: Vec<((i64, i64), Range<usize>)> = Vec::new();
-    for (place, &(start, end)) in spans.iter().enumerate() {
-        match runs.last_mut() {
-            Some(((_, until), places)) if start - *until < gap_ms => {
-                *until = (*until).max(end);
-                places.end = place + 1;
-            }
-            _ => runs.push(((start, end), place..place + 1)),
-        }
-    }
-    runs
-}
-
-fn started((from, until): (i64, i64), gap_ms: i64) -> u64 {
-    (until - from)
-        .max(1)
-        .unsigned_abs()
-        .div_ceil(gap_ms.max(1).unsigned_abs())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn close_false_alerts_are_one_and_a_long_run_pays_for_its_length() {
-        for (spans, expected, why) in [
-            (&[(0, 0)][..], 1, "a point"),
-            (&[(0, 0), (59, 59)], 1, "a gap under the limit"),
-            (&[(0, 0), (60, 60)], 2, "a gap at the limit"),
-            (&[(0, 60)], 1, "as long as the gap"),
-            (&[(0, 61)], 2, "one longer than the gap"),
-            (&[(0, 60), (60, 120), (120, 180)], 3, "always on"),
-            (&[(0, 600), (10, 20), (601, 601)], 11, "one inside another"),
-        ] {
-            assert_eq!(merged_runs(spans, 60), expected, "{why}");
-        }
-    }
 
     #[test]
     fn f_beta_is_harmonic_at_one_and_defined_at_nothing() {

@@ -8,6 +8,7 @@
 //! Undefined is `None`, never 0 and never NaN.
 
 mod accuracy;
+mod alerts;
 /// Any-overlap event scoring with tolerances.
 pub mod any_overlap;
 mod baseline;
@@ -24,23 +25,31 @@ mod decoys;
 pub mod delays;
 mod difficulty;
 mod disorder;
+mod events;
 mod faults;
 /// Gates: conditions on metrics that pass or fail a run.
 pub mod gates;
+mod hashing;
 /// Latency distributions as an HdrHistogram interval log.
 pub mod hlog;
 mod incident;
+mod index;
 /// Confidence intervals of proportions, rates and differences.
 pub mod intervals;
+mod judged;
+mod keys;
 /// Latency distributions of a run.
 pub mod latency;
 /// Which alert detects which incident.
 pub mod matching;
 mod memory;
+mod merged;
 /// The figures of a run by stable names.
 pub mod metrics;
 /// A maximum matching of alerts and incidents.
 pub mod one_to_one;
+/// The parts of scoring, for measuring them.
+pub mod parts;
 mod phases;
 /// Scores as the literature defines them.
 pub mod published;
@@ -59,6 +68,6 @@ mod warnings;
 mod waterfall;
 
 pub use self::{
-    score::{ScoreError, score, score_files},
+    score::{ScoreError, score, score_files, score_files_watched},
     settings::validate,
 };

@@ -13,14 +13,14 @@
 //! A decoy is no reason for an alert: one that is a candidate of nothing else is false, and the decoy
 //! is one that the detector fell for.
 
-use std::collections::HashMap;
-
-use floodmark_contracts::{alert::CollectedAlert, kind::Kind, label::Label, result::Detection};
+use floodmark_contracts::{alert::CollectedAlert, label::Label, result::Detection};
 
 use crate::{
-    scope::{Bounds, Candidate, Claim, Exclusion, Scope, Standing},
+    alerts::Alerts,
+    events::{Events, Listed},
+    index::{Index, Matches},
+    scope::{Bounds, Exclusion, Scope, Standing},
     settings::Settings,
-    tree::{Entry, Tree},
 };
 
 /// What became of an alert.
@@ -80,6 +80,11 @@ pub struct Matching {
 /// The matching behind a result's figures: what became of every label and alert of the run.
 #[must_use]
 pub fn of(detection: &Detection, labels: &[Label], alerts: &[CollectedAlert]) -> Matching {
+    within(detection, labels, Alerts::Collected(alerts))
+}
+
+/// The same whoever collected the alerts.
+pub(crate) fn within(detection: &Detection, labels: &[Label], alerts: Alerts<'_>) -> Matching {
     let settings = Settings::from(&detection.tolerances);
     let bounds = Bounds {
         from: detection.from,
@@ -91,31 +96,50 @@ pub fn of(detection: &Detection, labels: &[Label], alerts: &[CollectedAlert]) ->
 
 /// Candidates found for the alerts of a scope, by position in `scope.alerts`.
 pub(crate) struct Found {
-    /// `(position in scope.alerts, position of the label)`, labels that count only.
+    /// `(position in scope.alerts, position of the label)`, labels that count only; by alert.
     pub(crate) pairs: Vec<(u32, u32)>,
     /// The same of false alerts and decoys.
     pub(crate) decoy_pairs: Vec<(u32, u32)>,
+    /// Whether the alert is a candidate of a label that counts.
+    pub(crate) is_true: Vec<bool>,
     /// Whether the alert is a candidate of a label that was left out.
     pub(crate) touches_left_out: Vec<bool>,
+    /// Event ids; `None` where no alert that counts lists any.
+    pub(crate) events: Option<EventCounts>,
     /// False alerts that match a label that counts in time and kind, but not in key.
     pub(crate) key_mismatch: u64,
 }
 
+/// Event ids that labels list, that alerts list, and that both do, each id once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct EventCounts {
+    /// Listed by labels that count.
+    pub(crate) truth: u64,
+    /// Listed by alerts that count.
+    pub(crate) said: u64,
+    /// Listed by both.
+    pub(crate) both: u64,
+}
+
 /// Finds every candidate pair.
 pub(crate) fn find(scope: &Scope<'_>, settings: Settings) -> Found {
-    let index = Index::new(scope, settings);
+    let events = Events::new(scope);
+    let index = Index::new(scope, &events, settings);
+    let mut listed = Listed::new(&events);
     let mut found = Found {
         pairs: Vec::new(),
         decoy_pairs: Vec::new(),
+        is_true: vec![false; scope.alerts.len()],
         touches_left_out: vec![false; scope.alerts.len()],
+        events: None,
         key_mismatch: 0,
     };
-    let mut labels = Vec::new();
+    let mut matches = Matches::default();
     for (position, alert) in (0u32..).zip(&scope.alerts) {
-        labels.clear();
-        index.candidates(alert, &mut labels);
+        index.candidates(alert, &mut matches);
+        let labels = &matches.labels;
         let mut is_true = false;
-        for &label in &labels {
+        for &label in labels {
             match scope.standings[label as usize] {
                 Standing::Kept => {
                     is_true = true;
@@ -127,6 +151,7 @@ pub(crate) fn find(scope: &Scope<'_>, settings: Settings) -> Found {
                 Standing::Decoy | Standing::DecoyLeftOut => {}
             }
         }
+        found.is_true[position as usize] = is_true;
         let ignored = found.touches_left_out[position as usize];
         if !is_true && !ignored {
             let is_decoy = |label: &&u32| scope.standings[**label as usize] == Standing::Decoy;
@@ -138,7 +163,12 @@ pub(crate) fn find(scope: &Scope<'_>, settings: Settings) -> Found {
         if !is_true && !ignored && index.matches_another_key(alert) {
             found.key_mismatch += 1;
         }
+        if is_true || !ignored {
+            let ids = &matches.events;
+            ids.iter().for_each(|(id, place)| listed.add(id, *place));
+        }
     }
+    found.events = listed.counts(scope, &events);
     found
 }
 
@@ -172,146 +202,39 @@ pub(crate) fn fates(scope: &Scope<'_>, found: &Found) -> Matching {
     for (_, decoy) in &found.decoy_pairs {
         labels[*decoy as usize] = LabelFate::DecoyAlerted;
     }
-    let mut pairs = Vec::with_capacity(found.pairs.len());
-    for &(alert, label) in &found.pairs {
-        let alert = scope.alerts[alert as usize].source;
-        alerts[alert as usize] = Fate::True;
+    for &(_, label) in &found.pairs {
         labels[label as usize] = LabelFate::Detected;
-        pairs.push(Pair { label, alert });
     }
-    pairs.sort_unstable();
+    for (alert, _) in scope
+        .alerts
+        .iter()
+        .zip(&found.is_true)
+        .filter(|(_, is_true)| **is_true)
+    {
+        alerts[alert.source as usize] = Fate::True;
+    }
     Matching {
         alerts,
         labels,
-        pairs,
+        pairs: by_label(scope, found),
     }
 }
 
-/// Labels by key and by event id.
-struct Index<'a> {
-    labels: &'a [Label],
-    settings: Settings,
-    /// By number of the key.
-    by_key: HashMap<u32, Tree>,
-    /// Labels that list an event id; empty if no alert lists any.
-    by_event: HashMap<&'a str, Vec<u32>>,
-    /// Labels that count, for the key mismatch.
-    by_kind: HashMap<Kind, Tree>,
-    /// The number of each of a label's keys, where an alert has that key.
-    label_keys: Vec<Vec<u32>>,
-}
-
-impl<'a> Index<'a> {
-    fn new(scope: &Scope<'a>, settings: Settings) -> Self {
-        let mut by_key: HashMap<u32, Vec<Entry>> = HashMap::new();
-        let mut by_kind: HashMap<Kind, Vec<Entry>> = HashMap::new();
-        let mut label_keys = Vec::with_capacity(scope.labels.len());
-        for (item, label) in (0u32..).zip(scope.labels) {
-            let entry = Entry {
-                low: label.start.0.saturating_sub(settings.early_ms),
-                high: label.end.0.saturating_add(label.kind.late_ms()),
-                item,
-            };
-            // Keys that no alert has cannot match, so they are not indexed.
-            let mut keys: Vec<u32> = label
-                .keys
-                .iter()
-                .filter_map(|key| scope.keys.get(key).copied())
-                .collect();
-            keys.sort_unstable();
-            keys.dedup();
-            for &key in &keys {
-                by_key.entry(key).or_default().push(entry);
-            }
-            label_keys.push(keys);
-            if scope.standings[item as usize] == Standing::Kept {
-                by_kind.entry(label.kind).or_default().push(entry);
-            }
-        }
-        Self {
-            labels: scope.labels,
-            settings,
-            by_key: by_key.into_iter().map(|(k, v)| (k, Tree::new(v))).collect(),
-            by_event: events(scope),
-            by_kind: by_kind
-                .into_iter()
-                .map(|(k, v)| (k, Tree::new(v)))
-                .collect(),
-            label_keys,
-        }
+/// Pairs by label. They come by alert, so that counting those of each label puts them in order.
+fn by_label(scope: &Scope<'_>, found: &Found) -> Vec<Pair> {
+    let mut next = vec![0u32; scope.labels.len() + 1];
+    for (_, label) in &found.pairs {
+        next[*label as usize + 1] += 1;
     }
-
-    /// Adds the labels of which `alert` is a candidate, each once, ascending.
-    fn candidates(&self, alert: &Candidate<'_>, labels: &mut Vec<u32>) {
-        if let Some(tree) = self.by_key.get(&alert.key) {
-            tree.overlapping(alert.start, alert.end, &mut |entry| {
-                if self.matches_in_time(alert, entry.item) {
-                    labels.push(entry.item);
-                }
-                true
-            });
-        }
-        self.candidates_by_event(alert, labels);
-        labels.sort_unstable();
-        labels.dedup();
+    for label in 1..next.len() {
+        next[label] += next[label - 1];
     }
-
-    fn candidates_by_event(&self, alert: &Candidate<'_>, labels: &mut Vec<u32>) {
-        if alert.event_ids.is_empty() || self.by_event.is_empty() {
-            return;
-        }
-        let mut ids: Vec<&str> = alert.event_ids.iter().map(String::as_str).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let mut owners: Vec<u32> = ids
-            .iter()
-            .filter_map(|id| self.by_event.get(id))
-            .flatten()
-            .copied()
-            .filter(|label| self.label_keys[*label as usize].contains(&alert.key))
-            .collect();
-        owners.sort_unstable();
-        for same in owners.chunk_by(|a, b| a == b) {
-            if same.len() * 2 >= ids.len() {
-                labels.push(same[0]);
-            }
-        }
+    let mut pairs = vec![Pair { label: 0, alert: 0 }; found.pairs.len()];
+    for &(position, label) in &found.pairs {
+        let place = &mut next[label as usize];
+        let alert = scope.alerts[position as usize].source;
+        pairs[*place as usize] = Pair { label, alert };
+        *place += 1;
     }
-
-    fn matches_in_time(&self, alert: &Candidate<'_>, label: u32) -> bool {
-        let label = &self.labels[label as usize];
-        let (start, end) = (label.start.0, label.end.0);
-        let late_end = end.saturating_add(label.kind.late_ms());
-        let inside =
-            start.saturating_sub(self.settings.early_ms) <= alert.end && alert.end <= late_end;
-        inside || (alert.start <= end && start <= alert.end)
-    }
-
-    fn matches_another_key(&self, alert: &Candidate<'_>) -> bool {
-        let Claim::Known(kind) = alert.claim else {
-            return false;
-        };
-        self.by_kind.get(&kind).is_some_and(|tree| {
-            !tree.overlapping(alert.start, alert.end, &mut |entry| {
-                !self.matches_in_time(alert, entry.item)
-            })
-        })
-    }
-}
-
-/// Which labels list an event id. Left empty where no alert lists any: the ids are most of the
-/// labels' bytes.
-fn events<'a>(scope: &Scope<'a>) -> HashMap<&'a str, Vec<u32>> {
-    let mut by_event: HashMap<&str, Vec<u32>> = HashMap::new();
-    if scope.alerts.iter().any(|alert| !alert.event_ids.is_empty()) {
-        for (item, label) in (0u32..).zip(scope.labels) {
-            for id in &label.event_ids {
-                let owners = by_event.entry(id.as_str()).or_default();
-                if owners.last() != Some(&item) {
-                    owners.push(item);
-                }
-            }
-        }
-    }
-    by_event
+    pairs
 }

@@ -8,6 +8,9 @@ use std::collections::VecDeque;
 /// Not reached in the current phase.
 const FAR: u32 = u32::MAX;
 
+/// No alert, or no label.
+const NONE: u32 = u32::MAX;
+
 /// Size of a maximum matching, where `candidates[a]` lists the labels that alert `a` may take, out of
 /// `n_labels`.
 ///
@@ -21,10 +24,57 @@ const FAR: u32 = u32::MAX;
 /// ```
 #[must_use]
 pub fn maximum_matching(candidates: &[Vec<usize>], n_labels: usize) -> usize {
+    let mut graph = Candidates::with_capacity(candidates.iter().map(Vec::len).sum());
+    for labels in candidates {
+        graph.push(
+            labels
+                .iter()
+                .map(|label| u32::try_from(*label).unwrap_or(u32::MAX)),
+        );
+    }
+    size_of_maximum(&graph, n_labels)
+}
+
+/// The labels that each alert may take, in one piece of memory.
+#[derive(Debug)]
+pub(crate) struct Candidates {
+    labels: Vec<u32>,
+    /// Where the labels of each alert begin, and where the last ones end.
+    begins: Vec<u32>,
+}
+
+impl Candidates {
+    /// For so many pairs.
+    pub(crate) fn with_capacity(n_pairs: usize) -> Self {
+        Self {
+            labels: Vec::with_capacity(n_pairs),
+            begins: vec![0],
+        }
+    }
+
+    /// Adds an alert.
+    pub(crate) fn push(&mut self, labels: impl Iterator<Item = u32>) {
+        self.labels.extend(labels);
+        let end = u32::try_from(self.labels.len()).unwrap_or(u32::MAX);
+        self.begins.push(end);
+    }
+
+    /// Number of alerts.
+    fn len(&self) -> usize {
+        self.begins.len() - 1
+    }
+
+    fn of(&self, alert: usize) -> &[u32] {
+        &self.labels[self.begins[alert] as usize..self.begins[alert + 1] as usize]
+    }
+}
+
+/// [`maximum_matching`] of alerts that are put together already.
+pub(crate) fn size_of_maximum(candidates: &Candidates, n_labels: usize) -> usize {
     let mut search = Search {
         candidates,
-        alert_of: vec![None; n_labels],
-        label_of: vec![None; candidates.len()],
+        alert_of: vec![NONE; n_labels],
+        label_of: vec![NONE; candidates.len()],
         layer: vec![FAR; candidates.len()],
         next: vec![0; candidates.len()],
     };
@@ -32,7 +82,7 @@ pub fn maximum_matching(candidates: &[Vec<usize>], n_labels: usize) -> usize {
     while search.build_layers() {
         search.next.fill(0);
         for alert in 0..candidates.len() {
-            if search.label_of[alert].is_none() && search.augment(alert) {
+            if search.label_of[alert] == NONE && search.augment(alert) {
                 matched += 1;
             }
         }
@@ -41,11 +91,13 @@ pub fn maximum_matching(candidates: &[Vec<usize>], n_labels: usize) -> usize {
 }
 
 struct Search<'a> {
-    candidates: &'a [Vec<usize>],
-    alert_of: Vec<Option<usize>>,
-    label_of: Vec<Option<usize>>,
+    candidates: &'a Candidates,
+    /// The alert that has each label, or [`NONE`].
+    alert_of: Vec<u32>,
+    /// The label that each alert has, or [`NONE`].
+    label_of: Vec<u32>,
     layer: Vec<u32>,
-    next: Vec<usize>,
+    next: Vec<u32>,
 }
 
 impl Search<'_> {
@@ -53,25 +105,21 @@ impl Search<'_> {
     fn build_layers(&mut self) -> bool {
         let mut queue = VecDeque::new();
         for alert in 0..self.candidates.len() {
-            self.layer[alert] = if self.label_of[alert].is_none() {
-                0
-            } else {
-                FAR
-            };
+            self.layer[alert] = if self.label_of[alert] == NONE { 0 } else { FAR };
             if self.layer[alert] == 0 {
                 queue.push_back(alert);
             }
         }
         let mut reaches_free = false;
         while let Some(alert) = queue.pop_front() {
-            for &label in &self.candidates[alert] {
-                match self.alert_of[label] {
-                    None => reaches_free = true,
-                    Some(owner) if self.layer[owner] == FAR => {
-                        self.layer[owner] = self.layer[alert] + 1;
-                        queue.push_back(owner);
+            for &label in self.candidates.of(alert) {
+                match self.alert_of[label as usize] {
+                    NONE => reaches_free = true,
+                    owner if self.layer[owner as usize] == FAR => {
+                        self.layer[owner as usize] = self.layer[alert] + 1;
+                        queue.push_back(owner as usize);
                     }
-                    Some(_) => {}
+                    _ => {}
                 }
             }
         }
@@ -81,26 +129,24 @@ impl Search<'_> {
     /// Depth first along the layers from a free alert to a free label, and takes the path over. An
     /// explicit stack: paths can be as long as the run has alerts.
     fn augment(&mut self, start: usize) -> bool {
-        let mut path: Vec<(usize, usize)> = Vec::new();
+        let mut path: Vec<(usize, u32)> = Vec::new();
         let mut alert = start;
         loop {
-            match self.candidates[alert].get(self.next[alert]).copied() {
+            let next = self.next[alert] as usize;
+            match self.candidates.of(alert).get(next).copied() {
                 Some(label) => {
                     self.next[alert] += 1;
-                    match self.alert_of[label] {
-                        None => {
+                    match self.alert_of[label as usize] {
+                        NONE => {
                             path.push((alert, label));
-                            for (alert, label) in path {
-                                self.label_of[alert] = Some(label);
-                                self.alert_of[label] = Some(alert);
-                            }
+                            self.take_over(&path);
                             return true;
                         }
-                        Some(owner) if self.layer[owner] == self.layer[alert].wrapping_add(1) => {
+                        owner if self.follows(owner, alert) => {
                             path.push((alert, label));
-                            alert = owner;
+                            alert = owner as usize;
                         }
-                        Some(_) => {}
+                        _ => {}
                     }
                 }
                 None => {
@@ -111,6 +157,19 @@ impl Search<'_> {
                     }
                 }
             }
+        }
+    }
+
+    /// Whether an alert stands in the layer behind another's.
+    fn follows(&self, owner: u32, alert: usize) -> bool {
+        self.layer[owner as usize] == self.layer[alert].wrapping_add(1)
+    }
+
+    /// Gives each alert of a path the label that it reached.
+    fn take_over(&mut self, path: &[(usize, u32)]) {
+        for (alert, label) in path {
+            self.label_of[*alert] = *label;
+            self.alert_of[*label as usize] = u32::try_from(*alert).unwrap_or(NONE);
         }
     }
 }

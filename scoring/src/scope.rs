@@ -5,18 +5,16 @@
 //! 2. Labels and alerts of the warm-up are left out; so are labels whose tolerance passes the end of
 //!    the run (`truncated`) and alerts that end after it.
 
-use std::collections::{HashMap, hash_map::Entry};
-
 use floodmark_contracts::{
-    alert::{Alert, CollectedAlert},
-    clock::EventTime,
-    key::{KeyType, TypedKey},
-    kind::Kind,
-    label::Label,
-    record::RunRecord,
+    alert::Alert, clock::EventTime, key::KeyType, kind::Kind, label::Label, record::RunRecord,
 };
 
-use crate::settings::Settings;
+use crate::{
+    alerts::Alerts,
+    hashing::{Map, Numbers},
+    keys::Keys,
+    settings::Settings,
+};
 
 /// Why a label counts or does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +29,7 @@ pub(crate) enum Standing {
 }
 
 /// What an alert says about its kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Claim {
     /// It does not tell kinds apart.
     Silent,
@@ -96,7 +94,14 @@ pub(crate) struct Scope<'a> {
     pub(crate) alerts: Vec<Candidate<'a>>,
     /// By position in the run's alerts; `None` for those in `alerts`.
     pub(crate) exclusions: Vec<Option<Exclusion>>,
-    pub(crate) keys: HashMap<&'a TypedKey, u32>,
+    /// The numbers of keys: those of the alerts first, then those that labels alone have.
+    pub(crate) keys: Keys,
+    /// How many of the keys alerts have.
+    pub(crate) n_alert_keys: usize,
+    /// The numbers of all labels' keys, in the order of the labels.
+    label_keys: Vec<u32>,
+    /// Where those of each label begin, and where the last ones end.
+    label_keys_begin: Vec<u32>,
     /// Alerts that end before they start; taken as points at their end.
     pub(crate) reversed: u64,
 }
@@ -104,7 +109,7 @@ pub(crate) struct Scope<'a> {
 impl<'a> Scope<'a> {
     pub(crate) fn new(
         labels: &'a [Label],
-        alerts: &'a [CollectedAlert],
+        alerts: Alerts<'a>,
         bounds: Bounds,
         settings: Settings,
     ) -> Self {
@@ -114,23 +119,25 @@ impl<'a> Scope<'a> {
             standings,
             alerts: Vec::with_capacity(alerts.len()),
             exclusions: exclusions(alerts, bounds),
-            keys: HashMap::new(),
+            keys: Keys::default(),
+            n_alert_keys: 0,
+            label_keys: Vec::with_capacity(labels.len()),
+            label_keys_begin: Vec::with_capacity(labels.len() + 1),
             reversed: 0,
         };
-        let mut foreign = HashMap::new();
-        for (source, collected) in (0u32..).zip(alerts) {
+        let mut foreign = Map::default();
+        for (source, alert) in (0u32..).zip(alerts.iter()) {
             if scope.exclusions[source as usize].is_some() {
                 continue;
             }
-            let alert = &collected.alert;
             if alert.end < alert.start {
                 scope.reversed += 1;
             }
             let end = alert.end.0;
-            let next_key = u32::try_from(scope.keys.len()).unwrap_or(u32::MAX);
+            let key = scope.keys.number_of(&alert.key);
             scope.alerts.push(Candidate {
                 source,
-                key: *scope.keys.entry(&alert.key).or_insert(next_key),
+                key,
                 key_type: alert.key.key_type,
                 claim: claim(alert, &mut foreign),
                 start: alert
@@ -142,7 +149,26 @@ impl<'a> Scope<'a> {
                 event_ids: &alert.event_ids,
             });
         }
+        scope.n_alert_keys = scope.keys.len();
+        scope.label_keys_begin.push(0);
+        for label in labels {
+            for key in &label.keys {
+                let number = scope.keys.number_of(key);
+                scope.label_keys.push(number);
+            }
+            let end = u32::try_from(scope.label_keys.len()).unwrap_or(u32::MAX);
+            scope.label_keys_begin.push(end);
+        }
         scope
+    }
+
+    /// The numbers of a label's keys, as it lists them.
+    pub(crate) fn keys_of(&self, label: usize) -> &[u32] {
+        let (from, until) = (
+            self.label_keys_begin[label],
+            self.label_keys_begin[label + 1],
+        );
+        &self.label_keys[from as usize..until as usize]
     }
 
     /// Number of alerts excluded for `reason`.
@@ -177,47 +203,33 @@ fn standing(label: &Label, bounds: Bounds) -> Standing {
     }
 }
 
-fn exclusions(alerts: &[CollectedAlert], bounds: Bounds) -> Vec<Option<Exclusion>> {
-    // Which copy stays must not depend on the order of reading, so it is the one appended first.
-    let rank = |a: &'_ CollectedAlert| {
-        (
-            a.appended_at,
-            a.partition,
-            a.offset,
-            a.alert.end,
-            a.alert.start,
-        )
-    };
-    let mut first: HashMap<&str, usize> = HashMap::with_capacity(alerts.len());
-    for (i, collected) in alerts.iter().enumerate() {
-        match first.entry(&collected.alert.id) {
-            Entry::Vacant(slot) => {
-                slot.insert(i);
-            }
-            Entry::Occupied(mut slot) => {
-                let standing = &alerts[*slot.get()];
-                if (rank(collected), &collected.topic) < (rank(standing), &standing.topic) {
-                    slot.insert(i);
-                }
-            }
+fn exclusions(alerts: Alerts<'_>, bounds: Bounds) -> Vec<Option<Exclusion>> {
+    let mut first = Numbers::with_capacity(alerts.len());
+    let mut exclusions = vec![None; alerts.len()];
+    for (position, alert) in (0u32..).zip(alerts.iter()) {
+        let id_of = |position: u32| alerts.at(position as usize).id.as_str();
+        let standing = first.or_insert(&alert.id, position, id_of);
+        if *standing == position {
+            continue;
+        }
+        // Which copy stays must not depend on the order of reading, so it is the one appended first.
+        let mut later = position;
+        if alerts.rank(position as usize) < alerts.rank(*standing as usize) {
+            later = std::mem::replace(standing, position);
+        }
+        exclusions[later as usize] = Some(Exclusion::Duplicate);
+    }
+    for (exclusion, alert) in exclusions.iter_mut().zip(alerts.iter()) {
+        if exclusion.is_none() && alert.end < bounds.from {
+            *exclusion = Some(Exclusion::WarmUp);
+        } else if exclusion.is_none() && alert.end > bounds.until {
+            *exclusion = Some(Exclusion::AfterEnd);
         }
     }
-    let exclusion = |(i, collected): (usize, &CollectedAlert)| {
-        let alert = &collected.alert;
-        if first.get(alert.id.as_str()) != Some(&i) {
-            Some(Exclusion::Duplicate)
-        } else if alert.end < bounds.from {
-            Some(Exclusion::WarmUp)
-        } else if alert.end > bounds.until {
-            Some(Exclusion::AfterEnd)
-        } else {
-            None
-        }
-    };
-    alerts.iter().enumerate().map(exclusion).collect()
+    exclusions
 }
 
-fn claim<'a>(alert: &'a Alert, foreign: &mut HashMap<&'a str, u32>) -> Claim {
+fn claim<'a>(alert: &'a Alert, foreign: &mut Map<&'a str, u32>) -> Claim {
     let Some(name) = alert.kind.as_deref() else {
         return Claim::Silent;
     };
@@ -255,7 +267,7 @@ mod tests {
             label("kept", Kind::SensorSpike, "a", 100_000, 1_000_000 - late),
             label("cut", Kind::SensorSpike, "a", 100_000, 1_000_001 - late),
         ];
-        let scope = Scope::new(&labels, &[], BOUNDS, SETTINGS);
+        let scope = Scope::new(&labels, Alerts::Bare(&[]), BOUNDS, SETTINGS);
         let expected = [Standing::WarmUp, Standing::Kept, Standing::Truncated];
         assert_eq!(scope.standings, expected);
     }
@@ -267,7 +279,7 @@ mod tests {
             label("decoy", Kind::FlashSale, "/a", 200_000, 300_000),
             label("cut", Kind::FlashSale, "/a", 200_000, 999_999),
         ];
-        let scope = Scope::new(&labels, &[], BOUNDS, SETTINGS);
+        let scope = Scope::new(&labels, Alerts::Bare(&[]), BOUNDS, SETTINGS);
         let expected = [
             Standing::DecoyLeftOut,
             Standing::Decoy,
@@ -285,7 +297,7 @@ mod tests {
         early.appended_at = WallTime(5);
         later.appended_at = WallTime(9);
         for copies in [[early.clone(), later.clone()], [later, early]] {
-            let scope = Scope::new(&[], &copies, BOUNDS, SETTINGS);
+            let scope = Scope::new(&[], Alerts::Collected(&copies), BOUNDS, SETTINGS);
             assert_eq!(scope.excluded(Exclusion::Duplicate), 1);
             let kept = scope.alerts[0].source as usize;
             assert_eq!(copies[kept].appended_at, WallTime(5));
@@ -298,7 +310,7 @@ mod tests {
             alert("long", "a", 100_000, 900_000),
             alert("reversed", "a", 600_000, 500_000),
         ];
-        let scope = Scope::new(&[], &alerts, BOUNDS, SETTINGS);
+        let scope = Scope::new(&[], Alerts::Collected(&alerts), BOUNDS, SETTINGS);
         assert_eq!(
             (scope.alerts[0].start, scope.alerts[0].end),
             (600_000, 900_000)
@@ -317,7 +329,7 @@ mod tests {
             alert("across", "a", 0, 100_000),
             alert("after", "a", 990_000, 1_000_001),
         ];
-        let scope = Scope::new(&[], &alerts, BOUNDS, SETTINGS);
+        let scope = Scope::new(&[], Alerts::Collected(&alerts), BOUNDS, SETTINGS);
         let expected = [Some(Exclusion::WarmUp), None, Some(Exclusion::AfterEnd)];
         assert_eq!(scope.exclusions, expected);
     }

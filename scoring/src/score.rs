@@ -4,36 +4,32 @@ use std::collections::BTreeMap;
 
 use floodmark_contracts::{
     alert::{Alert, CollectedAlert},
-    clock::{EventTime, WallTime},
     histogram::HistogramError,
-    kind::Kind,
     label::Label,
     problem::Problem,
     profile::{ScoringSection, StreamsSection, scoring::GateFailure},
     record::{Ending, EventSpan, RunRecord, SeriesRow},
     result::{
-        Detection, Excluded, GATE_NOT_MET, GateResult, LatencySummary, Outcome, RunResult,
-        SCHEMA_VERSION, Validity, ValidityReason, ValidityStatus,
+        Detection, GATE_NOT_MET, GateResult, LatencySummary, Outcome, RunResult, SCHEMA_VERSION,
+        Validity, ValidityReason, ValidityStatus,
     },
 };
 use hdrhistogram::Histogram;
 
 use crate::{
-    accuracy::{self, Ground, Setting},
-    baseline::Space,
-    decoys, difficulty, disorder, faults,
+    accuracy::Setting,
+    alerts::Alerts,
+    disorder, faults,
     gates::{self, GateError},
-    incident,
+    judged::{Judged, judge_within},
     latency::{self, LATENCIES},
-    matching::{self, Fate, LabelFate, Matching},
-    memory, metrics, phases,
-    scope::{Bounds, Exclusion, Scope, Standing},
+    memory, metrics,
+    parts::Watcher,
+    phases,
+    scope::Bounds,
     settings::Settings,
     throughput, warnings, waterfall,
 };
-
-/// Ids of false alerts that a result lists at most.
-const FALSE_ALERTS_LISTED: usize = 1000;
 
 /// Why a run cannot be scored.
 #[derive(Debug, thiserror::Error)]
@@ -150,8 +146,21 @@ pub fn score_files(
     section: &ScoringSection,
     span: Option<EventSpan>,
 ) -> Result<Detection, ScoreError> {
+    score_files_watched(labels, alerts, section, span, &|_| {})
+}
+
+/// [`score_files`], with a watcher that is told when each part ends.
+///
+/// # Errors
+/// [`ScoreError`] if a label or the section makes no sense.
+pub fn score_files_watched(
+    labels: &[Label],
+    alerts: &[Alert],
+    section: &ScoringSection,
+    span: Option<EventSpan>,
+    watcher: Watcher<'_>,
+) -> Result<Detection, ScoreError> {
     let settings = read_settings(section)?;
-    let collected: Vec<CollectedAlert> = alerts.iter().map(bare).collect();
     let starts = labels.iter().map(|l| l.start.plus_ms(-settings.early_ms));
     let ends = labels.iter().map(|l| l.end.plus_ms(l.kind.late_ms()));
     let everything = Bounds {
@@ -169,8 +178,16 @@ pub fn score_files(
         until: span.until,
     });
     let streams = StreamsSection::default();
-    let setting = Setting::default();
-    Ok(judge_within(labels, &collected, bounds, settings, (&streams, setting))?.detection)
+    let plan = (&streams, Setting::default());
+    let judged = judge_within(
+        labels,
+        Alerts::Bare(alerts),
+        bounds,
+        settings,
+        plan,
+        watcher,
+    )?;
+    Ok(judged.detection)
 }
 
 /// The latency distributions of a run in microseconds, by the names of [`LATENCIES`].
@@ -187,13 +204,6 @@ pub(crate) fn histograms(
     Ok(latency::measure(record, labels, alerts, &judged.matching)?)
 }
 
-/// Alerts held against labels.
-struct Judged<'a> {
-    scope: Scope<'a>,
-    matching: Matching,
-    detection: Detection,
-}
-
 fn judge<'a>(
     record: &RunRecord,
     labels: &'a [Label],
@@ -206,70 +216,8 @@ fn judge<'a>(
         events: Some(record.generator.values().map(|facts| facts.sent).sum()),
     };
     let plan = (&record.plan.streams, setting);
-    judge_within(labels, alerts, bounds, settings, plan)
-}
-
-fn judge_within<'a>(
-    labels: &'a [Label],
-    alerts: &'a [CollectedAlert],
-    bounds: Bounds,
-    settings: Settings,
-    (streams, setting): (&StreamsSection, Setting),
-) -> Result<Judged<'a>, ScoreError> {
-    check_labels(labels)?;
-    let scope = Scope::new(labels, alerts, bounds, settings);
-    let found = matching::find(&scope, settings);
-    let matching = matching::fates(&scope, &found);
-    let incident = incident::score(&scope, &found, settings.merge_gap_ms);
-    let decoys = decoys::score(&scope, &found);
-    let difficulty = difficulty::score(&scope, &incident.detected);
-    let space = Space::new(&scope, &found, streams, bounds, settings);
-    let ground = Ground::new(&scope, &found, alerts, bounds, settings.merge_gap_ms);
-    let accuracy = accuracy::score(&ground, &space, setting);
-    let of_kind = |kind: &Kind| (*kind, space.of_kind(*kind));
-    let detection = Detection {
-        from: bounds.from,
-        until: bounds.until,
-        random_baseline: space.overall(),
-        random_baseline_per_kind: incident.per_kind.keys().map(of_kind).collect(),
-        overall: incident.overall,
-        per_kind: incident.per_kind,
-        decoys: decoys.overall,
-        decoys_per_kind: decoys.per_kind,
-        difficulty,
-        truncated: scope.standing_count(Standing::Truncated),
-        warm_up: Excluded {
-            labels: scope.standing_count(Standing::WarmUp),
-            alerts: scope.excluded(Exclusion::WarmUp),
-        },
-        after_end: scope.excluded(Exclusion::AfterEnd),
-        ignored: incident.ignored,
-        duplicates: scope.excluded(Exclusion::Duplicate),
-        key_mismatch: found.key_mismatch,
-        shared_alerts: incident.shared_alerts,
-        accuracy,
-        tolerances: settings.tolerances(),
-        missed: missed(labels, &matching),
-        false_alerts: false_alerts(alerts, &matching),
-    };
-    Ok(Judged {
-        scope,
-        matching,
-        detection,
-    })
-}
-
-/// An alert that nobody collected, as one that somebody did.
-pub(crate) fn bare(alert: &Alert) -> CollectedAlert {
-    CollectedAlert {
-        alert: alert.clone(),
-        topic: String::new(),
-        partition: 0,
-        offset: 0,
-        appended_at: WallTime(0),
-        seen_at: WallTime(0),
-        untimed: false,
-    }
+    let alerts = Alerts::Collected(alerts);
+    judge_within(labels, alerts, bounds, settings, plan, &|_| {})
 }
 
 fn read_settings(section: &ScoringSection) -> Result<Settings, ScoreError> {
@@ -290,54 +238,6 @@ fn check_record(record: &RunRecord) -> Result<f64, ScoreError> {
         what: "duration of the plan",
         found: record.plan.duration.clone(),
     })
-}
-
-/// Refuses labels that cannot be matched.
-fn check_labels(labels: &[Label]) -> Result<(), ScoreError> {
-    let bad = |id: &str, problem| ScoreError::Label {
-        id: id.to_owned(),
-        problem,
-    };
-    let mut ids: Vec<&str> = labels.iter().map(|label| label.id.as_str()).collect();
-    ids.sort_unstable();
-    if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(bad(twice[0], "is there twice"));
-    }
-    for label in labels {
-        if label.end < label.start {
-            return Err(bad(&label.id, "ends before it starts"));
-        }
-        if label.keys.is_empty() {
-            return Err(bad(&label.id, "has no key"));
-        }
-    }
-    Ok(())
-}
-
-/// Ids of missed labels, by start, then by id.
-fn missed(labels: &[Label], matching: &Matching) -> Vec<String> {
-    let fates = labels.iter().zip(&matching.labels);
-    let mut missed: Vec<(EventTime, &str)> = fates
-        .filter(|(_, fate)| **fate == LabelFate::Missed)
-        .map(|(label, _)| (label.start, label.id.as_str()))
-        .collect();
-    missed.sort_unstable();
-    missed.into_iter().map(|(_, id)| id.to_owned()).collect()
-}
-
-/// Ids of the first false alerts, by end, then by id.
-fn false_alerts(alerts: &[CollectedAlert], matching: &Matching) -> Vec<String> {
-    let fates = alerts.iter().zip(&matching.alerts);
-    let mut wrong: Vec<(EventTime, &str)> = fates
-        .filter(|(_, fate)| **fate == Fate::False)
-        .map(|(collected, _)| (collected.alert.end, collected.alert.id.as_str()))
-        .collect();
-    if wrong.len() > FALSE_ALERTS_LISTED {
-        wrong.select_nth_unstable(FALSE_ALERTS_LISTED);
-        wrong.truncate(FALSE_ALERTS_LISTED);
-    }
-    wrong.sort_unstable();
-    wrong.into_iter().map(|(_, id)| id.to_owned()).collect()
 }
 
 fn summaries(histograms: &BTreeMap<String, Histogram<u64>>) -> BTreeMap<String, LatencySummary> {

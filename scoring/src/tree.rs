@@ -1,4 +1,4 @@
-//! A static tree of intervals: all that overlap a query, in `O(log n + found)`.
+//! Static trees of intervals: all that overlap a query, in `O(log n + found)`.
 
 /// One interval with what it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -8,32 +8,63 @@ pub(crate) struct Entry {
     pub(crate) item: u32,
 }
 
-/// Intervals sorted by `low`; the middle of every range is the root of its subtree, as in a binary
+/// Trees of intervals, by number, in one piece of memory: a run has tens of thousands.
+///
+/// The intervals of each are sorted by `low`; the middle of every range is the root of its subtree, as in a binary
 /// search, and knows the highest `high` in its subtree. So one long interval among many short ones
 /// does not turn a query into a scan.
-#[derive(Debug, Default)]
-pub(crate) struct Tree {
+#[derive(Debug)]
+pub(crate) struct Forest {
     entries: Vec<Entry>,
     highest: Vec<i64>,
+    /// Where each tree begins, and where the last one ends.
+    begins: Vec<usize>,
 }
 
-impl Tree {
-    pub(crate) fn new(mut entries: Vec<Entry>) -> Self {
-        entries.sort_unstable_by_key(|e| (e.low, e.high, e.item));
+impl Forest {
+    /// `n_trees` trees; each entry with the number of its tree.
+    pub(crate) fn new(n_trees: usize, mut entries: Vec<(u32, Entry)>) -> Self {
+        entries.sort_unstable_by_key(|(tree, e)| (*tree, e.low, e.high, e.item));
+        let mut begins = vec![0; n_trees + 1];
+        for (tree, _) in &entries {
+            begins[*tree as usize + 1] += 1;
+        }
+        for tree in 1..begins.len() {
+            begins[tree] += begins[tree - 1];
+        }
+        let entries: Vec<Entry> = entries.into_iter().map(|(_, entry)| entry).collect();
         let mut highest = vec![i64::MIN; entries.len()];
-        fill(&entries, &mut highest);
-        Self { entries, highest }
+        for bounds in begins.windows(2) {
+            let range = bounds[0]..bounds[1];
+            fill(&entries[range.clone()], &mut highest[range]);
+        }
+        Self {
+            entries,
+            highest,
+            begins,
+        }
     }
 
-    /// Calls `visit` for every interval that shares a point with `[low, high]`, both inclusive, by
-    /// ascending `low`, until it returns `false`. Returns `false` if it did.
+    /// Calls `visit` for every interval of a tree that shares a point with `[low, high]`, both inclusive, by
+    /// ascending `low`, until it returns `false`. Returns `false` if it did. A number without a tree has none.
     pub(crate) fn overlapping(
         &self,
-        low: i64,
-        high: i64,
+        tree: u32,
+        (low, high): (i64, i64),
         visit: &mut impl FnMut(Entry) -> bool,
     ) -> bool {
-        search(&self.entries, &self.highest, low, high, visit)
+        let tree = tree as usize;
+        let (Some(&from), Some(&until)) = (self.begins.get(tree), self.begins.get(tree + 1)) else {
+            return true;
+        };
+        let range = from..until;
+        search(
+            &self.entries[range.clone()],
+            &self.highest[range],
+            low,
+            high,
+            visit,
+        )
     }
 }
 
@@ -91,18 +122,18 @@ mod tests {
 
     use super::*;
 
-    fn tree(spans: &[(i64, i64)]) -> Tree {
-        let entries = spans.iter().zip(0..).map(|(&(low, length), item)| Entry {
-            low,
-            high: low + length,
-            item,
-        });
-        Tree::new(entries.collect())
+    /// The spans are in the second of three trees; one that covers all is in each of the others.
+    fn tree(spans: &[(i64, i64)]) -> Forest {
+        let entry = |low, high, item| Entry { low, high, item };
+        let all = entry(i64::MIN, i64::MAX, 1000);
+        let entries = spans.iter().zip(0..);
+        let entries = entries.map(|(&(low, length), item)| (1, entry(low, low + length, item)));
+        Forest::new(3, entries.chain([(0, all), (2, all)]).collect())
     }
 
-    fn found(tree: &Tree, low: i64, high: i64) -> Vec<u32> {
+    fn found(tree: &Forest, low: i64, high: i64) -> Vec<u32> {
         let mut items = Vec::new();
-        tree.overlapping(low, high, &mut |entry| {
+        tree.overlapping(1, (low, high), &mut |entry| {
             items.push(entry.item);
             true
         });
@@ -116,14 +147,14 @@ mod tests {
         assert_eq!(found(&tree, 20, 30), [0]);
         assert_eq!(found(&tree, 0, 10), [0]);
         assert!(found(&tree, 21, 30).is_empty());
-        assert!(found(&Tree::default(), 0, 100).is_empty());
+        assert!(found(&Forest::new(0, Vec::new()), 0, 100).is_empty());
     }
 
     #[test]
     fn a_visit_can_stop_the_search() {
         let tree = tree(&[(0, 5), (1, 5), (2, 5)]);
         let mut visits = 0;
-        let went_through = tree.overlapping(0, 10, &mut |_| {
+        let went_through = tree.overlapping(1, (0, 10), &mut |_| {
             visits += 1;
             false
         });

@@ -96,7 +96,11 @@ fn every_file_of_a_comparison_is_written_and_what_cannot_be_compared_is_refused(
         assert!(said.contains("Equivalent"), "{said}");
     }
     assert!(text("comparison.svg").contains("<svg"));
-    assert!(std::fs::read(out.join("comparison.png")).unwrap().starts_with(b"\x89PNG"));
+    assert!(
+        std::fs::read(out.join("comparison.png"))
+            .unwrap()
+            .starts_with(b"\x89PNG")
+    );
     assert!(serde_json::from_str::<Comparison>(&text("comparison.json")).is_ok());
     assert!(serde_json::from_str::<Value>(&text("bmf.json")).is_ok());
     assert!(text("junit.xml").contains("<testsuite "));

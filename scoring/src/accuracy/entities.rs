@@ -1,14 +1,15 @@
 //! Figures over keys, and intervals that know that what goes wrong on one key goes wrong together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use floodmark_contracts::accuracy::Entities;
 
 use super::Ground;
 use crate::{
     bootstrap::{MIN_RESAMPLES, Resampling, bootstrap_each},
-    incident::{f_beta, merged_by_key},
+    incident::f_beta,
     intervals::CONFIDENCE,
+    parts::Part,
 };
 
 /// Keys above which no intervals are drawn: they would take longer than all else, and Wilson's are as good by then.
@@ -35,11 +36,13 @@ pub(super) fn score(ground: &Ground<'_>) -> Entities {
         confidence: CONFIDENCE,
         seed: SEED,
     };
+    (ground.watcher)(Part::Levels);
     let [recall_interval, precision_interval, f1_interval] = if counts.len() <= MOST_KEYS {
         bootstrap_each(&counts, rules, figures)
     } else {
         [None; 3]
     };
+    (ground.watcher)(Part::Bootstrap);
     Entities {
         labelled: labelled.len() as u64,
         hit,
@@ -55,16 +58,15 @@ pub(super) fn score(ground: &Ground<'_>) -> Entities {
 }
 
 fn by_key(ground: &Ground<'_>) -> BTreeMap<u32, Counts> {
-    let detected: BTreeSet<u32> = ground.found.pairs.iter().map(|(_, label)| *label).collect();
     let mut counts: BTreeMap<u32, Counts> = BTreeMap::new();
     for (position, _) in ground.scope.kept_labels() {
-        let position = u32::try_from(position).unwrap_or(u32::MAX);
-        let of = counts.entry(ground.key_of(position)).or_default();
+        let number = u32::try_from(position).unwrap_or(u32::MAX);
+        let of = counts.entry(ground.key_of(number)).or_default();
         of[0] += 1;
-        of[1] += u64::from(detected.contains(&position));
+        of[1] += u64::from(ground.is_detected[position]);
     }
-    for (key, merged) in merged_by_key(ground.scope, &ground.false_alerts(), ground.merge_gap_ms) {
-        counts.entry(key).or_default()[2] += merged;
+    for run in ground.false_runs.runs() {
+        counts.entry(run.key).or_default()[2] += run.cost;
     }
     counts
 }

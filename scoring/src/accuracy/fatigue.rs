@@ -1,13 +1,12 @@
 //! What alerts ask of whoever reads them.
 
-use std::collections::{BTreeSet, HashMap};
-
 use floodmark_contracts::accuracy::Fatigue;
 
 use super::Ground;
 use crate::{
     baseline::Space,
     delays::quantile,
+    hashing::Map,
     intervals::{CONFIDENCE, poisson_rate},
 };
 
@@ -21,8 +20,7 @@ pub(super) fn score(ground: &Ground<'_>, space: &Space<'_>, events: Option<u64>)
     let false_alerts = ground.false_alerts();
     let n_false = false_alerts.len() as u64;
     let n_true = ground.counted().count() as u64 - n_false;
-    let detected: BTreeSet<u32> = ground.found.pairs.iter().map(|(_, label)| *label).collect();
-    let n_detected = detected.len() as u64;
+    let n_detected = ground.is_detected.iter().filter(|it| **it).count() as u64;
     let days = (ground.bounds.until.0 - ground.bounds.from.0) as f64 / DAY_MS as f64;
     let entity_days = space.alerted_keys() as f64 * days;
     let rate = (entity_days > 0.0).then(|| n_false as f64 / entity_days);
@@ -46,7 +44,7 @@ pub(super) fn score(ground: &Ground<'_>, space: &Space<'_>, events: Option<u64>)
 }
 
 fn counts<K: std::hash::Hash + Eq>(keys: impl Iterator<Item = K>) -> Vec<u64> {
-    let mut counts: HashMap<K, u64> = HashMap::new();
+    let mut counts: Map<K, u64> = Map::default();
     for key in keys {
         *counts.entry(key).or_default() += 1;
     }

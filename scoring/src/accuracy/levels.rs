@@ -1,82 +1,117 @@
 //! One to one, windows and events.
 
-use std::collections::HashSet;
-
 use floodmark_contracts::accuracy::{Counted, Windows};
 
 use super::{Ground, counted};
-use crate::one_to_one::maximum_matching;
+use crate::one_to_one::{Candidates, size_of_maximum};
 
 /// Length of a window, milliseconds of event time.
 const WINDOW_MS: i64 = 60_000;
 
 /// `m` pairs of a maximum matching: `precision = m / alerts`, `recall = m / labels`.
 pub(super) fn one_to_one(ground: &Ground<'_>) -> Counted {
-    let mut numbers = vec![usize::MAX; ground.scope.labels.len()];
+    let mut numbers = vec![u32::MAX; ground.scope.labels.len()];
     let mut n_labels = 0;
     for (position, _) in ground.scope.kept_labels() {
         numbers[position] = n_labels;
         n_labels += 1;
     }
     // Pairs come by alert, so that those of one stand together.
-    let pairs = ground.found.pairs.chunk_by(|a, b| a.0 == b.0);
-    let candidates: Vec<Vec<usize>> = pairs
-        .map(|pairs| {
-            let labels = pairs.iter().map(|(_, label)| numbers[*label as usize]);
-            labels.collect()
-        })
-        .collect();
-    let matched = maximum_matching(&candidates, n_labels);
+    let mut candidates = Candidates::with_capacity(ground.found.pairs.len());
+    for pairs in ground.found.pairs.chunk_by(|a, b| a.0 == b.0) {
+        candidates.push(pairs.iter().map(|(_, label)| numbers[*label as usize]));
+    }
+    let matched = size_of_maximum(&candidates, n_labels as usize);
     let said = ground.counted().count() as u64;
-    counted(n_labels as u64, said, matched as u64)
+    counted(u64::from(n_labels), said, matched as u64)
 }
 
-/// Cells of (key, window), sorted, each once.
-fn cells(mut cells: Vec<(u32, i64)>) -> Vec<(u32, i64)> {
-    cells.sort_unstable();
-    cells.dedup();
-    cells
+/// A key, and the first and the last window of a stretch without gaps.
+type Stretch = (u32, i64, i64);
+
+/// Stretches of windows, sorted, those that touch put together. A label may last for a year, so its windows are not
+/// written out.
+fn stretches(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
+    stretches.sort_unstable();
+    stretches.dedup_by(|next, last| {
+        let touches = next.0 == last.0 && next.1 <= last.2.saturating_add(1);
+        if touches {
+            last.2 = last.2.max(next.2);
+        }
+        touches
+    });
+    stretches
+}
+
+/// Whether a stretch has the window.
+fn is_within(stretches: &[Stretch], (key, window): (u32, i64)) -> bool {
+    let next = stretches.partition_point(|(of, from, _)| (*of, *from) <= (key, window));
+    let last = next.checked_sub(1).map(|last| stretches[last]);
+    last.is_some_and(|(of, _, until)| of == key && window <= until)
 }
 
 pub(super) fn windows(ground: &Ground<'_>) -> Windows {
-    let mut truth = Vec::new();
-    for (position, label) in ground.scope.kept_labels() {
+    let truth = ground.scope.kept_labels().map(|(position, label)| {
         let key = ground.key_of(u32::try_from(position).unwrap_or(u32::MAX));
-        let windows = label.start.0.div_euclid(WINDOW_MS)..=label.end.0.div_euclid(WINDOW_MS);
-        truth.extend(windows.map(|window| (key, window)));
-    }
-    let mut said = Vec::new();
+        let window_of = |at: i64| at.div_euclid(WINDOW_MS);
+        (key, window_of(label.start.0), window_of(label.end.0))
+    });
+    let truth = stretches(truth.collect());
     let window_of = |alert: u32| {
         let alert = &ground.scope.alerts[alert as usize];
         (alert.key, alert.end.div_euclid(WINDOW_MS))
     };
-    for &(alert, label) in &ground.found.pairs {
-        said.push((ground.key_of(label), window_of(alert).1));
+    let mut said: Vec<(u32, i64)> = Vec::new();
+    for pairs in ground.found.pairs.chunk_by(|a, b| a.0 == b.0) {
+        let (_, window) = window_of(pairs[0].0);
+        for (_, label) in pairs {
+            let cell = (ground.key_of(*label), window);
+            if said.last() != Some(&cell) {
+                said.push(cell);
+            }
+        }
     }
     said.extend(ground.false_alerts().into_iter().map(window_of));
-    let (truth, said) = (cells(truth), cells(said));
-    let both = said.iter().filter(|cell| truth.binary_search(cell).is_ok());
+    said.sort_unstable();
+    said.dedup();
+    let both = said.iter().filter(|cell| is_within(&truth, **cell));
+    let both = both.count() as u64;
+    let n_truth: i64 = truth.iter().map(|(_, from, until)| until - from + 1).sum();
     Windows {
         size_ms: WINDOW_MS,
-        counted: counted(truth.len() as u64, said.len() as u64, both.count() as u64),
+        counted: counted(n_truth.unsigned_abs(), said.len() as u64, both),
     }
 }
 
 /// Affected events against those that alerts list.
 pub(super) fn events(ground: &Ground<'_>) -> Option<Counted> {
-    let ids = |position: u32| ground.scope.alerts[position as usize].event_ids;
-    let listed = ground.counted().flat_map(|(position, _)| ids(position));
-    let listed: HashSet<&str> = listed.map(String::as_str).collect();
-    if listed.is_empty() {
-        return None;
+    let events = ground.found.events?;
+    Some(counted(events.truth, events.said, events.both))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// forall stretches: they have the windows that writing out each of them has, and as many.
+        #[test]
+        fn stretches_have_the_windows_of_their_parts(parts in prop::collection::vec((0u32..3, -9i64..9, 0i64..5), 0..12)) {
+            let parts: Vec<Stretch> = parts.iter().map(|(key, from, more)| (*key, *from, from + more)).collect();
+            let mut written: Vec<(u32, i64)> = parts
+                .iter()
+                .flat_map(|(key, from, until)| (*from..=*until).map(|window| (*key, window)))
+                .collect();
+            written.sort_unstable();
+            written.dedup();
+            let together = stretches(parts);
+            let n_windows: i64 = together.iter().map(|(_, from, until)| until - from + 1).sum();
+            prop_assert_eq!(n_windows.unsigned_abs(), written.len() as u64);
+            for cell in (0..3).flat_map(|key| (-11..16).map(move |window| (key, window))) {
+                prop_assert_eq!(is_within(&together, cell), written.contains(&cell), "{:?}", cell);
+            }
+        }
     }
-    let affected = ground.scope.kept_labels();
-    let affected = affected.flat_map(|(_, label)| &label.event_ids);
-    let affected: HashSet<&str> = affected.map(String::as_str).collect();
-    let both = listed.intersection(&affected).count();
-    Some(counted(
-        affected.len() as u64,
-        listed.len() as u64,
-        both as u64,
-    ))
 }

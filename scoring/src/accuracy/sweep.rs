@@ -9,20 +9,25 @@
 //! ```
 //! Equal scores enter as one block.
 
-use std::collections::BTreeMap;
-
 use floodmark_contracts::accuracy::{ThresholdPoint, Thresholds};
 
 use super::Ground;
-use crate::incident::{f_beta, scored_runs};
+use crate::{incident::f_beta, parts::Part};
 
 /// Points of the curve that a result keeps.
 const MOST_POINTS: usize = 200;
 
 pub(super) fn sweep(ground: &Ground<'_>) -> Thresholds {
+    (ground.watcher)(Part::Levels);
+    let thresholds = thresholds(ground);
+    (ground.watcher)(Part::Sweep);
+    thresholds
+}
+
+fn thresholds(ground: &Ground<'_>) -> Thresholds {
     let score_of = |position: u32| {
         let source = ground.scope.alerts[position as usize].source;
-        let score = ground.alerts[source as usize].alert.score;
+        let score = ground.alerts.at(source as usize).score;
         score.filter(|score| score.is_finite())
     };
     let scored = ground.counted().filter(|(it, _)| score_of(*it).is_some());
@@ -37,22 +42,27 @@ pub(super) fn sweep(ground: &Ground<'_>) -> Thresholds {
     if scored == 0 || unscored > 0 || n_labels == 0 {
         return counts;
     }
-    let mut labels: BTreeMap<u32, f64> = BTreeMap::new();
-    for &(alert, label) in &ground.found.pairs {
-        let score = score_of(alert).unwrap_or(f64::MIN);
-        let best = labels.entry(label).or_insert(score);
-        *best = best.max(score);
+    let mut labels: Vec<Option<f64>> = vec![None; ground.scope.labels.len()];
+    for pairs in ground.found.pairs.chunk_by(|a, b| a.0 == b.0) {
+        let score = score_of(pairs[0].0).unwrap_or(f64::MIN);
+        for (_, label) in pairs {
+            let best = labels[*label as usize].get_or_insert(score);
+            *best = best.max(score);
+        }
     }
-    let runs = scored_runs(
-        ground.scope,
-        &ground.false_alerts(),
-        ground.merge_gap_ms,
-        |it| score_of(it).unwrap_or(f64::MIN),
-    );
+    let runs = ground.false_runs.runs().iter().map(|run| {
+        let alerts = ground.false_runs.alerts_of(run).iter();
+        let scores = alerts.map(|it| score_of(*it).unwrap_or(f64::MIN));
+        (scores.fold(f64::MIN, f64::max), run.cost)
+    });
     // A block of each score: detected labels and the cost of false runs.
-    let mut steps: Vec<(f64, u64, u64)> = labels.into_values().map(|score| (score, 1, 0)).collect();
-    steps.extend(runs.into_iter().map(|(score, cost)| (score, 0, cost)));
-    steps.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut steps: Vec<(f64, u64, u64)> = labels
+        .into_iter()
+        .flatten()
+        .map(|score| (score, 1, 0))
+        .collect();
+    steps.extend(runs.map(|(score, cost)| (score, 0, cost)));
+    steps.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
     let curve = curve(&steps, n_labels);
     let mut before = 0.0;
     let mut area = 0.0;

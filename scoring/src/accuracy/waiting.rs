@@ -1,7 +1,5 @@
 //! How long incidents waited for their first alert; those that none came for are watched until their tolerance ends.
 
-use std::collections::BTreeMap;
-
 use floodmark_contracts::{
     accuracy::{Delays, TimeToDetect},
     clock::{Timeline, WallTime},
@@ -26,7 +24,7 @@ fn in_event_time(ground: &Ground<'_>) -> Delays {
     let first = first_of(ground, |alert| ground.scope.alerts[alert as usize].end);
     let observations = ground.scope.kept_labels().map(|(position, label)| {
         let window = label.end.plus_ms(label.kind.late_ms()).0 - label.start.0;
-        observation(first.get(&position).map(|end| end - label.start.0), window)
+        observation(first[position].map(|end| end - label.start.0), window)
     });
     delays(observations.collect())
 }
@@ -34,26 +32,28 @@ fn in_event_time(ground: &Ground<'_>) -> Delays {
 fn in_wall_time(ground: &Ground<'_>, timeline: &Timeline, start: WallTime) -> Delays {
     let appended = |alert: u32| {
         let source = ground.scope.alerts[alert as usize].source as usize;
-        ground.alerts[source].appended_at.0
+        ground.alerts.appended_at(source).map_or(0, |at| at.0)
     };
     let first = first_of(ground, appended);
     let observations = ground.scope.kept_labels().map(|(position, label)| {
         let sent_us = start.at(label.first_sent).0;
         let until = label.end.plus_ms(label.kind.late_ms());
         let window_us = start.at(timeline.run_micros(until)).0 - sent_us;
-        let delay_us = first.get(&position).map(|at| at - sent_us);
+        let delay_us = first[position].map(|at| at - sent_us);
         observation(delay_us.map(|us| us / 1000), window_us / 1000)
     });
     delays(observations.collect())
 }
 
-/// The first of the candidates of each label, by a time.
-fn first_of(ground: &Ground<'_>, time: impl Fn(u32) -> i64) -> BTreeMap<usize, i64> {
-    let mut first: BTreeMap<usize, i64> = BTreeMap::new();
-    for &(alert, label) in &ground.found.pairs {
-        let at = time(alert);
-        let known = first.entry(label as usize).or_insert(at);
-        *known = at.min(*known);
+/// The first of the candidates of each label, by a time; by the label's position.
+fn first_of(ground: &Ground<'_>, time: impl Fn(u32) -> i64) -> Vec<Option<i64>> {
+    let mut first = vec![None; ground.scope.labels.len()];
+    for pairs in ground.found.pairs.chunk_by(|a, b| a.0 == b.0) {
+        let at = time(pairs[0].0);
+        for (_, label) in pairs {
+            let known = first[*label as usize].get_or_insert(at);
+            *known = at.min(*known);
+        }
     }
     first
 }

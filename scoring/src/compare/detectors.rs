@@ -12,13 +12,13 @@ use floodmark_contracts::{
 
 use super::plan::Plan;
 use crate::{
+    alerts::Alerts,
     bootstrap::Draws,
     confusion::share,
     delays::quantile,
-    incident::merged_runs,
     intervals::CONFIDENCE,
     matching::{self, Fate, LabelFate},
-    score::bare,
+    merged::merged_runs,
     special::beta_i,
 };
 
@@ -34,7 +34,17 @@ pub struct Outcome {
 /// What a detector made of a run, from its result, the run's labels and the detector's alerts.
 #[must_use]
 pub fn outcome(detection: &Detection, labels: &[Label], alerts: &[CollectedAlert]) -> Outcome {
-    let matching = matching::of(detection, labels, alerts);
+    outcome_of(detection, labels, Alerts::Collected(alerts))
+}
+
+/// The same for alerts that no run collected.
+#[must_use]
+pub fn outcome_of_files(detection: &Detection, labels: &[Label], alerts: &[Alert]) -> Outcome {
+    outcome_of(detection, labels, Alerts::Bare(alerts))
+}
+
+fn outcome_of(detection: &Detection, labels: &[Label], alerts: Alerts<'_>) -> Outcome {
+    let matching = matching::within(detection, labels, alerts);
     let counts = |(label, fate): (&Label, &LabelFate)| match fate {
         LabelFate::Detected => Some((label.id.clone(), true)),
         LabelFate::Missed => Some((label.id.clone(), false)),
@@ -46,8 +56,7 @@ pub fn outcome(detection: &Detection, labels: &[Label], alerts: &[CollectedAlert
     // Precision merges false alerts of one key and kind.
     let mut spans = BTreeMap::<_, Vec<(i64, i64)>>::new();
     let of_alerts = alerts.iter().zip(&matching.alerts);
-    for (collected, _) in of_alerts.filter(|(_, fate)| **fate == Fate::False) {
-        let alert = &collected.alert;
+    for (alert, _) in of_alerts.filter(|(_, fate)| **fate == Fate::False) {
         let end = alert.end.0;
         let earliest = end.saturating_sub(detection.tolerances.max_span_ms);
         let span = (alert.start.0.min(end).max(earliest), end);
@@ -68,13 +77,6 @@ pub fn outcome(detection: &Detection, labels: &[Label], alerts: &[CollectedAlert
             .collect(),
         false_alerts,
     }
-}
-
-/// The same for alerts that no run collected.
-#[must_use]
-pub fn outcome_of_files(detection: &Detection, labels: &[Label], alerts: &[Alert]) -> Outcome {
-    let collected: Vec<CollectedAlert> = alerts.iter().map(bare).collect();
-    outcome(detection, labels, &collected)
 }
 
 /// What two detectors made of one run.

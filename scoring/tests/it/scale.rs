@@ -1,7 +1,9 @@
 //! Many alerts against many labels: nothing may grow faster than `n log n`.
 
-use floodmark_contracts::kind::Kind;
-use floodmark_scoring::score;
+use std::cell::RefCell;
+
+use floodmark_contracts::{alert::Alert, kind::Kind};
+use floodmark_scoring::{parts::Part, score, score_files, score_files_watched};
 
 use crate::support::{Run, alert_of, label};
 
@@ -41,4 +43,39 @@ fn a_long_incident_among_many_does_not_make_matching_quadratic() {
         .overall;
     assert_eq!(overall.detected, overall.labels);
     assert_eq!(overall.true_alerts, n_alerts.unsigned_abs());
+}
+
+/// Whoever measures adds up the parts: each has to end, the last one at the end, and the result is that without a watcher.
+#[test]
+fn a_watcher_sees_every_part_end_and_changes_nothing() {
+    let labels = [label("L", Kind::SensorSpike, "s1", 0, 1_000)];
+    let alerts: Vec<Alert> = [500, 900_000]
+        .map(|at| alert_of(Kind::SensorSpike, &format!("A{at}"), "s1", at, at).alert)
+        .to_vec();
+    let ended = RefCell::new(Vec::new());
+    let section = Default::default();
+    let watched = score_files_watched(&labels, &alerts, &section, None, &|part| {
+        ended.borrow_mut().push(part);
+    });
+    let ended = ended.into_inner();
+    assert!(
+        Part::ALL.iter().all(|part| ended.contains(part)),
+        "{ended:?}"
+    );
+    assert_eq!((ended[0], ended.last()), (Part::Scope, Some(&Part::Rest)));
+    let alone = score_files(&labels, &alerts, &section, None).unwrap();
+    assert_eq!(watched.unwrap(), alone);
+}
+
+/// A label of a year has half a million windows of a minute: thousands of them must not be written out.
+#[test]
+fn labels_of_a_year_take_no_memory_for_each_minute() {
+    let year_ms = 365 * 86_400_000;
+    let labels: Vec<_> = (0..3_000)
+        .map(|i| label(&format!("L{i}"), Kind::Drift, &format!("s{i}"), 0, year_ms))
+        .collect();
+    let alerts = [alert_of(Kind::Drift, "A", "s7", 60_000, 60_000).alert];
+    let detection = score_files(&labels, &alerts, &Default::default(), None).unwrap();
+    let windows = detection.accuracy.windows.counted;
+    assert_eq!((windows.truth, windows.both), (3_000 * 525_601, 1));
 }

@@ -1,0 +1,138 @@
+//! Alerts held against labels: all that needs no run around them.
+
+use floodmark_contracts::{
+    clock::EventTime,
+    kind::Kind,
+    label::Label,
+    profile::StreamsSection,
+    result::{Detection, Excluded},
+};
+
+use crate::{
+    accuracy::{self, Ground, Setting},
+    alerts::Alerts,
+    baseline::Space,
+    decoys, difficulty, incident,
+    matching::{self, Fate, LabelFate, Matching},
+    parts::{Part, Watcher},
+    scope::{Bounds, Exclusion, Scope, Standing},
+    score::ScoreError,
+    settings::Settings,
+};
+
+/// Ids of false alerts that a result lists at most.
+const FALSE_ALERTS_LISTED: usize = 1000;
+
+/// Alerts held against labels.
+pub(crate) struct Judged<'a> {
+    pub(crate) scope: Scope<'a>,
+    pub(crate) matching: Matching,
+    pub(crate) detection: Detection,
+}
+
+/// Holds alerts against labels; what of event time counts is in `bounds`.
+pub(crate) fn judge_within<'a>(
+    labels: &'a [Label],
+    alerts: Alerts<'a>,
+    bounds: Bounds,
+    settings: Settings,
+    (streams, setting): (&StreamsSection, Setting),
+    watcher: Watcher<'_>,
+) -> Result<Judged<'a>, ScoreError> {
+    check_labels(labels)?;
+    let scope = Scope::new(labels, alerts, bounds, settings);
+    watcher(Part::Scope);
+    let found = matching::find(&scope, settings);
+    let matching = matching::fates(&scope, &found);
+    watcher(Part::Matching);
+    let incident = incident::score(&scope, &found, settings.merge_gap_ms);
+    let decoys = decoys::score(&scope, &found);
+    let difficulty = difficulty::score(&scope, &incident.detected);
+    let space = Space::new(&scope, &found, streams, bounds, settings);
+    let of_kind = |kind: &Kind| (*kind, space.of_kind(*kind));
+    let random_baseline = space.overall();
+    let random_baseline_per_kind = incident.per_kind.keys().map(of_kind).collect();
+    watcher(Part::Incidents);
+    let false_runs = &incident.false_runs;
+    let ground = Ground::new(&scope, &found, false_runs, alerts, bounds, watcher);
+    let accuracy = accuracy::score(&ground, &space, setting);
+    let detection = Detection {
+        from: bounds.from,
+        until: bounds.until,
+        random_baseline,
+        random_baseline_per_kind,
+        overall: incident.overall,
+        per_kind: incident.per_kind,
+        decoys: decoys.overall,
+        decoys_per_kind: decoys.per_kind,
+        difficulty,
+        truncated: scope.standing_count(Standing::Truncated),
+        warm_up: Excluded {
+            labels: scope.standing_count(Standing::WarmUp),
+            alerts: scope.excluded(Exclusion::WarmUp),
+        },
+        after_end: scope.excluded(Exclusion::AfterEnd),
+        ignored: incident.ignored,
+        duplicates: scope.excluded(Exclusion::Duplicate),
+        key_mismatch: found.key_mismatch,
+        shared_alerts: incident.shared_alerts,
+        accuracy,
+        tolerances: settings.tolerances(),
+        missed: missed(labels, &matching),
+        false_alerts: false_alerts(alerts, &matching),
+    };
+    watcher(Part::Rest);
+    Ok(Judged {
+        scope,
+        matching,
+        detection,
+    })
+}
+
+/// Refuses labels that cannot be matched.
+fn check_labels(labels: &[Label]) -> Result<(), ScoreError> {
+    let bad = |id: &str, problem| ScoreError::Label {
+        id: id.to_owned(),
+        problem,
+    };
+    let mut ids: Vec<&str> = labels.iter().map(|label| label.id.as_str()).collect();
+    ids.sort_unstable();
+    if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(bad(twice[0], "is there twice"));
+    }
+    for label in labels {
+        if label.end < label.start {
+            return Err(bad(&label.id, "ends before it starts"));
+        }
+        if label.keys.is_empty() {
+            return Err(bad(&label.id, "has no key"));
+        }
+    }
+    Ok(())
+}
+
+/// Ids of missed labels, by start, then by id.
+fn missed(labels: &[Label], matching: &Matching) -> Vec<String> {
+    let fates = labels.iter().zip(&matching.labels);
+    let mut missed: Vec<(EventTime, &str)> = fates
+        .filter(|(_, fate)| **fate == LabelFate::Missed)
+        .map(|(label, _)| (label.start, label.id.as_str()))
+        .collect();
+    missed.sort_unstable();
+    missed.into_iter().map(|(_, id)| id.to_owned()).collect()
+}
+
+/// Ids of the first false alerts, by end, then by id.
+fn false_alerts(alerts: Alerts<'_>, matching: &Matching) -> Vec<String> {
+    let fates = alerts.iter().zip(&matching.alerts);
+    let mut wrong: Vec<(EventTime, &str)> = fates
+        .filter(|(_, fate)| **fate == Fate::False)
+        .map(|(alert, _)| (alert.end, alert.id.as_str()))
+        .collect();
+    if wrong.len() > FALSE_ALERTS_LISTED {
+        wrong.select_nth_unstable(FALSE_ALERTS_LISTED);
+        wrong.truncate(FALSE_ALERTS_LISTED);
+    }
+    wrong.sort_unstable();
+    wrong.into_iter().map(|(_, id)| id.to_owned()).collect()
+}
