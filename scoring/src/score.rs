@@ -204,6 +204,7 @@ fn judge<'a>(
     let setting = Setting {
         timeline: Some((record.timeline, record.started_at)),
         events: Some(record.generator.values().map(|facts| facts.sent).sum()),
+        bound_ms: disorder::bound_ms(record),
     };
     let plan = (&record.plan.streams, setting);
     judge_within(labels, alerts, bounds, settings, plan)
@@ -225,7 +226,7 @@ fn judge_within<'a>(
     let difficulty = difficulty::score(&scope, &incident.detected);
     let space = Space::new(&scope, &found, streams, bounds, settings);
     let ground = Ground::new(&scope, &found, alerts, bounds, settings.merge_gap_ms);
-    let accuracy = accuracy::score(&ground, &space, setting);
+    let accuracy = accuracy::score(&ground, &incident.detected, &space, setting);
     let of_kind = |kind: &Kind| (*kind, space.of_kind(*kind));
     let detection = Detection {
         from: bounds.from,
