@@ -1,7 +1,11 @@
 //! Accuracy counted in other ways than by incidents: stricter, finer, or from the view of whoever reads the alerts.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::kind::Kind;
 
 /// Ways to count beside the incident level, over the same labels and alerts.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +23,8 @@ pub struct Accuracy {
     pub thresholds: Thresholds,
     /// From an incident's start to its first alert.
     pub time_to_detect: TimeToDetect,
+    /// Recall by how late the events of labels came.
+    pub lateness: Lateness,
     /// What the alerts ask of whoever reads them.
     pub fatigue: Fatigue,
 }
@@ -117,9 +123,66 @@ pub struct TimeToDetect {
     pub event_ms: Delays,
     /// Wall time: the broker's append time of the first alert less the intended send time of the first affected event.
     pub wall_ms: Delays,
+    /// How much of an incident had been sent by then; `null` where no label says when its events were, or wall time is
+    /// not known.
+    pub events_seen: Option<EventsSeen>,
 }
 
-/// A distribution of delays, milliseconds.
+/// Affected events that were to be sent until the broker appended the first alert on their incident. An incident that was
+/// missed is watched until its last event.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct EventsSeen {
+    /// Their number.
+    pub events: Delays,
+    /// The same as a share of the incident's events, 0 to 1.
+    pub share: Delays,
+    /// Incidents that are in neither: they have no events, or their labels do not say when those were sent.
+    pub unstated: u64,
+}
+
+/// Recall by how late the affected events came. A label is in the class of the latest of them.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Lateness {
+    /// The bound of the subject's watermark, milliseconds of event time: what lies farther behind is beyond it. `null`
+    /// where it is not known.
+    pub bound_ms: Option<u64>,
+    /// Over all kinds: any candidate alert finds a label.
+    pub overall: LatenessClasses,
+    /// For each kind that has labels: an alert that names another kind does not find one.
+    pub per_kind: BTreeMap<Kind, LatenessClasses>,
+}
+
+/// Labels by the lateness of their events.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct LatenessClasses {
+    /// No event lay behind a newer one of its partition.
+    pub on_time: ClassRecall,
+    /// Some did, and none by more than the bound. Where the bound is not known, all labels of which some did.
+    pub late: ClassRecall,
+    /// At least one lay behind by more than the bound. Empty where the bound is not known.
+    pub beyond_watermark: ClassRecall,
+    /// There are no events, or the label does not say how they came.
+    pub unknown: ClassRecall,
+}
+
+/// Recall of a class of labels.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ClassRecall {
+    /// Labels of the class.
+    pub labels: u64,
+    /// Those of them that were detected.
+    pub detected: u64,
+    /// `detected / labels`; `null` without labels.
+    pub recall: Option<f64>,
+    /// Its 95 % interval (Wilson).
+    pub interval: Option<[f64; 2]>,
+}
+
+/// A distribution over incidents: of delays in milliseconds, or of what [`EventsSeen`] counts.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Delays {

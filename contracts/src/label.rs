@@ -51,10 +51,33 @@ pub struct Label {
     /// Ids of the affected events, in order of event time. Empty for an incident that consists of
     /// missing events.
     pub event_ids: Vec<String>,
+    /// Intended send time of each affected event, in the order of `event_ids`. Empty where whoever wrote the file does
+    /// not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub event_sent: Vec<RunMicros>,
+    /// How the affected events came among the others. Absent where there are none, and where whoever wrote the file does
+    /// not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<EventOrder>,
     /// Intended send time of the first affected event (of the start, if there is none).
     pub first_sent: RunMicros,
     /// Intended send time of the last affected event (of the end, if there is none).
     pub last_sent: RunMicros,
     /// The first instant of event time at which a detector could know.
     pub detectable_at: EventTime,
+}
+
+/// How the affected events of a label came among all events of their partitions.
+///
+/// An event lies *behind* if one of a later event time is to be sent to its partition before it: the meaning of `behind`
+/// in the facts of a stream ([`DisorderFacts`](crate::record::DisorderFacts)). In a replay, partitions are the lanes of the
+/// recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventOrder {
+    /// Affected events that do not lie behind.
+    pub on_time: u64,
+    /// The farthest that an affected event lies behind the newest event time of its partition, milliseconds of event
+    /// time; 0 if all are on time. A watermark whose bound is at least this finds none of them late.
+    pub behind_ms: u64,
 }

@@ -148,10 +148,7 @@ impl<V: Visits> Crowd<V> {
         draws: &mut Draws,
         is_idle: impl Fn(u32) -> bool,
     ) -> Filling {
-        let index = (0..IDLE_TRIES)
-            .map(|_| self.by_activity.pick(draws.bits()))
-            .find(|index| !is_idle(index % self.size.partitions));
-        let Some(index) = index else {
+        let Some(index) = self.shard_of_next(draws, is_idle) else {
             return self.silence();
         };
         let Some(shard) = &mut self.shards[index as usize] else {
@@ -166,8 +163,40 @@ impl<V: Visits> Crowd<V> {
         Filling::Event(content, index % self.size.partitions)
     }
 
+    /// The shard whose turn it is; none if all partitions are idle.
+    fn shard_of_next(&self, draws: &mut Draws, is_idle: impl Fn(u32) -> bool) -> Option<u32> {
+        (0..IDLE_TRIES)
+            .map(|_| self.by_activity.pick(draws.bits()))
+            .find(|index| !is_idle(index % self.size.partitions))
+    }
+
+    /// The lane of the event that [`Self::next`] gives for the same draws; none if it is silent. Moves nobody on.
+    pub(crate) fn lane_of_next(
+        &self,
+        draws: &mut Draws,
+        is_idle: impl Fn(u32) -> bool,
+    ) -> Option<u32> {
+        let index = self.shard_of_next(draws, is_idle)?;
+        Some(index % self.size.partitions)
+    }
+
     /// An event that is a visit by itself, of any user whose partition is not idle.
     pub(crate) fn single(&self, draws: &mut Draws, is_idle: impl Fn(u32) -> bool) -> Filling {
+        match self.user_of_single(draws, is_idle) {
+            Some((user, partition)) if self.share.owns(partition) => {
+                Filling::Event(self.visits.single(user, draws), partition)
+            }
+            Some(_) => Filling::Others,
+            None => self.silence(),
+        }
+    }
+
+    /// Whose event [`Self::single`] gives for the same draws, and its lane; none if it is silent.
+    pub(crate) fn user_of_single(
+        &self,
+        draws: &mut Draws,
+        is_idle: impl Fn(u32) -> bool,
+    ) -> Option<(u32, u32)> {
         let CrowdSize {
             stream,
             entities,
@@ -185,13 +214,9 @@ impl<V: Visits> Crowd<V> {
             if partition_skew > 0.0 && !draws.chance(zipf_weight(partition, partition_skew)) {
                 continue;
             }
-            return if self.share.owns(partition) {
-                Filling::Event(self.visits.single(user, draws), partition)
-            } else {
-                Filling::Others
-            };
+            return Some((user, partition));
         }
-        self.silence()
+        None
     }
 
     /// A slot that stays empty belongs to no partition; the worker with the first one counts it.

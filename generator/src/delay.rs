@@ -129,6 +129,11 @@ impl Delays {
         }
     }
 
+    /// True if whose event it is decides about its delay.
+    pub(crate) fn depend_on_entity(&self) -> bool {
+        self.offline.is_some()
+    }
+
     /// The longest delay in microseconds of wall time.
     #[expect(
         clippy::cast_possible_truncation,

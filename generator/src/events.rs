@@ -1,6 +1,7 @@
 //! The events of a stream, in the order in which they are due.
 
 mod closing;
+mod lanes;
 mod source;
 
 use std::{cmp::Reverse, collections::BinaryHeap};
@@ -8,8 +9,11 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 use floodmark_contracts::{clock::EventTime, site::Site, stream::Stream};
 
 pub use self::closing::closing_events;
-pub(crate) use self::source::Filling;
 use self::source::{Arrival, Source};
+pub(crate) use self::{
+    lanes::{Lanes, Placed},
+    source::Filling,
+};
 use crate::{
     content::{Content, Encoder, Place},
     delay::{Delay, Delayed},

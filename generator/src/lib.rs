@@ -26,6 +26,7 @@ mod incident;
 mod label;
 mod math;
 pub mod metrics;
+mod order;
 mod plan;
 mod realised;
 pub mod replay;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use floodmark_contracts::{
+    clock::EventTime,
     histogram::{EncodedHistogram, HistogramError, up_to},
     record::{DisorderFacts, ExtraFacts},
 };
@@ -22,8 +23,7 @@ pub(crate) struct Realised {
     facts: DisorderFacts,
     delay: Histogram<u64>,
     behind: Histogram<u64>,
-    /// The newest event time of each partition so far, in milliseconds.
-    newest_ms: Vec<i64>,
+    newest: Newest,
     copies: u64,
     new_ids: u64,
     malformed: BTreeMap<Malformation, u64>,
@@ -35,7 +35,7 @@ impl Realised {
             facts: DisorderFacts::default(),
             delay: up_to(LONGEST_MS)?,
             behind: up_to(LONGEST_MS)?,
-            newest_ms: Vec::new(),
+            newest: Newest::default(),
             copies: 0,
             new_ids: 0,
             malformed: BTreeMap::new(),
@@ -53,15 +53,8 @@ impl Realised {
     }
 
     fn add_event(&mut self, event: &Event) {
-        let lane = event.lane as usize;
-        if lane >= self.newest_ms.len() {
-            self.newest_ms.resize(lane + 1, i64::MIN);
-        }
-        let newest_ms = &mut self.newest_ms[lane];
-        if event.event_time.0 >= *newest_ms {
-            *newest_ms = event.event_time.0;
-        } else {
-            let behind_ms = newest_ms.abs_diff(event.event_time.0);
+        let behind_ms = self.newest.behind_ms(event.lane, event.event_time);
+        if behind_ms > 0 {
             self.behind.saturating_record(behind_ms);
         }
         match event.delayed {
@@ -96,10 +89,26 @@ impl Realised {
     }
 }
 
+/// The newest event time of each lane so far, in milliseconds.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Newest(Vec<i64>);
+
+impl Newest {
+    /// How far an event lies behind the newest of its lane, in milliseconds of event time; 0 if it is the newest itself.
+    /// Those of a lane must come in the order of sending.
+    pub(crate) fn behind_ms(&mut self, lane: u32, event_time: EventTime) -> u64 {
+        let lane = lane as usize;
+        if lane >= self.0.len() {
+            self.0.resize(lane + 1, i64::MIN);
+        }
+        let newest_ms = &mut self.0[lane];
+        *newest_ms = event_time.0.max(*newest_ms);
+        newest_ms.abs_diff(event_time.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use floodmark_contracts::clock::EventTime;
-
     use super::*;
 
     fn event(lane: u32, at_ms: i64, delayed: Delayed, delay_us: i64) -> Event {

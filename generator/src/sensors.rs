@@ -202,6 +202,22 @@ impl<'a> Sensors<'a> {
         }
     }
 
+    /// The sensor that reports in a slot, and its lane; none if it is silent. Whoever asks need not own the slot.
+    pub(crate) fn placed(&self, plan: &StreamPlan, slot: u64) -> Option<(u32, u32)> {
+        let (sensor, cycle) = self.rota.at(slot);
+        let lane = u32::from(self.lanes[sensor as usize]);
+        let idle = || {
+            let arrival_ns = plan.schedule.arrival_ns(slot);
+            plan.idle.covers(lane % plan.partitions, arrival_ns)
+        };
+        let faulty = || {
+            let mut effects = touching(self.effects, sensor, cycle);
+            self.affected[sensor as usize] && effects.any(|effect| effect.fault == Fault::Silent)
+        };
+        let silent = (!plan.idle.is_empty() && idle()) || faulty();
+        (!silent).then_some((sensor, lane))
+    }
+
     /// A sensor's reading of a cycle, which is in this slot; none if the sensor is silent. `at` gives a
     /// slot's event time.
     fn reading(

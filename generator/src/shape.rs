@@ -127,6 +127,11 @@ impl Shape {
         self.key == KeyField::Entity
     }
 
+    /// Whether records go where a field of theirs says that is not their entity.
+    pub(crate) fn is_keyed_by_field(&self) -> bool {
+        matches!(self.key, KeyField::Field(_))
+    }
+
     /// Replaces the key by the one that the shape asks for.
     pub(crate) fn write_key(&self, record: Record<'_>, key: &mut Vec<u8>) {
         if self.key == KeyField::Entity {

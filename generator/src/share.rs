@@ -12,6 +12,12 @@ impl Share {
     /// All partitions: the share of a single worker.
     pub const WHOLE: Self = Self { index: 0, of: 1 };
 
+    /// No partition at all: for whoever only asks in which partitions events are.
+    pub(crate) const NONE: Self = Self {
+        index: u32::MAX,
+        of: u32::MAX,
+    };
+
     /// The share of worker `index` (from 0) of `of` workers: every `of`th partition. None if there is
     /// no such worker.
     ///
@@ -37,6 +43,15 @@ impl Share {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_share_of_nobody_has_no_partition() {
+        assert!(
+            (0..5000)
+                .chain([u32::MAX])
+                .all(|number| !Share::NONE.owns(number))
+        );
+    }
 
     #[test]
     fn every_partition_belongs_to_one_worker() {

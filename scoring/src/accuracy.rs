@@ -4,7 +4,9 @@
 
 mod entities;
 mod fatigue;
+mod lateness;
 mod levels;
+mod seen;
 mod sweep;
 mod waiting;
 
@@ -16,6 +18,7 @@ use floodmark_contracts::{
 use crate::{
     alerts::Alerts,
     baseline::Space,
+    difficulty::Detected,
     incident::f_beta,
     matching::Found,
     merged::FalseRuns,
@@ -30,6 +33,8 @@ pub(crate) struct Setting {
     pub(crate) timeline: Option<(Timeline, WallTime)>,
     /// Events that were sent.
     pub(crate) events: Option<u64>,
+    /// Bound of the subject's watermark, milliseconds of event time.
+    pub(crate) bound_ms: Option<u64>,
 }
 
 /// What all ways of counting work on.
@@ -90,7 +95,12 @@ impl<'a> Ground<'a> {
 }
 
 /// Counts in all ways.
-pub(crate) fn score(ground: &Ground<'_>, space: &Space<'_>, setting: Setting) -> Accuracy {
+pub(crate) fn score(
+    ground: &Ground<'_>,
+    detected: &Detected,
+    space: &Space<'_>,
+    setting: Setting,
+) -> Accuracy {
     Accuracy {
         one_to_one: levels::one_to_one(ground),
         windows: levels::windows(ground),
@@ -98,6 +108,7 @@ pub(crate) fn score(ground: &Ground<'_>, space: &Space<'_>, setting: Setting) ->
         entities: entities::score(ground),
         thresholds: sweep::sweep(ground),
         time_to_detect: waiting::score(ground, setting.timeline),
+        lateness: lateness::score(ground.scope, detected, setting.bound_ms),
         fatigue: fatigue::score(ground, space, setting.events),
     }
 }

@@ -18,16 +18,22 @@ use floodmark_contracts::{
 pub(crate) fn per_stream(record: &RunRecord) -> Result<BTreeMap<Stream, Disorder>, HistogramError> {
     let of_stream = |(stream, facts): (&Stream, &StreamFacts)| {
         let section = record.plan.streams.get(*stream);
-        let disorder = of(facts, section, record.watermark_bound_ms)?;
+        let disorder = of(facts, section, bound_ms(record))?;
         Ok((*stream, disorder))
     };
     record.generator.iter().map(of_stream).collect()
 }
 
+/// The bound of the subject's watermark in milliseconds of event time; none where it is not known.
+pub(crate) fn bound_ms(record: &RunRecord) -> Option<u64> {
+    let bound_ms = record.watermark_bound_ms?;
+    u64::try_from(bound_ms).ok()
+}
+
 fn of(
     facts: &StreamFacts,
     section: Option<&StreamSection>,
-    bound_ms: Option<i64>,
+    bound_ms: Option<u64>,
 ) -> Result<Disorder, HistogramError> {
     let events = facts.sent.saturating_sub(facts.extras.total());
     let share = |count: u64| {
@@ -41,7 +47,7 @@ fn of(
         asked,
         found: share(count),
     };
-    let beyond_watermark = match bound_ms.and_then(|bound_ms| u64::try_from(bound_ms).ok()) {
+    let beyond_watermark = match bound_ms {
         None => None,
         Some(bound_ms) => {
             let behind = facts.disorder.behind.decoded()?;

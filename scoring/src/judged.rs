@@ -55,7 +55,7 @@ pub(crate) fn judge_within<'a>(
     watcher(Part::Incidents);
     let false_runs = &incident.false_runs;
     let ground = Ground::new(&scope, &found, false_runs, alerts, bounds, watcher);
-    let accuracy = accuracy::score(&ground, &space, setting);
+    let accuracy = accuracy::score(&ground, &incident.detected, &space, setting);
     let detection = Detection {
         from: bounds.from,
         until: bounds.until,

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use floodmark_contracts::{
+    accuracy::LatenessClasses,
     audit::{AuditFacts, AuditMode, Differences},
     fault::FaultScores,
     kind::Kind,
@@ -41,9 +42,16 @@ const fn family(pattern: &'static str, unit: &'static str, direction: Direction)
 }
 
 /// Every metric that there is.
-pub const FAMILIES: [Family; 50] = [
+pub const FAMILIES: [Family; 53] = [
     family("detection.recall", "ratio", Direction::Higher),
     family("detection.recall.<kind>", "ratio", Direction::Higher),
+    family("detection.recall.on_time", "ratio", Direction::Higher),
+    family("detection.recall.late", "ratio", Direction::Higher),
+    family(
+        "detection.recall.beyond_watermark",
+        "ratio",
+        Direction::Higher,
+    ),
     family("detection.precision", "ratio", Direction::Higher),
     family("detection.precision.<kind>", "ratio", Direction::Higher),
     family("detection.f1", "ratio", Direction::Higher),
@@ -179,6 +187,7 @@ pub(crate) fn collect(
     for (kind, scores) in &detection.per_kind {
         sheet.scores(&format!(".{kind}"), scores);
     }
+    sheet.lateness(&detection.accuracy.lateness.overall);
     let overall = &detection.overall;
     sheet.put("detection.labels", Some(overall.labels as f64));
     sheet.put("detection.alerts", Some(overall.alerts as f64));
@@ -262,6 +271,17 @@ impl Sheet {
         self.put(&name("f1"), scores.f1);
         self.put(&name("alert_precision"), scores.alert_precision);
         self.put(&name("delay"), scores.delay_median_ms);
+    }
+
+    fn lateness(&mut self, classes: &LatenessClasses) {
+        for (name, class) in [
+            ("on_time", classes.on_time),
+            ("late", classes.late),
+            ("beyond_watermark", classes.beyond_watermark),
+        ] {
+            let name = format!("detection.recall.{name}");
+            self.put_with(&name, class.recall, class.interval);
+        }
     }
 
     /// Over all faults of a run. One that the run did not recover from leaves the longest recovery undefined.

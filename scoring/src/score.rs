@@ -214,6 +214,7 @@ fn judge<'a>(
     let setting = Setting {
         timeline: Some((record.timeline, record.started_at)),
         events: Some(record.generator.values().map(|facts| facts.sent).sum()),
+        bound_ms: disorder::bound_ms(record),
     };
     let plan = (&record.plan.streams, setting);
     let alerts = Alerts::Collected(alerts);

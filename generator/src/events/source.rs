@@ -2,6 +2,7 @@
 
 use floodmark_contracts::stream::Stream;
 
+use super::lanes::Placed;
 use crate::{
     banking::Customers,
     clickstream::Visitors,
@@ -74,6 +75,21 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Where the event of a slot is, without making it; none if the slot holds nothing. Whoever asks need not own the slot.
+    pub(super) fn placed(&self, plan: &StreamPlan, slot: u64) -> Option<Placed> {
+        match self {
+            Self::Clickstream(taken, crowd) => taken.placed(plan, slot, crowd),
+            Self::Banking(taken, crowd) => taken.placed(plan, slot, crowd),
+            Self::Sensors(sensors) => {
+                let (sensor, lane) = sensors.placed(plan, slot)?;
+                Some(Placed {
+                    lane,
+                    entity: Some(sensor),
+                })
+            }
+        }
+    }
+
     /// What the slot holds.
     pub(super) fn fill(&mut self, plan: &StreamPlan, arrival: Arrival) -> Filling {
         match self {
@@ -85,6 +101,32 @@ impl<'a> Source<'a> {
 }
 
 impl Taken<'_> {
+    fn placed<V: Visits>(&self, plan: &StreamPlan, slot: u64, crowd: &Crowd<V>) -> Option<Placed> {
+        let mut draws: Draws = plan.slot_draws(slot);
+        let idle = |partition| {
+            // The time of a slot may take a while to work out, and most streams are never idle.
+            !plan.idle.is_empty() && plan.idle.covers(partition, plan.schedule.arrival_ns(slot))
+        };
+        if !StreamPlan::is_single(&mut draws) {
+            let lane = crowd.lane_of_next(&mut draws, idle)?;
+            return Some(Placed { lane, entity: None });
+        }
+        let capture = self
+            .captures
+            .binary_search_by_key(&slot, |capture| capture.slot);
+        let (entity, lane) = match capture {
+            Ok(index) => {
+                let entity = self.captures[index].content.entity();
+                (entity, plan.lane_of(entity))
+            }
+            Err(_) => crowd.user_of_single(&mut draws, idle)?,
+        };
+        Some(Placed {
+            lane,
+            entity: Some(entity),
+        })
+    }
+
     fn fill<V: Visits>(
         &mut self,
         plan: &StreamPlan,

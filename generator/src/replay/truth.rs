@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use floodmark_contracts::{
     clock::{EventTime, RunMicros},
-    label::Label,
+    label::{EventOrder, Label},
 };
 
-use super::{Due, RecordedClock, Recording, Truth};
+use super::{Due, Recorded, RecordedClock, Recording, Truth};
 
 /// The labels by start and id.
 pub(super) fn labels(recording: &Recording, schedule: &[Due]) -> Vec<Label> {
@@ -45,6 +45,8 @@ pub(super) fn labels(recording: &Recording, schedule: &[Due]) -> Vec<Label> {
                     // What gives an incident of a recording away, nobody has said.
                     evidence: BTreeMap::new(),
                     event_ids: ids.clone(),
+                    event_sent: sent().copied().collect(),
+                    order: order(&recording.lanes[*lane], rows),
                     first_sent: sent().min().copied().unwrap_or_default(),
                     last_sent: sent().max().copied().unwrap_or_default(),
                     detectable_at: *start,
@@ -84,15 +86,26 @@ impl Moments {
 
     /// A label of the recorded run, sent when its events are sent now.
     fn moved(&self, label: &Label) -> Label {
-        let (first, last) = match self.clock {
-            RecordedClock::Event => (self.at(label.start.0), self.at(label.end.0)),
-            // Send times count from the start of the recorded run, which the first record stands for.
+        // Send times count from the start of the recorded run, which the first record stands for.
+        let moved = |sent: RunMicros| self.at(self.origin_ms + sent.0.div_euclid(1000));
+        let (first, last, event_sent, order) = match self.clock {
+            // The label does not say which event time each event has, nor which partitions the recorded run had.
+            RecordedClock::Event => (
+                self.at(label.start.0),
+                self.at(label.end.0),
+                Vec::new(),
+                None,
+            ),
             RecordedClock::Wall => (
-                self.at(self.origin_ms + label.first_sent.0.div_euclid(1000)),
-                self.at(self.origin_ms + label.last_sent.0.div_euclid(1000)),
+                moved(label.first_sent),
+                moved(label.last_sent),
+                label.event_sent.iter().copied().map(moved).collect(),
+                label.order,
             ),
         };
         Label {
+            event_sent,
+            order,
             first_sent: first,
             last_sent: last.max(first),
             ..label.clone()
@@ -107,6 +120,22 @@ impl Moments {
         let step = self.steps.get(index).or(self.steps.last());
         step.map_or(RunMicros(0), |(_, due)| *due)
     }
+}
+
+/// How rows of a lane came among all rows of it.
+fn order(lane: &[Recorded], rows: &[usize]) -> Option<EventOrder> {
+    let end = rows.iter().max()? + 1;
+    let mut newest_ms = i64::MIN;
+    let behind_ms = lane.iter().take(end).map(|record| {
+        newest_ms = newest_ms.max(record.at_ms);
+        newest_ms.abs_diff(record.at_ms)
+    });
+    let behind_ms: Vec<u64> = behind_ms.collect();
+    let of_rows = || rows.iter().filter_map(|row| behind_ms.get(*row).copied());
+    Some(EventOrder {
+        on_time: of_rows().filter(|behind_ms| *behind_ms == 0).count() as u64,
+        behind_ms: of_rows().max().unwrap_or(0),
+    })
 }
 
 /// First and last event time over some.

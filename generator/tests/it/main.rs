@@ -15,6 +15,7 @@ mod fixture;
 mod incidents;
 mod kinds;
 mod metrics;
+mod order;
 mod placement;
 mod populations;
 mod problems;

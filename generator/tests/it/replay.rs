@@ -13,7 +13,7 @@ use floodmark_contracts::{
     event::sensor::SensorReading,
     job::{self, Connection, GeneratorJob, Start, WorkerShare},
     kind::Kind,
-    label::Label,
+    label::{EventOrder, Label},
     record::GeneratorFacts,
     stream::Stream,
 };
@@ -138,6 +138,10 @@ fn a_benchmarks_rows_keep_their_order_and_their_windows() {
         (RunMicros(1_000_000), RunMicros(1_000_000))
     );
     assert_eq!(label.end.since(label.start), 5 * 60_000);
+    // The row of 07:05 comes between the two of 07:10.
+    assert_eq!(label.event_sent, [RunMicros(1_000_000); 3]);
+    let (on_time, behind_ms) = (2, 5 * 60_000);
+    assert_eq!(label.order, Some(EventOrder { on_time, behind_ms }));
     let found = &facts.streams[&Stream::Sensors];
     assert_eq!(
         (found.due, found.sent, found.acknowledged, found.failed),
@@ -377,6 +381,8 @@ fn a_generated_file_is_replayed_byte_for_byte_with_its_labels() {
         let error = label.first_sent.0 - 1000 * place as i64;
         assert!(error.abs() < 2_000_000, "{}: {error}", label.id);
         assert!(label.first_sent < label.last_sent);
+        // A file tells neither partitions nor which event was sent when.
+        assert!(label.event_sent.is_empty() && label.order.is_none());
     }
 }
 
@@ -463,14 +469,20 @@ fn a_topic_is_replayed_onto_another_with_keys_headers_and_order() {
         facts.streams[&Stream::Clickstream].sent + facts.streams[&Stream::Clickstream].closing;
     assert_eq!((found.sent, found.acknowledged), (sent, sent));
     // Twice as fast: labels are sent in half the time. Kafka's timestamps are whole milliseconds.
-    let moved: BTreeMap<String, RunMicros> = recording
+    let moved: BTreeMap<String, Label> = recording
         .labels(Pace::Speed(2.0))
         .into_iter()
-        .map(|label| (label.id, label.first_sent))
+        .map(|label| (label.id.clone(), label))
         .collect();
     for label in &labels {
-        let error = moved[&label.id].0 - label.first_sent.0 / 2;
-        assert!(error.abs() < 20_000, "{}: {error}", label.id);
+        let moved = &moved[&label.id];
+        let (sent, before) = (&moved.event_sent, &label.event_sent);
+        assert_eq!((sent.len(), moved.order), (before.len(), label.order));
+        let times = sent.iter().zip(before);
+        for (sent, before) in times.chain([(&moved.first_sent, &label.first_sent)]) {
+            let error = sent.0 - before.0 / 2;
+            assert!(error.abs() < 20_000, "{}: {error}", label.id);
+        }
     }
     let gone = TopicSource {
         topic: "gone".to_owned(),

@@ -378,6 +378,8 @@ fn threads_and_workers_together_send_what_one_does() {
         ..job(section(ALL), &out.path().join("threads"))
     };
     let threaded = check_run(&threaded, &SinkChoice::Null, &HandClock::new());
+    let labels =
+        |dir: &str| fs::read_to_string(out.path().join(dir).join("labels.ndjson")).unwrap();
     let mut workers = Vec::new();
     for index in 0..3 {
         let dir = out.path().join(index.to_string());
@@ -392,6 +394,8 @@ fn threads_and_workers_together_send_what_one_does() {
         let rows = rows.lines().map(|line| serde_json::from_str(line).unwrap());
         workers.push((facts, rows.collect()));
     }
+    assert!(labels("one").contains(r#""order":{"on_time":"#));
+    assert!(labels("threads") == labels("one") && labels("0") == labels("one"));
     let (merged, rows) = merge(workers).unwrap().unwrap();
     for stream in Stream::ALL {
         let expected = sums(&one.streams[&stream]);

@@ -55,7 +55,8 @@ streams:
     anomalies: [ { stuck-value: { count: 1 } } ]
 "#;
 
-fn disturbed(seed: u64) -> Plan {
+/// A plan of [`DISTURBED`] with this seed.
+pub fn disturbed(seed: u64) -> Plan {
     let mut section = section(DISTURBED);
     section.seed = seed;
     resolved(section)

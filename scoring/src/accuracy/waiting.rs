@@ -5,19 +5,27 @@ use floodmark_contracts::{
     clock::{Timeline, WallTime},
 };
 
-use super::{Ground, sweep::thinned};
+use super::{Ground, seen, sweep::thinned};
 use crate::delays::{Observation, kaplan_meier, quantile};
 
 /// Steps of the survival curve that a result keeps.
 const MOST_STEPS: usize = 200;
 
 pub(super) fn score(ground: &Ground<'_>, run: Option<(Timeline, WallTime)>) -> TimeToDetect {
-    TimeToDetect {
+    let mut found = TimeToDetect {
         event_ms: in_event_time(ground),
-        wall_ms: run.map_or_else(Delays::default, |(timeline, start)| {
-            in_wall_time(ground, &timeline, start)
-        }),
+        ..TimeToDetect::default()
+    };
+    if let Some((timeline, start)) = run {
+        let appended = |alert: u32| {
+            let source = ground.scope.alerts[alert as usize].source as usize;
+            ground.alerts.appended_at(source).map_or(0, |at| at.0)
+        };
+        let first = first_of(ground, appended);
+        found.wall_ms = in_wall_time(ground, &first, &timeline, start);
+        found.events_seen = seen::score(ground, &first, start);
     }
+    found
 }
 
 fn in_event_time(ground: &Ground<'_>) -> Delays {
@@ -26,15 +34,16 @@ fn in_event_time(ground: &Ground<'_>) -> Delays {
         let window = label.end.plus_ms(label.kind.late_ms()).0 - label.start.0;
         observation(first[position].map(|end| end - label.start.0), window)
     });
-    delays(observations.collect())
+    delays(&observations.collect::<Vec<_>>())
 }
 
-fn in_wall_time(ground: &Ground<'_>, timeline: &Timeline, start: WallTime) -> Delays {
-    let appended = |alert: u32| {
-        let source = ground.scope.alerts[alert as usize].source as usize;
-        ground.alerts.appended_at(source).map_or(0, |at| at.0)
-    };
-    let first = first_of(ground, appended);
+/// `first` has the append times of first alerts by label.
+fn in_wall_time(
+    ground: &Ground<'_>,
+    first: &[Option<i64>],
+    timeline: &Timeline,
+    start: WallTime,
+) -> Delays {
     let observations = ground.scope.kept_labels().map(|(position, label)| {
         let sent_us = start.at(label.first_sent).0;
         let until = label.end.plus_ms(label.kind.late_ms());
@@ -42,7 +51,7 @@ fn in_wall_time(ground: &Ground<'_>, timeline: &Timeline, start: WallTime) -> De
         let delay_us = first[position].map(|at| at - sent_us);
         observation(delay_us.map(|us| us / 1000), window_us / 1000)
     });
-    delays(observations.collect())
+    delays(&observations.collect::<Vec<_>>())
 }
 
 /// The first of the candidates of each label, by a time; by the label's position.
@@ -65,7 +74,8 @@ fn observation(delay_ms: Option<i64>, window_ms: i64) -> Observation {
     }
 }
 
-fn delays(observations: Vec<Observation>) -> Delays {
+/// Quantiles over what was found, and Kaplan and Meier's over all.
+pub(super) fn delays(observations: &[Observation]) -> Delays {
     let mut found: Vec<f64> = observations
         .iter()
         .filter(|seen| seen.detected)
@@ -75,7 +85,7 @@ fn delays(observations: Vec<Observation>) -> Delays {
     if observations.is_empty() {
         return Delays::default();
     }
-    let survival = kaplan_meier(&observations);
+    let survival = kaplan_meier(observations);
     let steps: Vec<[f64; 2]> = survival
         .steps
         .iter()

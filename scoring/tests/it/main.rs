@@ -12,6 +12,7 @@ mod compared;
 mod comparing;
 mod decoys;
 mod difficulty;
+mod lateness;
 mod properties;
 mod scale;
 mod scores;

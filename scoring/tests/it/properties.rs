@@ -2,10 +2,10 @@
 
 use floodmark_contracts::{
     alert::CollectedAlert,
-    clock::{EventTime, WallTime},
+    clock::{EventTime, RunMicros, WallTime},
     key::{KeyType, TypedKey},
     kind::Kind,
-    label::Label,
+    label::{EventOrder, Label},
 };
 use floodmark_scoring::{
     compare::detectors::outcome,
@@ -36,6 +36,15 @@ fn labels() -> impl Strategy<Value = Vec<Label>> {
             made.keys
                 .push(TypedKey::new(KeyType::Sensor, format!("s{second}")));
             made.event_ids = events.iter().map(|e| format!("e{e}")).collect();
+            // One label in four is of a tool that does not say how its events came.
+            if second < 3 {
+                let sent = |e: &u8| RunMicros((start + i64::from(*e) * 1000) * 1000);
+                made.event_sent = events.iter().map(sent).collect();
+                made.order = Some(EventOrder {
+                    on_time: events.len().saturating_sub(usize::from(second)) as u64,
+                    behind_ms: u64::from(second) * 1000,
+                });
+            }
             made
         })
         .collect()
@@ -77,6 +86,7 @@ proptest! {
         copies in 0usize..3,
     ) {
         let mut run = Run::new().labels(labels);
+        run.record.watermark_bound_ms = Some(1_500);
         // Redelivered alerts have the id of the first and a later append time.
         let again: Vec<CollectedAlert> = alerts.iter().take(copies).cloned().map(|mut copy| {
             copy.appended_at.0 += 7_000;
@@ -253,6 +263,41 @@ proptest! {
             detection.missed.len() as u64,
             detection.overall.labels - detection.overall.detected
         );
+    }
+
+    /// forall runs, bounds: each label is in one class of lateness, and what was found in the classes adds up to what
+    /// was found.
+    #[test]
+    fn classes_of_lateness_add_up(labels in labels(), alerts in alerts(), bound_ms in prop::option::of(0i64..3_000)) {
+        let mut run = Run::new().labels(labels).alerts(alerts);
+        run.record.watermark_bound_ms = bound_ms;
+        let detection = score(&run.record, &run.labels, &run.alerts, &[]).unwrap().detection;
+        let lateness = &detection.accuracy.lateness;
+        let kinds = detection.per_kind.iter().filter(|(_, scores)| scores.labels > 0);
+        let mut levels: Vec<_> = kinds.map(|(kind, scores)| (&lateness.per_kind[kind], scores)).collect();
+        levels.push((&lateness.overall, &detection.overall));
+        for (classes, scores) in levels {
+            let all = [classes.on_time, classes.late, classes.beyond_watermark, classes.unknown];
+            prop_assert_eq!(all.iter().map(|class| class.labels).sum::<u64>(), scores.labels);
+            let found: u64 = all.iter().map(|class| class.detected).sum();
+            prop_assert_eq!(scores.recall, (scores.labels > 0).then(|| found as f64 / scores.labels as f64));
+            prop_assert!(bound_ms.is_some() || classes.beyond_watermark.labels == 0);
+        }
+    }
+
+    /// forall runs: of an incident at least no event and at most all are seen before its alert, and every label is watched
+    /// or unstated.
+    #[test]
+    fn events_seen_are_a_part_of_the_events(labels in labels(), alerts in alerts()) {
+        let run = Run::new().labels(labels).alerts(alerts);
+        let detection = score(&run.record, &run.labels, &run.alerts, &[]).unwrap().detection;
+        if let Some(seen) = detection.accuracy.time_to_detect.events_seen {
+            for delays in [&seen.events, &seen.share] {
+                prop_assert_eq!(delays.found + delays.censored + seen.unstated, detection.overall.labels);
+            }
+            let shares = [seen.share.found_p50, seen.share.found_p90, seen.share.p50, seen.share.p90];
+            prop_assert!(shares.into_iter().flatten().all(|share| (0.0..=1.0).contains(&share)));
+        }
     }
 
     /// forall runs: the matching made again from a result adds up to the result's figures.

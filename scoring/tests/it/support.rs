@@ -51,6 +51,8 @@ pub fn label(id: &str, kind: Kind, key: &str, start: i64, end: i64) -> Label {
         end: EventTime(end),
         evidence: BTreeMap::new(),
         event_ids: Vec::new(),
+        event_sent: Vec::new(),
+        order: None,
         first_sent: RunMicros(start * 1000),
         last_sent: RunMicros(end * 1000),
         detectable_at: EventTime(end),
