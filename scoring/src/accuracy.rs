@@ -4,14 +4,17 @@
 
 mod entities;
 mod fatigue;
+mod kinds;
 mod levels;
+mod published;
+mod random;
 mod sweep;
 mod waiting;
 
 use std::collections::HashMap;
 
 use floodmark_contracts::{
-    accuracy::{Accuracy, Counted},
+    accuracy::{Accuracy, Counted, Rates},
     alert::CollectedAlert,
     clock::{Timeline, WallTime},
     key::TypedKey,
@@ -31,6 +34,8 @@ pub(crate) struct Setting {
     pub(crate) timeline: Option<(Timeline, WallTime)>,
     /// Events that were sent.
     pub(crate) events: Option<u64>,
+    /// Length of a row of the published scores, milliseconds of event time, where one was asked for.
+    pub(crate) resolution_ms: Option<i64>,
 }
 
 /// What all ways of counting work on.
@@ -110,7 +115,11 @@ fn first_keys(scope: &Scope<'_>) -> HashMap<u32, u32> {
 
 /// Counts in all ways.
 pub(crate) fn score(ground: &Ground<'_>, space: &Space<'_>, setting: Setting) -> Accuracy {
-    Accuracy {
+    let rows = published::RowRules {
+        early_ms: space.settings().early_ms,
+        resolution_ms: setting.resolution_ms,
+    };
+    let mut accuracy = Accuracy {
         one_to_one: levels::one_to_one(ground),
         windows: levels::windows(ground),
         events: levels::events(ground),
@@ -118,7 +127,12 @@ pub(crate) fn score(ground: &Ground<'_>, space: &Space<'_>, setting: Setting) ->
         thresholds: sweep::sweep(ground),
         time_to_detect: waiting::score(ground, setting.timeline),
         fatigue: fatigue::score(ground, space, setting.events),
-    }
+        kinds: kinds::score(ground),
+        published: published::score(ground, rows),
+        ..Accuracy::default()
+    };
+    random::beside(ground, space, setting, rows, &mut accuracy);
+    accuracy
 }
 
 /// Figures of counts; undefined where a denominator is 0.
@@ -132,5 +146,6 @@ fn counted(truth: u64, said: u64, both: u64) -> Counted {
         precision,
         recall,
         f1: precision.zip(recall).map(|(p, r)| f_beta(p, r, 1.0)),
+        random: Rates::default(),
     }
 }

@@ -12,8 +12,8 @@ use floodmark_contracts::{
     profile::{ScoringSection, StreamsSection, scoring::GateFailure},
     record::{Ending, EventSpan, RunRecord, SeriesRow},
     result::{
-        Detection, Excluded, GATE_NOT_MET, GateResult, LatencySummary, Outcome, RunResult,
-        SCHEMA_VERSION, Validity, ValidityReason, ValidityStatus,
+        Detection, Excluded, GATE_NOT_MET, GateResult, Outcome, RunResult, SCHEMA_VERSION,
+        Validity, ValidityReason, ValidityStatus,
     },
 };
 use hdrhistogram::Histogram;
@@ -23,12 +23,11 @@ use crate::{
     baseline::Space,
     decoys, difficulty, disorder, faults,
     gates::{self, GateError},
-    incident,
-    latency::{self, LATENCIES},
+    incident, latency,
     matching::{self, Fate, LabelFate, Matching},
     memory, metrics, phases,
     scope::{Bounds, Exclusion, Scope, Standing},
-    settings::Settings,
+    settings::{Settings, read_resolution},
     throughput, warnings, waterfall,
 };
 
@@ -89,7 +88,7 @@ pub fn score(
     let seconds = check_record(record)?;
     let judged = judge(record, labels, alerts)?;
     let histograms = latency::measure(record, labels, alerts, &judged.matching)?;
-    let latency = summaries(&histograms);
+    let latency = latency::summaries(&histograms);
     let throughput = throughput::per_stream(record, seconds);
     let steady = phases::steady(record, series);
     let phase_figures = phases::figures(record, alerts, series, &steady)?;
@@ -150,7 +149,7 @@ pub fn score_files(
     section: &ScoringSection,
     span: Option<EventSpan>,
 ) -> Result<Detection, ScoreError> {
-    let settings = read_settings(section)?;
+    let (settings, resolution_ms) = read_settings(section)?;
     let collected: Vec<CollectedAlert> = alerts.iter().map(bare).collect();
     let starts = labels.iter().map(|l| l.start.plus_ms(-settings.early_ms));
     let ends = labels.iter().map(|l| l.end.plus_ms(l.kind.late_ms()));
@@ -169,7 +168,10 @@ pub fn score_files(
         until: span.until,
     });
     let streams = StreamsSection::default();
-    let setting = Setting::default();
+    let setting = Setting {
+        resolution_ms,
+        ..Setting::default()
+    };
     Ok(judge_within(labels, &collected, bounds, settings, (&streams, setting))?.detection)
 }
 
@@ -199,11 +201,12 @@ fn judge<'a>(
     labels: &'a [Label],
     alerts: &'a [CollectedAlert],
 ) -> Result<Judged<'a>, ScoreError> {
-    let settings = read_settings(&record.scoring)?;
+    let (settings, resolution_ms) = read_settings(&record.scoring)?;
     let bounds = Bounds::of(record);
     let setting = Setting {
         timeline: Some((record.timeline, record.started_at)),
         events: Some(record.generator.values().map(|facts| facts.sent).sum()),
+        resolution_ms,
     };
     let plan = (&record.plan.streams, setting);
     judge_within(labels, alerts, bounds, settings, plan)
@@ -272,8 +275,11 @@ fn bare(alert: &Alert) -> CollectedAlert {
     }
 }
 
-fn read_settings(section: &ScoringSection) -> Result<Settings, ScoreError> {
-    Settings::read(section).map_err(|problems| ScoreError::Settings { problems })
+/// How alerts are matched, and the length of a row where one is asked for.
+fn read_settings(section: &ScoringSection) -> Result<(Settings, Option<i64>), ScoreError> {
+    let settings = Settings::read(section);
+    let both = settings.and_then(|settings| Ok((settings, read_resolution(section)?)));
+    both.map_err(|problems| ScoreError::Settings { problems })
 }
 
 /// Refuses a record that would make nonsense of the figures; gives the seconds in which events were
@@ -338,16 +344,6 @@ fn false_alerts(alerts: &[CollectedAlert], matching: &Matching) -> Vec<String> {
     }
     wrong.sort_unstable();
     wrong.into_iter().map(|(_, id)| id.to_owned()).collect()
-}
-
-fn summaries(histograms: &BTreeMap<String, Histogram<u64>>) -> BTreeMap<String, LatencySummary> {
-    LATENCIES
-        .into_iter()
-        .filter_map(|(name, meaning)| {
-            let summary = latency::summarise(histograms.get(name)?, meaning);
-            Some((name.to_owned(), summary))
-        })
-        .collect()
 }
 
 /// The harness's verdict, and what gates have against the measurement.
