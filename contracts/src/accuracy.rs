@@ -2,6 +2,7 @@
 
 mod kinds;
 mod published;
+mod rows;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     kinds::{KindPair, KindRates, Kinds},
     published::{BesideRandom, NabFigures, Published, VolumeFigures},
+    rows::{NabRowScore, RowScores, ScoredRow},
 };
 
 /// Ways to count beside the incident level, over the same labels and alerts.

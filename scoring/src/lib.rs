@@ -44,6 +44,8 @@ pub mod one_to_one;
 mod phases;
 /// Scores as the literature defines them.
 pub mod published;
+/// Detectors that score every event.
+pub mod rows;
 mod scope;
 mod score;
 mod settings;

@@ -17,6 +17,7 @@ mod kinds;
 mod lines;
 mod properties;
 mod random;
+mod rows;
 mod scale;
 mod scores;
 mod support;
