@@ -2,6 +2,8 @@
 //!
 //! `FAMILIES` is the one list of them; `docs/metrics.md` describes each.
 
+mod accuracy;
+
 use std::collections::BTreeMap;
 
 use floodmark_contracts::{
@@ -41,7 +43,7 @@ const fn family(pattern: &'static str, unit: &'static str, direction: Direction)
 }
 
 /// Every metric that there is.
-pub const FAMILIES: [Family; 50] = [
+pub const FAMILIES: [Family; 67] = [
     family("detection.recall", "ratio", Direction::Higher),
     family("detection.recall.<kind>", "ratio", Direction::Higher),
     family("detection.precision", "ratio", Direction::Higher),
@@ -56,6 +58,27 @@ pub const FAMILIES: [Family; 50] = [
     ),
     family("detection.delay", "ms", Direction::Lower),
     family("detection.delay.<kind>", "ms", Direction::Lower),
+    family("detection.one_to_one.precision", "ratio", Direction::Higher),
+    family("detection.one_to_one.recall", "ratio", Direction::Higher),
+    family("detection.one_to_one.f1", "ratio", Direction::Higher),
+    family("detection.windows.precision", "ratio", Direction::Higher),
+    family("detection.windows.recall", "ratio", Direction::Higher),
+    family("detection.windows.f1", "ratio", Direction::Higher),
+    family("detection.events.precision", "ratio", Direction::Higher),
+    family("detection.events.recall", "ratio", Direction::Higher),
+    family("detection.events.f1", "ratio", Direction::Higher),
+    family("detection.average_precision", "ratio", Direction::Higher),
+    family("detection.kinds.macro_f1", "ratio", Direction::Higher),
+    family("detection.range.f1", "ratio", Direction::Higher),
+    family("detection.affiliation.f1", "ratio", Direction::Higher),
+    family("detection.nab.standard", "score", Direction::Higher),
+    family(
+        "detection.false_per_million_events",
+        "count/M",
+        Direction::Lower,
+    ),
+    family("detection.detect.p50", "ms", Direction::Lower),
+    family("detection.detect.p90", "ms", Direction::Lower),
     family("detection.labels", "count", Direction::Neutral),
     family("detection.alerts", "count", Direction::Neutral),
     family("detection.false_alerts", "count", Direction::Lower),
@@ -179,6 +202,7 @@ pub(crate) fn collect(
     for (kind, scores) in &detection.per_kind {
         sheet.scores(&format!(".{kind}"), scores);
     }
+    sheet.accuracy(&detection.accuracy);
     let overall = &detection.overall;
     sheet.put("detection.labels", Some(overall.labels as f64));
     sheet.put("detection.alerts", Some(overall.alerts as f64));
