@@ -120,10 +120,13 @@ impl Table {
     /// How each label was found, by its position; notes which alerts are right.
     fn found(&mut self, ground: &Ground<'_>) -> Vec<Found> {
         let mut found = vec![Found::Not; ground.scope.labels.len()];
+        let labels = ground.scope.labels.iter();
+        // Labels are large and pairs many: their kinds alone are soon at hand.
+        let claims: Vec<Claim> = labels.map(|label| Claim::Known(label.kind)).collect();
         for &(alert, label) in &ground.found.pairs {
             let claim = ground.scope.alerts[alert as usize].claim;
             let found = &mut found[label as usize];
-            if claim == Claim::Known(ground.scope.labels[label as usize].kind) {
+            if claim == claims[label as usize] {
                 self.is_right[alert as usize] = true;
                 *found = Found::ByItsKind;
             } else if claim == Claim::Silent && *found == Found::Not {

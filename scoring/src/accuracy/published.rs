@@ -118,6 +118,13 @@ struct Line {
 }
 
 impl Line {
+    /// Notes an alert. One that is a candidate of many labels comes as often, one time after the other.
+    fn flag(&mut self, row: usize) {
+        if self.flagged.last() != Some(&row) {
+            self.flagged.push(row);
+        }
+    }
+
     fn affiliation(&self, n_rows: usize) -> (Option<f64>, Option<f64>) {
         let span = |[first, last]: &Rows| [*first as f64, (*last + 1) as f64];
         let truth: Vec<[f64; 2]> = self.truth.iter().map(span).collect();
@@ -137,6 +144,7 @@ impl Line {
 /// Lines of the keys with a label.
 fn lines(ground: &Ground<'_>, clock: &Clock, early_ms: i64) -> Vec<Line> {
     let mut number_of: HashMap<u32, usize> = HashMap::new();
+    let mut number_of_label = vec![usize::MAX; ground.scope.labels.len()];
     let mut lines: Vec<Line> = Vec::new();
     for (position, label) in ground.scope.kept_labels() {
         let key = ground.key_of(u32::try_from(position).unwrap_or(u32::MAX));
@@ -144,6 +152,7 @@ fn lines(ground: &Ground<'_>, clock: &Clock, early_ms: i64) -> Vec<Line> {
             lines.push(Line::default());
             lines.len() - 1
         });
+        number_of_label[position] = number;
         let line = &mut lines[number];
         let row = |at: i64| clock.row(at);
         let (start, end) = (label.start.0, label.end.0);
@@ -152,17 +161,15 @@ fn lines(ground: &Ground<'_>, clock: &Clock, early_ms: i64) -> Vec<Line> {
         let until = end.saturating_add(label.kind.late_ms());
         line.windows.push([row(from), row(until)]);
     }
-    let mut flag = |key: u32, alert: u32| {
-        if let Some(number) = number_of.get(&key) {
-            let at = ground.scope.alerts[alert as usize].end;
-            lines[*number].flagged.push(clock.row(at));
-        }
-    };
+    let row_of = |alert: u32| clock.row(ground.scope.alerts[alert as usize].end);
     for &(alert, label) in &ground.found.pairs {
-        flag(ground.key_of(label), alert);
+        lines[number_of_label[label as usize]].flag(row_of(alert));
     }
     for alert in ground.false_alerts() {
-        flag(ground.scope.alerts[alert as usize].key, alert);
+        let key = ground.scope.alerts[alert as usize].key;
+        if let Some(number) = number_of.get(&key) {
+            lines[*number].flag(row_of(alert));
+        }
     }
     for line in &mut lines {
         line.truth = merged(std::mem::take(&mut line.truth));

@@ -77,18 +77,18 @@ fn of_a_run_too_large_a_part_is_placed_at_the_same_rate() {
     let run = spread(5_000, 250_000, 5_000);
     let found = detection(&run);
     let random = found.accuracy.random;
-    assert!((0.7..0.85).contains(&random.labels_share), "{random:?}");
+    assert!((0.2..0.27).contains(&random.labels_share), "{random:?}");
     assert_eq!((random.repetitions, random.thinned), (1, false));
-    assert!((150_000..220_000).contains(&random.alerts), "{random:?}");
+    assert!((50_000..70_000).contains(&random.alerts), "{random:?}");
     near(
         found.accuracy.kinds.random_micro.recall,
         found.random_baseline.recall,
-        0.02,
+        0.05,
     );
     near(
         found.accuracy.kinds.random_micro.precision,
         found.random_baseline.deduplicated_precision,
-        0.02,
+        0.05,
     );
 }
 

@@ -1,8 +1,6 @@
 //! The scores of the alerts of each kind: a label has the highest of those that say its kind, a pair of two kinds and a
 //! merged run of false alarms the highest within it.
 
-use std::collections::BTreeMap;
-
 use super::Table;
 use crate::{
     accuracy::{
@@ -43,16 +41,23 @@ pub(super) fn of(ground: &Ground<'_>, table: &Table) -> Vec<Summary> {
         .collect()
 }
 
-/// By position of the label: the best score among the alerts that say its kind.
-fn best_scores(ground: &Ground<'_>) -> BTreeMap<u32, f64> {
-    let mut scores: BTreeMap<u32, f64> = BTreeMap::new();
-    for &(alert, label) in &ground.found.pairs {
-        let kind = ground.scope.labels[label as usize].kind;
-        if ground.scope.alerts[alert as usize].claim == Claim::Known(kind) {
-            let score = sweep::score_of(ground, alert).unwrap_or(f64::MIN);
-            let best = scores.entry(label).or_insert(score);
+/// Positions of labels that alerts of their kind found, each with the best score among those.
+fn best_scores(ground: &Ground<'_>) -> Vec<(u32, f64)> {
+    let labels = ground.scope.labels.iter();
+    // Labels are large and pairs many: their kinds alone are soon at hand.
+    let claims: Vec<Claim> = labels.map(|label| Claim::Known(label.kind)).collect();
+    let mut best: Vec<Option<f64>> = vec![None; claims.len()];
+    for pairs in ground.found.pairs.chunk_by(|a, b| a.0 == b.0) {
+        let alert = pairs[0].0;
+        let claim = ground.scope.alerts[alert as usize].claim;
+        let score = sweep::score_of(ground, alert).unwrap_or(f64::MIN);
+        for (_, label) in pairs.iter().filter(|it| claims[it.1 as usize] == claim) {
+            let best = best[*label as usize].get_or_insert(score);
             *best = best.max(score);
         }
     }
+    let scores = (0u32..).zip(best);
     scores
+        .filter_map(|(label, score)| Some((label, score?)))
+        .collect()
 }

@@ -20,7 +20,7 @@ use crate::{
 use super::groups::Naming;
 
 /// Alerts and labels, over all repetitions, about which the work of drawing is bounded.
-const BUDGET: u64 = 200_000;
+const BUDGET: u64 = 60_000;
 
 /// More repetitions tell little more.
 const MOST_REPETITIONS: u32 = 100;
@@ -109,7 +109,8 @@ impl<'a> Plan<'a> {
             labels_share: kept as f64 / n_labels as f64,
             thinned: false,
         };
-        let expected: f64 = counted.iter().map(|alert| plan.share(*alert)).sum();
+        let by_type = n_by_type(ground, &counted).into_iter();
+        let expected: f64 = by_type.map(|(of, n)| n as f64 * plan.share_of(of)).sum();
         let thin = (2.0 * BUDGET as f64 / expected).min(1.0);
         plan.thinned = thin < 1.0;
         plan.alerts = plan.sample(&counted, thin);
@@ -137,11 +138,7 @@ impl<'a> Plan<'a> {
         alerts.filter(falls_in).collect()
     }
 
-    /// The chance that an alert falls to the keys that are taken.
-    fn share(&self, alert: u32) -> f64 {
-        self.share_of(self.ground.scope.alerts[alert as usize].key_type)
-    }
-
+    /// The chance that an alert on a key of the type falls to the keys that are taken.
     fn share_of(&self, key_type: KeyType) -> f64 {
         self.spaces.get(&key_type).map_or(1.0, |space| space.share)
     }
@@ -198,21 +195,27 @@ impl KeySpace {
     }
 }
 
+/// How many alerts there are on keys of each type.
+fn n_by_type(ground: &Ground<'_>, counted: &[u32]) -> BTreeMap<KeyType, u64> {
+    let mut counts = BTreeMap::new();
+    for alert in counted {
+        let key_type = ground.scope.alerts[*alert as usize].key_type;
+        *counts.entry(key_type).or_default() += 1;
+    }
+    counts
+}
+
 /// How many alerts are expected on a key of each type.
 fn alerts_per_key(
     ground: &Ground<'_>,
     counted: &[u32],
     key_counts: &BTreeMap<KeyType, u64>,
 ) -> BTreeMap<KeyType, f64> {
-    let mut alerts: BTreeMap<KeyType, f64> = BTreeMap::new();
-    for alert in counted {
-        let key_type = ground.scope.alerts[*alert as usize].key_type;
-        *alerts.entry(key_type).or_default() += 1.0;
-    }
-    for (key_type, alerts) in &mut alerts {
-        *alerts /= key_counts.get(key_type).copied().unwrap_or(0).max(1) as f64;
-    }
-    alerts
+    let n_keys = |key_type: KeyType| key_counts.get(&key_type).copied().unwrap_or(0).max(1);
+    n_by_type(ground, counted)
+        .into_iter()
+        .map(|(key_type, alerts)| (key_type, alerts as f64 / n_keys(key_type) as f64))
+        .collect()
 }
 
 /// Gives keys that no label names numbers of their own, behind those that labels name.
