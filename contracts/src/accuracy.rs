@@ -1,11 +1,21 @@
 //! Accuracy counted in other ways than by incidents: stricter, finer, or from the view of whoever reads the alerts.
 
+mod kinds;
+mod published;
+mod rows;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kind::Kind;
+
+pub use self::{
+    kinds::{KindPair, KindRates, Kinds},
+    published::{BesideRandom, NabFigures, Published, VolumeFigures},
+    rows::{NabRowScore, RowScores, ScoredRow},
+};
 
 /// Ways to count beside the incident level, over the same labels and alerts.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +37,43 @@ pub struct Accuracy {
     pub lateness: Lateness,
     /// What the alerts ask of whoever reads them.
     pub fatigue: Fatigue,
+    /// Kinds against kinds.
+    pub kinds: Kinds,
+    /// Scores as others define them.
+    pub published: Published,
+    /// How the random baselines beside the figures above were drawn.
+    pub random: RandomDraws,
+}
+
+/// Precision, recall and F1.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Rates {
+    /// `null` where nothing was said.
+    pub precision: Option<f64>,
+    /// `null` where there is nothing to find.
+    pub recall: Option<f64>,
+    /// Harmonic mean of both.
+    pub f1: Option<f64>,
+}
+
+/// Alerts placed uniformly over (key, event time): as many as there are, each with the kind, the score and the length that
+/// it has, and scored by the same code. Counts are added up over the repetitions, other figures averaged.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct RandomDraws {
+    /// Seed of the draws: the same record has the same baselines.
+    pub seed: u64,
+    /// How often all were placed anew; 0 without labels or alerts, which leaves the baselines undefined.
+    pub repetitions: u32,
+    /// Alerts drawn, over all repetitions.
+    pub alerts: u64,
+    /// Share of the labels that they were held against. Under 1 in large runs, where alerts are drawn for some of the keys
+    /// alone, at the rate that they have over all.
+    pub labels_share: f64,
+    /// Whether fewer were drawn than the rate asks for, as too many alerts fall to keys that hang together by labels: the
+    /// baselines are then lower than they should be.
+    pub thinned: bool,
 }
 
 /// What is true, what was said, and what is both. `precision = both / said`, `recall = both / truth`.
@@ -44,6 +91,10 @@ pub struct Counted {
     pub recall: Option<f64>,
     /// Harmonic mean of both.
     pub f1: Option<f64>,
+    /// What randomly placed alerts get. Those of `events` list as many events, any of the run's; `null` there where the
+    /// number of events is unknown.
+    #[serde(default)]
+    pub random: Rates,
 }
 
 /// Tumbling windows per key, aligned to the epoch. True are those that a label intersects, said those into which the end
@@ -84,6 +135,20 @@ pub struct Entities {
     pub resamples: u32,
     /// Seed of the resampling.
     pub seed: u64,
+    /// What randomly placed alerts get.
+    pub random: EntityShares,
+}
+
+/// Figures over keys without the counts behind them.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct EntityShares {
+    /// Share of the labelled keys with a label that was detected.
+    pub hit_share: Option<f64>,
+    /// Mean over labelled keys of the share of their labels that was detected.
+    pub macro_recall: Option<f64>,
+    /// Mean over labelled keys of `detected / (detected + false)`.
+    pub macro_precision: Option<f64>,
 }
 
 /// Precision and recall of those alerts alone whose score is high enough.
@@ -100,6 +165,8 @@ pub struct Thresholds {
     pub oracle_f1: Option<f64>,
     /// The threshold at which it is.
     pub oracle_threshold: Option<f64>,
+    /// The average precision of alerts with the same scores, randomly placed.
+    pub random_average_precision: Option<f64>,
     /// Points of the curve by falling threshold, 200 at most.
     pub curve: Vec<ThresholdPoint>,
 }

@@ -4,14 +4,17 @@
 
 mod entities;
 mod fatigue;
+mod kinds;
 mod lateness;
 mod levels;
+mod published;
+mod random;
 mod seen;
 mod sweep;
 mod waiting;
 
 use floodmark_contracts::{
-    accuracy::{Accuracy, Counted},
+    accuracy::{Accuracy, Counted, Rates},
     clock::{Timeline, WallTime},
 };
 
@@ -35,6 +38,8 @@ pub(crate) struct Setting {
     pub(crate) events: Option<u64>,
     /// Bound of the subject's watermark, milliseconds of event time.
     pub(crate) bound_ms: Option<u64>,
+    /// Length of a row of the published scores, milliseconds of event time, where one was asked for.
+    pub(crate) resolution_ms: Option<i64>,
 }
 
 /// What all ways of counting work on.
@@ -44,6 +49,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) false_runs: &'a FalseRuns,
     pub(crate) alerts: Alerts<'a>,
     pub(crate) bounds: Bounds,
+    /// Gap under which false alerts of one key and kind are merged.
+    merge_gap_ms: i64,
     watcher: Watcher<'a>,
     /// By the label's position: whether it has a candidate.
     is_detected: Vec<bool>,
@@ -56,6 +63,7 @@ impl<'a> Ground<'a> {
         false_runs: &'a FalseRuns,
         alerts: Alerts<'a>,
         bounds: Bounds,
+        merge_gap_ms: i64,
         watcher: Watcher<'a>,
     ) -> Self {
         let mut is_detected = vec![false; scope.labels.len()];
@@ -68,6 +76,7 @@ impl<'a> Ground<'a> {
             false_runs,
             alerts,
             bounds,
+            merge_gap_ms,
             watcher,
             is_detected,
         }
@@ -101,7 +110,11 @@ pub(crate) fn score(
     space: &Space<'_>,
     setting: Setting,
 ) -> Accuracy {
-    Accuracy {
+    let rows = published::RowRules {
+        early_ms: space.settings().early_ms,
+        resolution_ms: setting.resolution_ms,
+    };
+    let mut accuracy = Accuracy {
         one_to_one: levels::one_to_one(ground),
         windows: levels::windows(ground),
         events: levels::events(ground),
@@ -110,7 +123,12 @@ pub(crate) fn score(
         time_to_detect: waiting::score(ground, setting.timeline),
         lateness: lateness::score(ground.scope, detected, setting.bound_ms),
         fatigue: fatigue::score(ground, space, setting.events),
-    }
+        kinds: kinds::score(ground),
+        published: published::score(ground, rows),
+        ..Accuracy::default()
+    };
+    random::beside(ground, space, setting, rows, &mut accuracy);
+    accuracy
 }
 
 /// Figures of counts; undefined where a denominator is 0.
@@ -124,5 +142,6 @@ fn counted(truth: u64, said: u64, both: u64) -> Counted {
         precision,
         recall,
         f1: precision.zip(recall).map(|(p, r)| f_beta(p, r, 1.0)),
+        random: Rates::default(),
     }
 }

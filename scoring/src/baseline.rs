@@ -89,6 +89,16 @@ impl<'a> Space<'a> {
             .sum()
     }
 
+    /// How many keys there are, by type.
+    pub(crate) fn key_counts(&self) -> &BTreeMap<KeyType, u64> {
+        &self.keys
+    }
+
+    /// How alerts are matched.
+    pub(crate) fn settings(&self) -> Settings {
+        self.settings
+    }
+
     /// The baseline over all labels and alerts.
     pub(crate) fn overall(&self) -> Baseline {
         self.baseline(None)

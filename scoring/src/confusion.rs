@@ -31,9 +31,14 @@ impl Confusion {
 
     /// Counts a pair; `None` stands for "none". A pair of two nones says nothing and is not counted.
     pub fn add(&mut self, actual: Option<usize>, alerted: Option<usize>) {
+        self.add_times(actual, alerted, 1);
+    }
+
+    /// Counts a pair so many times.
+    pub fn add_times(&mut self, actual: Option<usize>, alerted: Option<usize>, times: u64) {
         let none = self.n_kinds();
         if actual.is_some() || alerted.is_some() {
-            self.cells[actual.unwrap_or(none)][alerted.unwrap_or(none)] += 1;
+            self.cells[actual.unwrap_or(none)][alerted.unwrap_or(none)] += times;
         }
     }
 
@@ -87,7 +92,9 @@ impl Confusion {
         self.cells.len() - 1
     }
 
-    fn alerted(&self, kind: usize) -> u64 {
+    /// Number of incidents and false alarms that are alerted as `kind`.
+    #[must_use]
+    pub fn alerted(&self, kind: usize) -> u64 {
         self.cells.iter().map(|row| row[kind]).sum()
     }
 

@@ -54,7 +54,8 @@ pub(crate) fn judge_within<'a>(
     let random_baseline_per_kind = incident.per_kind.keys().map(of_kind).collect();
     watcher(Part::Incidents);
     let false_runs = &incident.false_runs;
-    let ground = Ground::new(&scope, &found, false_runs, alerts, bounds, watcher);
+    let gap_ms = settings.merge_gap_ms;
+    let ground = Ground::new(&scope, &found, false_runs, alerts, bounds, gap_ms, watcher);
     let accuracy = accuracy::score(&ground, &incident.detected, &space, setting);
     let detection = Detection {
         from: bounds.from,

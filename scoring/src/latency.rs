@@ -102,6 +102,19 @@ pub(crate) fn measure(
     ]))
 }
 
+/// The summary of each distribution, by the names of [`LATENCIES`].
+pub(crate) fn summaries(
+    histograms: &BTreeMap<String, Histogram<u64>>,
+) -> BTreeMap<String, LatencySummary> {
+    LATENCIES
+        .into_iter()
+        .filter_map(|(name, meaning)| {
+            let summary = summarise(histograms.get(name)?, meaning);
+            Some((name.to_owned(), summary))
+        })
+        .collect()
+}
+
 /// Sums up one distribution.
 pub(crate) fn summarise(histogram: &Histogram<u64>, meaning: &str) -> LatencySummary {
     let count = histogram.len();

@@ -53,6 +53,8 @@ pub mod parts;
 mod phases;
 /// Scores as the literature defines them.
 pub mod published;
+/// Detectors that score every event.
+pub mod rows;
 mod scope;
 mod score;
 mod settings;

@@ -2,6 +2,8 @@
 //!
 //! `FAMILIES` is the one list of them; `docs/metrics.md` describes each.
 
+mod accuracy;
+
 use std::collections::BTreeMap;
 
 use floodmark_contracts::{
@@ -42,7 +44,7 @@ const fn family(pattern: &'static str, unit: &'static str, direction: Direction)
 }
 
 /// Every metric that there is.
-pub const FAMILIES: [Family; 53] = [
+pub const FAMILIES: [Family; 70] = [
     family("detection.recall", "ratio", Direction::Higher),
     family("detection.recall.<kind>", "ratio", Direction::Higher),
     family("detection.recall.on_time", "ratio", Direction::Higher),
@@ -64,6 +66,27 @@ pub const FAMILIES: [Family; 53] = [
     ),
     family("detection.delay", "ms", Direction::Lower),
     family("detection.delay.<kind>", "ms", Direction::Lower),
+    family("detection.one_to_one.precision", "ratio", Direction::Higher),
+    family("detection.one_to_one.recall", "ratio", Direction::Higher),
+    family("detection.one_to_one.f1", "ratio", Direction::Higher),
+    family("detection.windows.precision", "ratio", Direction::Higher),
+    family("detection.windows.recall", "ratio", Direction::Higher),
+    family("detection.windows.f1", "ratio", Direction::Higher),
+    family("detection.events.precision", "ratio", Direction::Higher),
+    family("detection.events.recall", "ratio", Direction::Higher),
+    family("detection.events.f1", "ratio", Direction::Higher),
+    family("detection.average_precision", "ratio", Direction::Higher),
+    family("detection.kinds.macro_f1", "ratio", Direction::Higher),
+    family("detection.range.f1", "ratio", Direction::Higher),
+    family("detection.affiliation.f1", "ratio", Direction::Higher),
+    family("detection.nab.standard", "score", Direction::Higher),
+    family(
+        "detection.false_per_million_events",
+        "count/M",
+        Direction::Lower,
+    ),
+    family("detection.detect.p50", "ms", Direction::Lower),
+    family("detection.detect.p90", "ms", Direction::Lower),
     family("detection.labels", "count", Direction::Neutral),
     family("detection.alerts", "count", Direction::Neutral),
     family("detection.false_alerts", "count", Direction::Lower),
@@ -188,6 +211,7 @@ pub(crate) fn collect(
         sheet.scores(&format!(".{kind}"), scores);
     }
     sheet.lateness(&detection.accuracy.lateness.overall);
+    sheet.accuracy(&detection.accuracy);
     let overall = &detection.overall;
     sheet.put("detection.labels", Some(overall.labels as f64));
     sheet.put("detection.alerts", Some(overall.alerts as f64));

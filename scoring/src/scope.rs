@@ -63,7 +63,7 @@ pub(crate) struct Candidate<'a> {
 }
 
 /// Event time that is scored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Bounds {
     pub(crate) from: EventTime,
     pub(crate) until: EventTime,
@@ -160,6 +160,28 @@ impl<'a> Scope<'a> {
             scope.label_keys_begin.push(end);
         }
         scope
+    }
+
+    /// The same labels with other alerts, whose keys have numbers under `n_alert_keys`; `label_keys` has those of all
+    /// labels' keys, in the order of the labels. Names of keys are not kept.
+    pub(crate) fn with_alerts(
+        &self,
+        alerts: Vec<Candidate<'a>>,
+        n_alert_keys: usize,
+        standings: Vec<Standing>,
+        label_keys: Vec<u32>,
+    ) -> Self {
+        Self {
+            labels: self.labels,
+            standings,
+            alerts,
+            exclusions: Vec::new(),
+            keys: Keys::default(),
+            n_alert_keys,
+            label_keys,
+            label_keys_begin: self.label_keys_begin.clone(),
+            reversed: 0,
+        }
     }
 
     /// The numbers of a label's keys, as it lists them.

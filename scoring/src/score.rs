@@ -10,8 +10,8 @@ use floodmark_contracts::{
     profile::{ScoringSection, StreamsSection, scoring::GateFailure},
     record::{Ending, EventSpan, RunRecord, SeriesRow},
     result::{
-        Detection, GATE_NOT_MET, GateResult, LatencySummary, Outcome, RunResult, SCHEMA_VERSION,
-        Validity, ValidityReason, ValidityStatus,
+        Detection, GATE_NOT_MET, GateResult, Outcome, RunResult, SCHEMA_VERSION, Validity,
+        ValidityReason, ValidityStatus,
     },
 };
 use hdrhistogram::Histogram;
@@ -22,12 +22,11 @@ use crate::{
     disorder, faults,
     gates::{self, GateError},
     judged::{Judged, judge_within},
-    latency::{self, LATENCIES},
-    memory, metrics,
+    latency, memory, metrics,
     parts::Watcher,
     phases,
     scope::Bounds,
-    settings::Settings,
+    settings::{Settings, read_resolution},
     throughput, warnings, waterfall,
 };
 
@@ -85,7 +84,7 @@ pub fn score(
     let seconds = check_record(record)?;
     let judged = judge(record, labels, alerts)?;
     let histograms = latency::measure(record, labels, alerts, &judged.matching)?;
-    let latency = summaries(&histograms);
+    let latency = latency::summaries(&histograms);
     let throughput = throughput::per_stream(record, seconds);
     let steady = phases::steady(record, series);
     let phase_figures = phases::figures(record, alerts, series, &steady)?;
@@ -160,7 +159,7 @@ pub fn score_files_watched(
     span: Option<EventSpan>,
     watcher: Watcher<'_>,
 ) -> Result<Detection, ScoreError> {
-    let settings = read_settings(section)?;
+    let (settings, resolution_ms) = read_settings(section)?;
     let starts = labels.iter().map(|l| l.start.plus_ms(-settings.early_ms));
     let ends = labels.iter().map(|l| l.end.plus_ms(l.kind.late_ms()));
     let everything = Bounds {
@@ -178,7 +177,11 @@ pub fn score_files_watched(
         until: span.until,
     });
     let streams = StreamsSection::default();
-    let plan = (&streams, Setting::default());
+    let setting = Setting {
+        resolution_ms,
+        ..Setting::default()
+    };
+    let plan = (&streams, setting);
     let judged = judge_within(
         labels,
         Alerts::Bare(alerts),
@@ -209,20 +212,24 @@ fn judge<'a>(
     labels: &'a [Label],
     alerts: &'a [CollectedAlert],
 ) -> Result<Judged<'a>, ScoreError> {
-    let settings = read_settings(&record.scoring)?;
+    let (settings, resolution_ms) = read_settings(&record.scoring)?;
     let bounds = Bounds::of(record);
     let setting = Setting {
         timeline: Some((record.timeline, record.started_at)),
         events: Some(record.generator.values().map(|facts| facts.sent).sum()),
         bound_ms: disorder::bound_ms(record),
+        resolution_ms,
     };
     let plan = (&record.plan.streams, setting);
     let alerts = Alerts::Collected(alerts);
     judge_within(labels, alerts, bounds, settings, plan, &|_| {})
 }
 
-fn read_settings(section: &ScoringSection) -> Result<Settings, ScoreError> {
-    Settings::read(section).map_err(|problems| ScoreError::Settings { problems })
+/// How alerts are matched, and the length of a row where one is asked for.
+fn read_settings(section: &ScoringSection) -> Result<(Settings, Option<i64>), ScoreError> {
+    let settings = Settings::read(section);
+    let both = settings.and_then(|settings| Ok((settings, read_resolution(section)?)));
+    both.map_err(|problems| ScoreError::Settings { problems })
 }
 
 /// Refuses a record that would make nonsense of the figures; gives the seconds in which events were
@@ -239,16 +246,6 @@ fn check_record(record: &RunRecord) -> Result<f64, ScoreError> {
         what: "duration of the plan",
         found: record.plan.duration.clone(),
     })
-}
-
-fn summaries(histograms: &BTreeMap<String, Histogram<u64>>) -> BTreeMap<String, LatencySummary> {
-    LATENCIES
-        .into_iter()
-        .filter_map(|(name, meaning)| {
-            let summary = latency::summarise(histograms.get(name)?, meaning);
-            Some((name.to_owned(), summary))
-        })
-        .collect()
 }
 
 /// The harness's verdict, and what gates have against the measurement.

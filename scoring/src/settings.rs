@@ -65,7 +65,22 @@ impl From<&Tolerances> for Settings {
 /// Everything that is wrong with the profile's `scoring` section.
 #[must_use]
 pub fn validate(section: &ScoringSection) -> Vec<Problem> {
-    Settings::read(section).err().unwrap_or_default()
+    let mut problems = Settings::read(section).err().unwrap_or_default();
+    problems.extend(read_resolution(section).err().unwrap_or_default());
+    problems
+}
+
+/// Length of a row of the published scores in milliseconds of event time, where the section asks for one.
+pub(crate) fn read_resolution(section: &ScoringSection) -> Result<Option<i64>, Vec<Problem>> {
+    let Some(text) = &section.resolution else {
+        return Ok(None);
+    };
+    let mut problems = Problems::new();
+    let resolution = read_ms(&mut problems, "scoring.resolution", text, 1);
+    match resolution {
+        Some(_) => Ok(resolution),
+        None => Err(problems.into_vec()),
+    }
 }
 
 fn read_ms(problems: &mut Problems, path: &str, text: &str, least: i64) -> Option<i64> {
@@ -108,14 +123,16 @@ mod tests {
             early: "soon".into(),
             max_span: "9999d".into(),
             merge_gap: "0s".into(),
+            resolution: Some("never".into()),
         });
         let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        assert_eq!(texts.len(), 3, "{texts:?}");
+        assert_eq!(texts.len(), 4, "{texts:?}");
         assert!(texts[0].starts_with("scoring.early: `soon` is not a duration"));
         assert_eq!(
             texts[1],
             "scoring.max_span: `9999d` is too long; use `366d` or less"
         );
         assert!(texts[2].starts_with("scoring.merge_gap: `0s` is too short"));
+        assert!(texts[3].starts_with("scoring.resolution: `never` is not a duration"));
     }
 }

@@ -14,6 +14,10 @@ pub struct ScoringSection {
     pub max_span: String,
     /// False alerts of one key and kind that are closer than this in event time count as one.
     pub merge_gap: String,
+    /// Length of a row of event time for the published scores; where absent a second, or in long runs the fewest seconds with
+    /// which a key has at most 5,000 rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<String>,
 }
 
 impl Default for ScoringSection {
@@ -22,6 +26,7 @@ impl Default for ScoringSection {
             early: "0s".to_owned(),
             max_span: "5m".to_owned(),
             merge_gap: "60s".to_owned(),
+            resolution: None,
         }
     }
 }

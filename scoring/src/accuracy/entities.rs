@@ -19,17 +19,11 @@ const MOST_KEYS: usize = 50_000;
 const SEED: u64 = 1;
 
 /// Labels, detected labels and merged false alerts of one key.
-type Counts = [u64; 3];
+pub(super) type Counts = [u64; 3];
 
+/// Shares over keys, with their intervals.
 pub(super) fn score(ground: &Ground<'_>) -> Entities {
-    // By what was counted: the numbers of keys depend on the order in which alerts came.
-    let mut counts: Vec<Counts> = by_key(ground).into_values().collect();
-    counts.sort_unstable();
-    let labelled: Vec<&Counts> = counts.iter().filter(|of| of[0] > 0).collect();
-    let hit = labelled.iter().filter(|of| of[1] > 0).count() as u64;
-    let mean = |values: Vec<f64>| {
-        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-    };
+    let counts = counts(ground);
     let figures = |of: Counts| [recall(of), precision(of), f1(of)];
     let rules = Resampling {
         resamples: MIN_RESAMPLES,
@@ -44,16 +38,36 @@ pub(super) fn score(ground: &Ground<'_>) -> Entities {
     };
     (ground.watcher)(Part::Bootstrap);
     Entities {
-        labelled: labelled.len() as u64,
-        hit,
-        hit_share: (!labelled.is_empty()).then(|| hit as f64 / labelled.len() as f64),
-        macro_recall: mean(labelled.iter().filter_map(|of| recall(**of)).collect()),
-        macro_precision: mean(labelled.iter().filter_map(|of| precision(**of)).collect()),
         recall_interval,
         precision_interval,
         f1_interval,
         resamples: MIN_RESAMPLES,
         seed: SEED,
+        ..shares(&counts)
+    }
+}
+
+/// What was counted on each key, by what it is: the numbers of keys depend on the order in which alerts came.
+pub(super) fn counts(ground: &Ground<'_>) -> Vec<Counts> {
+    let mut counts: Vec<Counts> = by_key(ground).into_values().collect();
+    counts.sort_unstable();
+    counts
+}
+
+/// Shares over keys alone.
+pub(super) fn shares(counts: &[Counts]) -> Entities {
+    let labelled: Vec<&Counts> = counts.iter().filter(|of| of[0] > 0).collect();
+    let hit = labelled.iter().filter(|of| of[1] > 0).count() as u64;
+    let mean = |values: Vec<f64>| {
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    };
+    Entities {
+        labelled: labelled.len() as u64,
+        hit,
+        hit_share: (!labelled.is_empty()).then(|| hit as f64 / labelled.len() as f64),
+        macro_recall: mean(labelled.iter().filter_map(|of| recall(**of)).collect()),
+        macro_precision: mean(labelled.iter().filter_map(|of| precision(**of)).collect()),
+        ..Entities::default()
     }
 }
 

@@ -17,6 +17,25 @@ use crate::{incident::f_beta, parts::Part};
 /// Points of the curve that a result keeps.
 const MOST_POINTS: usize = 200;
 
+/// A score, the labels that have it, and the cost of the false runs that have it.
+pub(super) type Step = (f64, u64, u64);
+
+/// What comes of a curve.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Summary {
+    pub(super) average_precision: Option<f64>,
+    pub(super) oracle_f1: Option<f64>,
+    pub(super) oracle_threshold: Option<f64>,
+    curve: Vec<ThresholdPoint>,
+}
+
+/// The score of the alert at a position in `scope.alerts`, if it has one.
+pub(super) fn score_of(ground: &Ground<'_>, position: u32) -> Option<f64> {
+    let source = ground.scope.alerts[position as usize].source;
+    let score = ground.alerts.at(source as usize).score;
+    score.filter(|score| score.is_finite())
+}
+
 pub(super) fn sweep(ground: &Ground<'_>) -> Thresholds {
     (ground.watcher)(Part::Levels);
     let thresholds = thresholds(ground);
@@ -25,11 +44,7 @@ pub(super) fn sweep(ground: &Ground<'_>) -> Thresholds {
 }
 
 fn thresholds(ground: &Ground<'_>) -> Thresholds {
-    let score_of = |position: u32| {
-        let source = ground.scope.alerts[position as usize].source;
-        let score = ground.alerts.at(source as usize).score;
-        score.filter(|score| score.is_finite())
-    };
+    let score_of = |position: u32| score_of(ground, position);
     let scored = ground.counted().filter(|(it, _)| score_of(*it).is_some());
     let scored = scored.count() as u64;
     let unscored = ground.counted().count() as u64 - scored;
@@ -56,12 +71,27 @@ fn thresholds(ground: &Ground<'_>) -> Thresholds {
         (scores.fold(f64::MIN, f64::max), run.cost)
     });
     // A block of each score: detected labels and the cost of false runs.
-    let mut steps: Vec<(f64, u64, u64)> = labels
+    let mut steps: Vec<Step> = labels
         .into_iter()
         .flatten()
         .map(|score| (score, 1, 0))
         .collect();
     steps.extend(runs.map(|(score, cost)| (score, 0, cost)));
+    let summary = summary(steps, n_labels);
+    Thresholds {
+        average_precision: summary.average_precision,
+        oracle_f1: summary.oracle_f1,
+        oracle_threshold: summary.oracle_threshold,
+        curve: thinned(&summary.curve, MOST_POINTS),
+        ..counts
+    }
+}
+
+/// The curve over the steps with its area and its best point; nothing without steps or labels.
+pub(super) fn summary(mut steps: Vec<Step>, n_labels: usize) -> Summary {
+    if steps.is_empty() || n_labels == 0 {
+        return Summary::default();
+    }
     steps.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
     let curve = curve(&steps, n_labels);
     let mut before = 0.0;
@@ -73,12 +103,11 @@ fn thresholds(ground: &Ground<'_>) -> Thresholds {
     let f1 = |point: &ThresholdPoint| f_beta(point.precision, point.recall, 1.0);
     // Of equals the lowest threshold.
     let oracle = curve.iter().max_by(|a, b| f1(a).total_cmp(&f1(b)));
-    Thresholds {
+    Summary {
         average_precision: Some(area),
         oracle_f1: oracle.map(f1),
         oracle_threshold: oracle.map(|point| point.threshold),
-        curve: thinned(&curve, MOST_POINTS),
-        ..counts
+        curve,
     }
 }
 

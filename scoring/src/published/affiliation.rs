@@ -39,7 +39,7 @@ pub fn recall(zones: &[Zone]) -> Option<f64> {
     (!zones.is_empty()).then(|| sum / zones.len() as f64)
 }
 
-/// One zone for each true span. Spans are sorted and disjoint, none is empty, all lie in `range`; a
+/// One zone for each true span. Spans, predicted ones as well, are sorted and disjoint, none is empty, all lie in `range`; a
 /// point prediction has to be given the length of a row.
 #[must_use]
 pub fn zones(truth: &[Span], predicted: &[Span], range: Span) -> Vec<Zone> {
@@ -50,8 +50,10 @@ pub fn zones(truth: &[Span], predicted: &[Span], range: Span) -> Vec<Zone> {
         let until = truth
             .get(i + 1)
             .map_or(range[1], |after| border(span, after));
-        let inside: Vec<Span> = predicted
+        let first = predicted.partition_point(|span| span[1] <= from);
+        let inside: Vec<Span> = predicted[first..]
             .iter()
+            .take_while(|span| span[0] < until)
             .map(|[start, end]| [start.max(from), end.min(until)])
             .filter(|[start, end]| start < end)
             .collect();
@@ -82,7 +84,9 @@ fn judge(zone: Span, truth: Span, predicted: &[Span]) -> Zone {
     let over_truth =
         |value: &dyn Fn(f64) -> f64| integral(truth, &corners, value) / (truth[1] - truth[0]);
     let to_predicted = |y: f64| {
-        let distances = predicted.iter().map(|span| distance(y, *span));
+        let after = predicted.partition_point(|span| span[0] <= y);
+        let around = &predicted[after.saturating_sub(1)..predicted.len().min(after + 1)];
+        let distances = around.iter().map(|span| distance(y, *span));
         distances.fold(f64::INFINITY, f64::min)
     };
     Zone {

@@ -86,6 +86,20 @@ impl Series {
         }
     }
 
+    /// A series without the windows that begin in the probation, and the first row that counts then: for data that has
+    /// windows there, which the benchmark's own has not. Rows of a window that is left out do not count.
+    #[must_use]
+    pub fn behind_probation(n_rows: usize, windows: &[[usize; 2]]) -> (Self, usize) {
+        let mut series = Self::new(n_rows, windows);
+        let probation = series.probation();
+        let n_early = series
+            .windows
+            .partition_point(|[first, _]| *first < probation);
+        let early: Vec<[usize; 2]> = series.windows.drain(..n_early).collect();
+        let behind = early.last().map_or(probation, |[_, last]| last + 1);
+        (series, behind.max(probation))
+    }
+
     /// Number of windows.
     #[must_use]
     pub fn n_windows(&self) -> usize {
@@ -110,9 +124,9 @@ impl Series {
             .partition(|row| self.window_at(*row).is_some());
         let mut raw = 0.0;
         for window in &self.windows {
-            let found = inside.iter().filter(|row| is_in(window, **row));
+            let first = inside.partition_point(|row| *row < window[0]);
             // Credit falls towards the end of the window, so the first detection has the most.
-            raw += match found.min() {
+            raw += match inside.get(first).filter(|row| is_in(window, **row)) {
                 Some(row) => self.row_score(*row, profile),
                 None => -profile.missed,
             };
@@ -122,10 +136,15 @@ impl Series {
             .map(|row| self.row_score(*row, profile))
             .sum::<f64>();
         let counted = self.probation()..self.n_rows;
-        let labelled = counted
-            .clone()
-            .filter(|row| self.window_at(*row).is_some())
-            .count();
+        let labelled: usize = self
+            .windows
+            .iter()
+            .map(|[first, last]| {
+                (last + 1)
+                    .min(counted.end)
+                    .saturating_sub(counted.start.max(*first))
+            })
+            .sum();
         SeriesScore {
             raw,
             true_positives: inside.len() as u64,
@@ -142,7 +161,8 @@ impl Series {
             let width = (last - first + 1) as f64;
             return profile.found * sigma(-((last - row + 1) as f64) / width) / sigma(-1.0);
         }
-        let before = self.windows.iter().rev().find(|[_, last]| *last < row);
+        let n_before = self.windows.partition_point(|[_, last]| *last < row);
+        let before = n_before.checked_sub(1).and_then(|n| self.windows.get(n));
         let Some([first, last]) = before else {
             return -profile.wrong;
         };
@@ -155,8 +175,16 @@ impl Series {
         }
     }
 
+    /// The number of the window that a row is in, counted from the start of the series.
+    #[must_use]
+    pub fn window_of(&self, row: usize) -> Option<usize> {
+        let n_before = self.windows.partition_point(|[_, last]| *last < row);
+        let window = self.windows.get(n_before);
+        window.filter(|window| is_in(window, row)).map(|_| n_before)
+    }
+
     fn window_at(&self, row: usize) -> Option<[usize; 2]> {
-        self.windows.iter().copied().find(|w| is_in(w, row))
+        self.window_of(row).map(|number| self.windows[number])
     }
 }
 
@@ -196,6 +224,17 @@ mod tests {
         let series = Series::new(100, &[[50, 50]]);
         assert_eq!(series.row_score(51, STANDARD), -0.11);
         assert!((series.row_score(50, STANDARD) - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn windows_that_begin_in_the_probation_are_left_out_with_their_rows() {
+        let (series, first) = Series::behind_probation(100, &[[3, 5], [14, 20], [40, 45]]);
+        assert_eq!(
+            (series.n_windows(), series.window_of(40), first),
+            (1, Some(0), 21)
+        );
+        let (series, first) = Series::behind_probation(100, &[[15, 20]]);
+        assert_eq!((series.n_windows(), first), (1, 15));
     }
 
     #[test]

@@ -63,7 +63,15 @@ pub fn precision(real: &[Rows], predicted: &[Rows], rules: Rules) -> Option<f64>
 }
 
 fn mean_reward(ranges: &[Rows], others: &[Rows], rules: Rules) -> Option<f64> {
-    let rewards = ranges.iter().map(|range| reward(*range, others, rules));
+    let mut others = others.to_vec();
+    others.sort_unstable();
+    // Where none overlaps another, most of them need no look.
+    let disjoint = others.windows(2).all(|pair| pair[0][1] < pair[1][0]);
+    let rewards = ranges.iter().map(|range| {
+        let before = others.partition_point(|other| disjoint && other[1] < range[0]);
+        let until = others.partition_point(|other| other[0] <= range[1]);
+        reward(*range, &others[before..until.max(before)], rules)
+    });
     (!ranges.is_empty()).then(|| rewards.sum::<f64>() / ranges.len() as f64)
 }
 
@@ -77,17 +85,25 @@ fn reward([first, last]: Rows, others: &[Rows], rules: Rules) -> f64 {
         return 0.0;
     }
     let length = last - first + 1;
-    let weigh = |[from, to]: Rows| -> f64 {
-        (from..=to)
-            .map(|row| weight(row - first + 1, length, rules.bias))
-            .sum()
-    };
+    let weigh =
+        |[from, to]: Rows| sum_of_weights(from - first + 1, to - first + 1, length, rules.bias);
     let covered: f64 = overlaps.iter().map(|overlap| weigh(*overlap)).sum();
     let gamma = match rules.cardinality {
         Cardinality::One => 1.0,
         Cardinality::Reciprocal => 1.0 / overlaps.len() as f64,
     };
     rules.alpha + (1.0 - rules.alpha) * gamma * covered / weigh([first, last])
+}
+
+/// The weights of the positions `from ..= to`: but in the middle they rise or fall evenly, so that the ends tell the sum.
+fn sum_of_weights(from: usize, to: usize, length: usize, bias: Bias) -> f64 {
+    let weight = |position| weight(position, length, bias);
+    match bias {
+        Bias::Flat | Bias::Front | Bias::Back => {
+            (to - from + 1) as f64 * (weight(from) + weight(to)) / 2.0
+        }
+        Bias::Middle => (from..=to).map(weight).sum(),
+    }
 }
 
 fn weight(position: usize, length: usize, bias: Bias) -> f64 {

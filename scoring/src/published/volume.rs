@@ -35,10 +35,11 @@ pub fn volume(
     if truth.is_empty() || n_thresholds < 2 || !fits {
         return None;
     }
-    let hits = hits_by_threshold(scores, n_thresholds);
+    let levels = levels(scores, n_thresholds);
     let (mut roc, mut precision_recall) = (0.0, 0.0);
     for width in 0..=max_width {
-        let points = curve(&Surface::new(truth, scores.len(), width), &hits);
+        let surface = Surface::new(truth, scores.len(), width);
+        let points = curve(&surface, &levels, n_thresholds);
         let (area, average) = areas(&points);
         roc += area;
         precision_recall += average;
@@ -97,31 +98,48 @@ struct Point {
     precision: f64,
 }
 
-fn curve(surface: &Surface, hits_by_threshold: &[Vec<bool>]) -> Vec<Point> {
+/// What comes in at a threshold.
+#[derive(Debug, Clone, Copy, Default)]
+struct Step {
+    hits: f64,
+    weight: f64,
+    /// The part of the weight that lies on borders.
+    border: f64,
+    /// Regions that have their first hit.
+    met: f64,
+}
+
+/// One pass over the rows for all thresholds: each comes in at its level.
+fn curve(surface: &Surface, levels: &[usize], n_thresholds: usize) -> Vec<Point> {
     let n_rows = surface.soft.len() as f64;
     let n_true = surface.is_true.iter().filter(|t| **t).count() as f64;
-    let point = |hits: &Vec<bool>| {
-        let rows = || hits.iter().zip(&surface.soft).zip(&surface.is_true);
-        let hit_weight: f64 = rows()
-            .filter(|((hit, _), _)| **hit)
-            .map(|((_, soft), _)| soft)
-            .sum();
-        let border: f64 = rows()
-            .filter(|((hit, _), is_true)| **hit && !**is_true)
-            .map(|((_, soft), _)| soft)
-            .sum();
-        let n_hits = hits.iter().filter(|hit| **hit).count() as f64;
-        let regions = surface.regions.iter();
-        let n_met = regions.filter(|[from, to]| hits[*from..=*to].contains(&true));
-        let met = n_met.count() as f64 / surface.regions.len() as f64;
-        let positive = f64::midpoint(n_true, n_true + border);
+    // The last step is of rows below the lowest threshold.
+    let mut steps = vec![Step::default(); n_thresholds + 1];
+    for ((level, soft), is_true) in levels.iter().zip(&surface.soft).zip(&surface.is_true) {
+        let step = &mut steps[*level];
+        step.hits += 1.0;
+        step.weight += soft;
+        step.border += if *is_true { 0.0 } else { *soft };
+    }
+    for [from, to] in &surface.regions {
+        let first = levels[*from..=*to].iter().min();
+        steps[first.copied().unwrap_or(n_thresholds)].met += 1.0;
+    }
+    let mut so_far = Step::default();
+    let point = |step: &Step| {
+        so_far.hits += step.hits;
+        so_far.weight += step.weight;
+        so_far.border += step.border;
+        so_far.met += step.met;
+        let positive = f64::midpoint(n_true, n_true + so_far.border);
+        let met = so_far.met / surface.regions.len() as f64;
         Point {
-            true_rate: (hit_weight / positive).min(1.0) * met,
-            false_rate: (n_hits - hit_weight) / (n_rows - positive),
-            precision: hit_weight / n_hits,
+            true_rate: (so_far.weight / positive).min(1.0) * met,
+            false_rate: (so_far.hits - so_far.weight) / (n_rows - positive),
+            precision: so_far.weight / so_far.hits,
         }
     };
-    hits_by_threshold.iter().map(point).collect()
+    steps[..n_thresholds].iter().map(point).collect()
 }
 
 /// Areas under the ROC curve (trapezoids, closed at both ends) and under the precision-recall curve.
@@ -137,23 +155,21 @@ fn areas(points: &[Point]) -> (f64, f64) {
     (roc, average)
 }
 
-/// Rows at or above each threshold; thresholds are scores at even steps of their descending order.
+/// By row: the first threshold that its score reaches; thresholds are scores at even steps of their descending order.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "a position between 0 and the number of rows"
 )]
-fn hits_by_threshold(scores: &[f64], n_thresholds: usize) -> Vec<Vec<bool>> {
+fn levels(scores: &[f64], n_thresholds: usize) -> Vec<usize> {
     let mut sorted = scores.to_vec();
     sorted.sort_by(|a, b| b.total_cmp(a));
     let last = sorted.len() - 1;
     let step = last as f64 / (n_thresholds - 1) as f64;
-    (0..n_thresholds)
-        .map(|k| {
-            let threshold = sorted[((k as f64 * step) as usize).min(last)];
-            scores.iter().map(|score| *score >= threshold).collect()
-        })
-        .collect()
+    let threshold = |k: usize| sorted[((k as f64 * step) as usize).min(last)];
+    let thresholds: Vec<f64> = (0..n_thresholds).map(threshold).collect();
+    let level = |score: &f64| thresholds.partition_point(|threshold| threshold > score);
+    scores.iter().map(level).collect()
 }
 
 #[cfg(test)]

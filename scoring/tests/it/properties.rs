@@ -19,8 +19,8 @@ use crate::{
     support::{Run, STARTED_AT, alert, alert_of, label},
 };
 
-const END: i64 = 1_000_000;
-const KINDS: [Kind; 3] = [Kind::SensorSpike, Kind::LevelShift, Kind::DropOut];
+pub const END: i64 = 1_000_000;
+pub const KINDS: [Kind; 3] = [Kind::SensorSpike, Kind::LevelShift, Kind::DropOut];
 
 prop_compose! {
     fn a_label()(kind in 0usize..3, key in 0u8..4, second in 0u8..4, start in 0..END, length in 0i64..200_000, events in prop::collection::vec(0u8..12, 0..4)) -> (Kind, u8, u8, i64, i64, Vec<u8>) {
@@ -28,7 +28,7 @@ prop_compose! {
     }
 }
 
-fn labels() -> impl Strategy<Value = Vec<Label>> {
+pub fn labels() -> impl Strategy<Value = Vec<Label>> {
     prop::collection::vec(a_label(), 0..12).prop_map(|raw| {
         let made = raw.into_iter().enumerate();
         made.map(|(i, (kind, key, second, start, end, events))| {
@@ -57,7 +57,7 @@ prop_compose! {
     }
 }
 
-fn alerts() -> impl Strategy<Value = Vec<CollectedAlert>> {
+pub fn alerts() -> impl Strategy<Value = Vec<CollectedAlert>> {
     prop::collection::vec(an_alert(), 0..20).prop_map(|raw| {
         let made = raw.into_iter().zip(0i64..);
         made.map(|((kind, key, start, end, events, latency), i)| {
