@@ -552,10 +552,11 @@ pub struct DrainArgs {
 #[command(after_help = "Examples:
   floodmark score runs/quickstart-20250610T050000Z     score a run again, from its facts
   floodmark score --alerts alerts.ndjson --truth generated --json
+  floodmark score --scores scores.ndjson --truth generated      a score for every event: VUS, AP, ROC AUC, NAB
   floodmark score --alerts main.ndjson --against branch.ndjson --truth generated      label by label (McNemar)")]
 pub struct ScoreArgs {
     /// The folder of a run
-    #[arg(value_name = "DIR", required_unless_present = "alerts")]
+    #[arg(value_name = "DIR", required_unless_present_any = ["alerts", "scores"])]
     pub dir: Option<PathBuf>,
     /// Alerts, one JSON object a line, as the topic `anomalies` holds them
     #[arg(long, value_name = "FILE", requires = "truth", conflicts_with = "dir")]
@@ -564,8 +565,16 @@ pub struct ScoreArgs {
     ///
     /// The folder says where warm-up and run end. With a file alone, everything is scored: alerts after
     /// the last event, such as a drop-out on every sensor, count as false.
-    #[arg(long, value_name = "PATH", requires = "alerts")]
+    #[arg(long, value_name = "PATH")]
     pub truth: Option<PathBuf>,
+    /// The score of every event, one JSON object a line: `{"key":{"type":"sensor","id":"s1"},"time":1749531600000,"score":0.3}`
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "truth",
+        conflicts_with_all = ["dir", "alerts"]
+    )]
+    pub scores: Option<PathBuf>,
     /// Alerts of another detector on the same events: says which labels only one of the two found
     #[arg(long, value_name = "FILE", requires = "alerts")]
     pub against: Option<PathBuf>,

@@ -3,6 +3,7 @@
 use schemars::{JsonSchema, Schema, schema_for};
 
 use crate::{
+    accuracy::{RowScores, ScoredRow},
     alert::{Alert, CollectedAlert},
     calibration::Calibrations,
     compare::{Comparison, NoiseFloor},
@@ -47,6 +48,8 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("series-row.json", of::<SeriesRow>()),
         ("result.json", of::<RunResult>()),
         ("nab.json", of::<NabResult>()),
+        ("scored-row.json", of::<ScoredRow>()),
+        ("row-scores.json", of::<RowScores>()),
         ("search.json", of::<SearchResult>()),
         ("curve.json", of::<CurveResult>()),
         ("comparison.json", of::<Comparison>()),

@@ -35,7 +35,7 @@ use floodmark_kafka::ClientSettings;
 pub use self::{
     files::{
         FileError, read_alerts, read_bare_alerts, read_generator_facts, read_labels, read_record,
-        read_series, without_password,
+        read_scored_rows, read_series, without_password,
     },
     kept::Kept,
 };

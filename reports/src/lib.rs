@@ -22,6 +22,7 @@ mod nab;
 mod noise;
 mod plot;
 mod prose;
+mod rows;
 mod search;
 mod status;
 mod summary;
@@ -48,6 +49,7 @@ pub use self::{
     nab::nab_table,
     noise::noise_floor_text,
     plot::png,
+    rows::row_scores_text,
     search::{search_html, search_png, search_text, trial_text},
     status::{status_html, status_metrics},
     summary::summary_md,

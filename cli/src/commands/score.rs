@@ -14,14 +14,16 @@ use floodmark_contracts::{
     result::{Detection, Outcome, RunResult},
 };
 use floodmark_harness::run::{
-    read_alerts, read_bare_alerts, read_generator_facts, read_labels, read_record, read_series,
+    read_alerts, read_bare_alerts, read_generator_facts, read_labels, read_record,
+    read_scored_rows, read_series,
 };
-use floodmark_reports::{ReportInput, detection_table, detectors_text};
+use floodmark_reports::{ReportInput, detection_table, detectors_text, row_scores_text};
 use floodmark_scoring::{
     compare::{
         Plan,
         detectors::{Outcomes, compare_detectors, outcome_of_files},
     },
+    rows::RowRules,
     score_files,
 };
 
@@ -36,6 +38,9 @@ use crate::{
 pub fn run(args: &ScoreArgs) -> Result<Exit, Failure> {
     if let (Some(alerts), Some(truth)) = (&args.alerts, &args.truth) {
         return files(args, alerts, truth);
+    }
+    if let (Some(scores), Some(truth)) = (&args.scores, &args.truth) {
+        return rows(args, scores, truth);
     }
     let Some(dir) = &args.dir else {
         return Err(Failure::usage(
@@ -89,6 +94,29 @@ fn files(args: &ScoreArgs, alerts: &Path, truth: &Path) -> Result<Exit, Failure>
         say(&serde_json::to_string_pretty(&compared)?);
     } else {
         say(detectors_text(&compared).trim_end());
+    }
+    Ok(Exit::Pass)
+}
+
+/// Scores what a detector says of every event, not of some alone.
+fn rows(args: &ScoreArgs, scores: &Path, truth: &Path) -> Result<Exit, Failure> {
+    let (labels, span) = read_truth(truth)?;
+    let mut rows = read_scored_rows(scores)?;
+    let mut n_outside = rows.len();
+    if let Some(span) = span {
+        rows.retain(|row| row.time >= span.from && row.time < span.until);
+    }
+    n_outside -= rows.len();
+    let found = floodmark_scoring::rows::score(&rows, &labels, RowRules::default());
+    if args.json {
+        say(&serde_json::to_string_pretty(&found)?);
+        return Ok(Exit::Pass);
+    }
+    say(row_scores_text(&found).trim_end());
+    if n_outside > 0 {
+        say(&format!(
+            "{n_outside} rows lie in the warm-up or behind the end, and count nowhere"
+        ));
     }
     Ok(Exit::Pass)
 }

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use floodmark_contracts::compare::{Comparison, Verdict};
+use floodmark_contracts::{
+    accuracy::RowScores,
+    compare::{Comparison, Verdict},
+};
 use serde_json::Value;
 
 use crate::support::{Run, floodmark, profile};
@@ -121,4 +124,56 @@ fn every_file_of_a_comparison_is_written_and_what_cannot_be_compared_is_refused(
         assert_eq!(refused.status.code(), Some(2), "{errors}");
         assert!(errors.contains(expected), "{errors}");
     }
+}
+
+#[test]
+fn a_score_for_every_event_is_held_against_the_labels() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = floodmark()
+        .args(["generate", "--sink", "null", "--rate", "max", "--quiet"])
+        .arg(profile("smoke"))
+        .arg("--out")
+        .arg(dir.path().join("truth"))
+        .output()
+        .unwrap();
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    let labels = std::fs::read_to_string(dir.path().join("truth/labels.ndjson")).unwrap();
+    let mut labels = labels
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let spike = labels.find(|label| label["kind"] == "stuck-value").unwrap();
+    // A reading each two seconds, with high scores while the incident lasts.
+    let (start, end) = (
+        spike["start"].as_i64().unwrap(),
+        spike["end"].as_i64().unwrap(),
+    );
+    let rows = (-40..80).map(|step| {
+        let time = start + 2_000 * step;
+        let score = if (start..=end).contains(&time) {
+            0.9
+        } else {
+            0.1
+        };
+        serde_json::json!({ "key": spike["keys"][0], "time": time, "score": score }).to_string()
+    });
+    let scores = dir.path().join("scores.ndjson");
+    std::fs::write(&scores, rows.collect::<Vec<_>>().join("\n")).unwrap();
+    let truth = dir.path().join("truth");
+    let score = |args: &[&str]| {
+        let output = floodmark()
+            .arg("score")
+            .arg("--scores")
+            .arg(&scores)
+            .arg("--truth")
+            .arg(&truth)
+            .args(args)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let found: RowScores = serde_json::from_str(&score(&["--json"])).unwrap();
+    assert!(found.true_rows > 5, "{found:?}");
+    assert_eq!(found.average_precision, Some(1.0), "{found:?}");
+    assert!(score(&[]).contains("VUS-PR"));
 }

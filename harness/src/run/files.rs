@@ -8,6 +8,7 @@ use std::{
 };
 
 use floodmark_contracts::{
+    accuracy::ScoredRow,
     alert::{Alert, CollectedAlert},
     clock::{Timeline, WallTime},
     label::Label,
@@ -107,6 +108,14 @@ pub fn read_alerts(path: &Path) -> Result<Vec<CollectedAlert>, FileError> {
 /// # Errors
 /// [`FileError`] with the first line that is no alert.
 pub fn read_bare_alerts(path: &Path) -> Result<Vec<Alert>, FileError> {
+    read_lines(path)
+}
+
+/// Reads what a detector scored of every event.
+///
+/// # Errors
+/// [`FileError`] with the first line that is no scored row.
+pub fn read_scored_rows(path: &Path) -> Result<Vec<ScoredRow>, FileError> {
     read_lines(path)
 }
 
