@@ -3,6 +3,7 @@
 //! The template holds the page, the modules below hold what stands in it, ready to print: the page
 //! contains no logic beyond loops and absent parts.
 
+mod accuracy;
 mod facts;
 mod faults;
 mod incidents;
@@ -13,9 +14,10 @@ mod waterfall;
 use std::io::Write;
 
 use askama::Template;
-use floodmark_contracts::result::RunResult;
+use floodmark_contracts::{accuracy::KindPair, result::RunResult};
 
 use self::{
+    accuracy::{LateRow, WayRow},
     facts::{AuditRow, ProcessRow},
     faults::{FaultRow, faults},
     incidents::{Listing, false_alerts, missed},
@@ -74,6 +76,11 @@ struct Page<'a> {
     difficulty_chart: Option<String>,
     /// The measure's name and its ranges.
     difficulty: [(&'static str, Vec<DifficultyRow>); 2],
+    ways: Vec<WayRow>,
+    /// Recall by lateness; empty where no label says.
+    late: Vec<LateRow>,
+    burden: Vec<Pair>,
+    confusions: Vec<&'a KindPair>,
     counts: Vec<Pair>,
     /// Empty in a run without.
     faults: Vec<FaultRow>,
@@ -141,6 +148,10 @@ pub fn html(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportEr
                 tables::difficulty(&result.detection.difficulty.magnitude),
             ),
         ],
+        ways: accuracy::ways(&result.detection),
+        late: accuracy::lateness(&result.detection.accuracy.lateness),
+        burden: accuracy::burden(&result.detection.accuracy),
+        confusions: accuracy::confusions(&result.detection.accuracy),
         counts: tables::counts(&result.detection),
         faults: faults(result),
         lists: [missed(input), false_alerts(input, &model)],
