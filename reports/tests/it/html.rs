@@ -115,7 +115,7 @@ fn tables_have_headers_and_rows_of_one_width() {
             .descendants()
             .filter(|n| n.has_tag_name("table"))
             .collect();
-        assert_eq!(tables.len(), 7);
+        assert_eq!(tables.len(), 9);
         for table in tables {
             let rows: Vec<_> = table
                 .descendants()

@@ -11,7 +11,7 @@ use floodmark_contracts::{
     clock::{EventTime, RunMicros},
     key::{KeyType, TypedKey},
     kind::Kind,
-    label::Label,
+    label::{EventOrder, Label},
 };
 
 /// Keys over which labels and alerts are spread; below the number above which no intervals are drawn.
@@ -99,6 +99,13 @@ fn label(number: u64, draws: &mut Draws) -> Label {
         first_sent: RunMicros((start - ORIGIN_MS) * 1000),
         last_sent: RunMicros((start - ORIGIN_MS + length) * 1000),
         detectable_at: EventTime(start + length / 2),
+        event_sent: (0..n_events.cast_signed())
+            .map(|it| RunMicros((start - ORIGIN_MS + length * it / 24) * 1000))
+            .collect(),
+        order: Some(EventOrder {
+            on_time: n_events - n_events / 8,
+            behind_ms: n_events / 8 * 1000,
+        }),
     }
 }
 
