@@ -32,7 +32,14 @@ pub fn noise_floor_text(noise: &NoiseFloor) -> String {
     if noise.metrics.is_empty() {
         out.push_str("No metric was measured.\n");
     } else {
-        out.push_str(&table(noise).to_text());
+        let (shown, n_others) = shown(noise);
+        out.push_str(&table(&shown).to_text());
+        if n_others > 0 {
+            let others = plural(n_others, "more metric");
+            out.push_str(&format!(
+                "\n{others} did not vary, or say nothing here; `noise-floor.json` has them all.\n"
+            ));
+        }
     }
     if !noise.warnings.is_empty() {
         out.push('\n');
@@ -44,15 +51,26 @@ pub fn noise_floor_text(noise: &NoiseFloor) -> String {
     out
 }
 
-/// A row for each metric.
-fn table(noise: &NoiseFloor) -> Table {
-    let mut metrics: Vec<&MetricNoise> = noise.metrics.iter().collect();
+/// The metrics that are gated by default and those that vary, sharper ones first; and how many others there are.
+fn shown(noise: &NoiseFloor) -> (Vec<&MetricNoise>, u64) {
+    let varies = |metric: &&MetricNoise| metric.sd.is_some_and(|sd| sd > 0.0);
+    let mut metrics: Vec<&MetricNoise> = noise
+        .metrics
+        .iter()
+        .filter(|metric| is_gated(metric) || varies(metric))
+        .collect();
     metrics.sort_by(|a, b| {
         is_gated(b)
             .cmp(&is_gated(a))
             .then(least(a).total_cmp(&least(b)))
             .then(a.name.cmp(&b.name))
     });
+    let n_others = (noise.metrics.len() - metrics.len()) as u64;
+    (metrics, n_others)
+}
+
+/// A row for each metric.
+fn table(metrics: &[&MetricNoise]) -> Table {
     let mut table = Table::new([
         "metric",
         "gated",
