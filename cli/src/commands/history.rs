@@ -53,8 +53,11 @@ pub fn run(args: &HistoryArgs) -> Result<Exit, Failure> {
     Ok(Exit::Pass)
 }
 
+/// A run's folder and its result.
+type Run = (PathBuf, RunResult);
+
 /// The runs that can be trusted by the time at which they began, and what is to be said of the others.
-fn read(args: &HistoryArgs) -> Result<(Vec<(PathBuf, RunResult)>, Vec<String>), Failure> {
+fn read(args: &HistoryArgs) -> Result<(Vec<Run>, Vec<String>), Failure> {
     let mut folders = BTreeSet::new();
     for dir in &args.dirs {
         folders.extend(folders_at_any_depth(dir)?);
