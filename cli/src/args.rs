@@ -429,7 +429,7 @@ pub struct ScoreArgs {
     ///
     /// The folder says where warm-up and run end. With a file alone, everything is scored: alerts after
     /// the last event, such as a drop-out on every sensor, count as false.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", conflicts_with = "dir")]
     pub truth: Option<PathBuf>,
     /// The score of every event, one JSON object a line: `{"key":{"type":"sensor","id":"s1"},"time":1749531600000,"score":0.3}`
     #[arg(

@@ -14,6 +14,7 @@ use std::{
 use floodmark_contracts::{clock::Clock, record::ProcessFacts};
 use nix::{
     sys::signal::{Signal, killpg},
+    time::ClockId,
     unistd::Pid,
 };
 
@@ -244,13 +245,19 @@ pub fn resources_of(role: &str, id: u32) -> ProcessFacts {
     let read = |name: &str| std::fs::read_to_string(format!("/proc/{id}/{name}"));
     ProcessFacts {
         role: role.to_owned(),
-        cpu_seconds: read("stat")
-            .ok()
-            .and_then(|stat| cpu_seconds(&stat))
+        cpu_seconds: cpu_clock_seconds(id)
+            .or_else(|| cpu_seconds(&read("stat").ok()?))
             .unwrap_or(0.0),
         peak_rss_bytes: read("status").ok().and_then(|s| peak_rss(&s)).unwrap_or(0),
         ..ProcessFacts::default()
     }
+}
+
+/// CPU time of all threads that a process has had, seconds, from the clock that the kernel keeps of it: finer than ticks.
+pub(crate) fn cpu_clock_seconds(id: u32) -> Option<f64> {
+    let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(i32::try_from(id).ok()?)).ok()?;
+    let time = clock.now().ok()?;
+    Some(time.tv_sec() as f64 + time.tv_nsec() as f64 / 1e9)
 }
 
 /// User and system time from `/proc/PID/stat`: fields 14 and 15, in ticks of 10 ms on Linux.

@@ -26,20 +26,20 @@ pub fn run(args: &AbArgs, global: &Global) -> Result<Exit, Failure> {
     let cand = Side::new(&args.profile, &args.cand)?;
     let wanted = noise::measured(&base, Default::default())?;
     let state = args.rounds.calibration.state.as_deref();
-    let unmeasured = match noise::find(args.noise_floor.as_deref(), &wanted, state)? {
+    // Either way it is said what margins rest on.
+    let noise = match noise::find(args.noise_floor.as_deref(), &wanted, state)? {
         Ok(floor) => {
+            let said = noise::dated(&floor);
             plan.noise_floor = Some(floor);
-            None
+            said
         }
-        Err(why) => Some(why),
+        Err(why) => why,
     };
     let mut rounds = Rounds::begin([base, cand], &args.rounds, global)?;
-    if let Some(why) = &unmeasured {
-        tell(global, &format!("note: {why}"));
-    }
+    tell(global, &format!("note: {noise}"));
     let compared = rounds.compare(plan, gates)?;
     let mut comparison = compared.comparison;
-    comparison.warnings.extend(unmeasured);
+    comparison.warnings.push(noise);
     leave(&rounds.out, &comparison)?;
     let detectors = match rounds.folders(&compared.rounds) {
         Some([base, cand]) => paired_by_label(&base, &cand)?,

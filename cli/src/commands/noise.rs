@@ -66,6 +66,16 @@ pub(super) fn find(
     })
 }
 
+/// When the noise was measured that margins rest on.
+pub(super) fn dated(floor: &NoiseFloor) -> String {
+    let at = jiff::Timestamp::from_microsecond(floor.measured_at.0).unwrap_or_default();
+    format!(
+        "margins rest on the noise of {} rounds, measured {}",
+        floor.rounds,
+        at.strftime("%Y-%m-%d %H:%M UTC")
+    )
+}
+
 const NOT_MEASURED: &str = "the noise of this machine was not measured, so that a change counts from the least that matters on; \
                             `floodmark aa` measures it";
 
@@ -131,6 +141,7 @@ mod tests {
         let floor = noise_floor(&[], wanted(), &Plan::default());
         let path = keep(&floor, state).unwrap();
         assert!(path.ends_with("noise/of_mine-embedded-bundled.json"));
+        assert!(dated(&floor).ends_with("measured 1970-01-01 00:00 UTC"));
         assert_eq!(find(&wanted()), Ok(floor));
         let mut other = wanted();
         other.settings = "6".to_owned();

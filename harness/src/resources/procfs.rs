@@ -3,7 +3,8 @@
 use std::{fmt::Write as _, fs::File, io::Read as _};
 
 use floodmark_contracts::resources::Usage;
-use nix::{time::ClockId, unistd::Pid};
+
+use crate::child::cpu_clock_seconds;
 
 /// Ticks of `/proc/PID/stat` in a second: Linux tells user space 100, whatever its own timer does.
 pub(super) const TICKS: f64 = 100.0;
@@ -128,13 +129,6 @@ pub(super) fn own_cpu_seconds() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     let ns: u64 = text.split_whitespace().next()?.parse().ok()?;
     Some(ns as f64 / 1e9)
-}
-
-/// CPU time of all threads that a process has had, seconds, from the clock that the kernel keeps of it.
-fn cpu_clock_seconds(id: u32) -> Option<f64> {
-    let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(i32::try_from(id).ok()?)).ok()?;
-    let time = clock.now().ok()?;
-    Some(time.tv_sec() as f64 + time.tv_nsec() as f64 / 1e9)
 }
 
 /// `/proc/PID/stat`. The name in parentheses may hold spaces, so fields count from behind it.

@@ -235,8 +235,8 @@ mod tests {
             assert_eq!(text.parse::<SideText>().unwrap(), expected, "{text}");
         };
         check(
-            "detector.parallelism=2",
-            SideText::Set("detector.parallelism=2".to_owned()),
+            "detector.watermark_bound=9s",
+            SideText::Set("detector.watermark_bound=9s".to_owned()),
         );
         check(
             "subject={ command: { run: [./a/b.yaml] } }",
