@@ -97,6 +97,18 @@ pub struct Counted {
     pub random: Rates,
 }
 
+impl Counted {
+    /// The rates alone.
+    #[must_use]
+    pub fn rates(&self) -> Rates {
+        Rates {
+            precision: self.precision,
+            recall: self.recall,
+            f1: self.f1,
+        }
+    }
+}
+
 /// Tumbling windows per key, aligned to the epoch. True are those that a label intersects, said those into which the end
 /// of an alert falls. Windows in which neither is are not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]

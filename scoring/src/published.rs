@@ -16,3 +16,19 @@ pub mod point_adjust;
 pub mod range_based;
 /// Volume under the ROC and precision-recall surfaces.
 pub mod volume;
+
+/// First and last row.
+pub(crate) type Rows = [usize; 2];
+
+/// Sorted; those that share a row are one.
+pub(crate) fn merged(mut spans: Vec<Rows>) -> Vec<Rows> {
+    spans.sort_unstable();
+    let mut merged: Vec<Rows> = Vec::with_capacity(spans.len());
+    for span in spans {
+        match merged.last_mut() {
+            Some(last) if span[0] <= last[1] => last[1] = last[1].max(span[1]),
+            _ => merged.push(span),
+        }
+    }
+    merged
+}

@@ -17,7 +17,10 @@ use floodmark_contracts::{
 };
 
 use crate::{
-    published::volume::{Volume, volume},
+    published::{
+        Rows, merged,
+        volume::{Volume, volume},
+    },
     thresholds::{average_precision, oracle_f1, roc_auc},
 };
 
@@ -39,9 +42,6 @@ impl Default for RowRules {
         }
     }
 }
-
-/// First and last row.
-type Rows = [usize; 2];
 
 /// The rows of one key.
 struct Series {
@@ -153,22 +153,12 @@ impl Series {
 
 /// Rows from each start to each end; those that share a row are one, those without a row are left out.
 fn spans(times: &[i64], of: impl Iterator<Item = (i64, i64)>) -> Vec<Rows> {
-    let mut spans: Vec<Rows> = of
-        .filter_map(|(start, end)| {
-            let first = times.partition_point(|at| *at < start);
-            let behind = times.partition_point(|at| *at <= end);
-            (first < behind).then(|| [first, behind - 1])
-        })
-        .collect();
-    spans.sort_unstable();
-    let mut merged: Vec<Rows> = Vec::with_capacity(spans.len());
-    for span in spans {
-        match merged.last_mut() {
-            Some(last) if span[0] <= last[1] => last[1] = last[1].max(span[1]),
-            _ => merged.push(span),
-        }
-    }
-    merged
+    let spans = of.filter_map(|(start, end)| {
+        let first = times.partition_point(|at| *at < start);
+        let behind = times.partition_point(|at| *at <= end);
+        (first < behind).then(|| [first, behind - 1])
+    });
+    merged(spans.collect())
 }
 
 /// Incidents at which none of their keys has a row.

@@ -9,7 +9,7 @@ use crate::{
     commands::{
         compare::leave,
         noise,
-        rounds::{Rounds, Side, check_gates, plan, refused},
+        rounds::{Rounds, Side, check_gates, check_plan, plan},
         say, tell,
         trial::write_json,
     },
@@ -22,10 +22,7 @@ pub fn run(args: &AaArgs, global: &Global) -> Result<Exit, Failure> {
     let (mut plan, gates) = plan(&args.rounds, &args.margin);
     // Noise is what is wanted, not a verdict: nothing is gained from a further look.
     plan.further_rounds = 0;
-    let problems = plan.problems();
-    if !problems.is_empty() {
-        return Err(refused(&problems));
-    }
+    check_plan(&plan)?;
     let [base, cand] = [0, 1].map(|_| Side::new(&args.profile, &[]));
     let (mut base, mut cand) = (base?, cand?);
     base.name = "one half".to_owned();

@@ -1,14 +1,13 @@
 //! `floodmark ab`: two sides in turn, and which is worse.
 
 use floodmark_reports::{comparison_text, detectors_text};
-use floodmark_scoring::compare::Plan;
 
 use crate::{
     args::{AbArgs, Global},
     commands::{
         compare::{exit_of, leave, leave_detectors, paired_by_label},
         noise,
-        rounds::{Rounds, Side, check_gates, plan, refused},
+        rounds::{Rounds, Side, check_gates, check_plan, plan},
         say, tell,
     },
     exit::{Exit, Failure},
@@ -21,7 +20,7 @@ pub fn run(args: &AbArgs, global: &Global) -> Result<Exit, Failure> {
     plan.further_rounds = args.further_rounds.unwrap_or(plan.further_rounds);
     plan.confirming_rounds = args.confirming_rounds.unwrap_or(plan.confirming_rounds);
     plan.is_order_free = args.order_free;
-    check(&plan)?;
+    check_plan(&plan)?;
     let base = Side::new(&args.profile, &args.base)?;
     let cand = Side::new(&args.profile, &args.cand)?;
     let wanted = noise::measured(&base, Default::default())?;
@@ -62,13 +61,4 @@ pub fn run(args: &AbArgs, global: &Global) -> Result<Exit, Failure> {
         true => Exit::Interrupted,
         false => exit_of(&comparison),
     })
-}
-
-/// Refuses a plan that could never find anything, before the first run.
-fn check(plan: &Plan) -> Result<(), Failure> {
-    let problems = plan.problems();
-    match problems.is_empty() {
-        true => Ok(()),
-        false => Err(refused(&problems)),
-    }
 }

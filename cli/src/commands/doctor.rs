@@ -11,7 +11,7 @@ use floodmark_kafka::ClientSettings;
 
 use crate::{
     args::DoctorArgs,
-    commands::say,
+    commands::{noise, say},
     exit::{Exit, Failure},
 };
 
@@ -94,8 +94,7 @@ fn kept() -> Vec<String> {
     let Ok(store) = Store::open(None) else {
         return Vec::new();
     };
-    let folder = store.path().parent().map(|folder| folder.join("noise"));
-    let noise = folder.and_then(|folder| std::fs::read_dir(folder).ok());
+    let noise = std::fs::read_dir(noise::folder(&store)).ok();
     let noise = noise.map_or(0, |entries| entries.flatten().count());
     let calibrated = match store.path().is_file() {
         true => "this machine was calibrated",

@@ -98,9 +98,14 @@ fn path(
     subject: &str,
 ) -> Result<PathBuf, Failure> {
     let store = Store::open(state).map_err(|error| Failure::new(Exit::Usage, error))?;
-    let folder = store.path().parent().unwrap_or(Path::new(".")).join(FOLDER);
+    let folder = folder(&store);
     let name = [profile, broker, subject].map(file_word).join("-");
     Ok(folder.join(format!("{name}.json")))
+}
+
+/// Where noise floors are, beside the calibrations.
+pub(super) fn folder(store: &Store) -> PathBuf {
+    store.path().with_file_name(FOLDER)
 }
 
 /// A name without what a file's name should not hold.

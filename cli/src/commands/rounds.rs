@@ -245,8 +245,17 @@ fn with_gates(plan: &Plan, round: &RoundFigures) -> Result<Comparer, Failure> {
     Comparer::new(plan).map_err(|problems| refused(&problems))
 }
 
+/// Refuses a plan that could never find anything, before the first run.
+pub(super) fn check_plan(plan: &Plan) -> Result<(), Failure> {
+    let problems = plan.problems();
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(refused(&problems)),
+    }
+}
+
 /// Everything for which a plan is refused, at once.
-pub(super) fn refused(problems: &[PlanProblem]) -> Failure {
+fn refused(problems: &[PlanProblem]) -> Failure {
     let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
     Failure::usage(lines.join("\n"))
 }

@@ -46,6 +46,18 @@ pub struct BesideRandom {
     pub random: Rates,
 }
 
+impl BesideRandom {
+    /// The rates without those of random alerts.
+    #[must_use]
+    pub fn rates(&self) -> Rates {
+        Rates {
+            precision: self.precision,
+            recall: self.recall,
+            f1: self.f1,
+        }
+    }
+}
+
 /// Scores by the three profiles of the Numenta Anomaly Benchmark: 0 for silence, 100 for an alert at the start of each
 /// window and nowhere else; can be below 0. Means over keys; `null` without windows behind the probation.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]

@@ -57,21 +57,11 @@ pub(super) fn ways(detection: &Detection) -> Vec<WayRow> {
 }
 
 fn counted(name: &str, of: &Counted) -> Option<WayRow> {
-    let found = Rates {
-        precision: of.precision,
-        recall: of.recall,
-        f1: of.f1,
-    };
-    rates(name, found, of.random)
+    rates(name, of.rates(), of.random)
 }
 
 fn of_literature(name: &str, of: &BesideRandom) -> Option<WayRow> {
-    let found = Rates {
-        precision: of.precision,
-        recall: of.recall,
-        f1: of.f1,
-    };
-    rates(name, found, of.random)
+    rates(name, of.rates(), of.random)
 }
 
 fn rates(name: &str, found: Rates, random: Rates) -> Option<WayRow> {

@@ -17,8 +17,8 @@ use super::Ground;
 use crate::{
     incident::f_beta,
     published::{
-        affiliation,
-        nab::{FEW_FALSE_NEGATIVES, FEW_FALSE_POSITIVES, Profile, STANDARD, Series, normalised},
+        Rows, affiliation, merged,
+        nab::{FEW_FALSE_NEGATIVES, FEW_FALSE_POSITIVES, STANDARD, Series, normalised},
         range_based::{self, Bias, Cardinality, Rules},
     },
 };
@@ -29,9 +29,6 @@ const MOST_ROWS: i64 = 5_000;
 
 /// The shortest row, where none was asked for: sensors and users send about once in a second.
 const SHORTEST_MS: i64 = 1_000;
-
-/// First and last row.
-type Rows = [usize; 2];
 
 /// What lines are made of besides labels and alerts.
 #[derive(Debug, Clone, Copy)]
@@ -53,12 +50,15 @@ pub(super) fn score(ground: &Ground<'_>, rules: RowRules) -> Published {
             bias,
         };
         beside(&lines, |line| {
-            let said = ranges(&line.flagged);
-            let precision = range_based::precision(&line.truth, &said, rules);
-            (precision, range_based::recall(&line.truth, &said, rules))
+            let precision = range_based::precision(&line.truth, &line.said, rules);
+            (
+                precision,
+                range_based::recall(&line.truth, &line.said, rules),
+            )
         })
     };
-    let nab = |profile| mean(lines.iter().map(|line| line.nab(n_rows, profile)));
+    let nab: Vec<[Option<f64>; 3]> = lines.iter().map(|line| line.nab(n_rows)).collect();
+    let nab = |profile: usize| mean(nab.iter().map(|scores| scores[profile]));
     Published {
         resolution_ms: clock.resolution_ms,
         rows: n_rows as u64,
@@ -68,9 +68,9 @@ pub(super) fn score(ground: &Ground<'_>, rules: RowRules) -> Published {
         range_back: with(Bias::Back),
         affiliation: beside(&lines, |line| line.affiliation(n_rows)),
         nab: NabFigures {
-            standard: nab(STANDARD),
-            reward_low_fp_rate: nab(FEW_FALSE_POSITIVES),
-            reward_low_fn_rate: nab(FEW_FALSE_NEGATIVES),
+            standard: nab(0),
+            reward_low_fp_rate: nab(1),
+            reward_low_fn_rate: nab(2),
         },
         ..Published::default()
     }
@@ -115,6 +115,8 @@ struct Line {
     windows: Vec<Rows>,
     /// Rows with an alert, ascending, each once.
     flagged: Vec<usize>,
+    /// Those that follow each other as ranges.
+    said: Vec<Rows>,
 }
 
 impl Line {
@@ -128,16 +130,19 @@ impl Line {
     fn affiliation(&self, n_rows: usize) -> (Option<f64>, Option<f64>) {
         let span = |[first, last]: &Rows| [*first as f64, (*last + 1) as f64];
         let truth: Vec<[f64; 2]> = self.truth.iter().map(span).collect();
-        let said: Vec<[f64; 2]> = ranges(&self.flagged).iter().map(span).collect();
+        let said: Vec<[f64; 2]> = self.said.iter().map(span).collect();
         let zones = affiliation::zones(&truth, &said, [0.0, n_rows as f64]);
         (affiliation::precision(&zones), affiliation::recall(&zones))
     }
 
-    fn nab(&self, n_rows: usize, profile: Profile) -> Option<f64> {
+    /// By the profiles, as [`NabFigures`] lists them.
+    fn nab(&self, n_rows: usize) -> [Option<f64>; 3] {
         let (series, first) = Series::behind_probation(n_rows, &self.windows);
         let rows = &self.flagged[self.flagged.partition_point(|row| *row < first)..];
-        let raw = series.score(rows, profile).raw;
-        normalised(raw, series.n_windows(), profile)
+        [STANDARD, FEW_FALSE_POSITIVES, FEW_FALSE_NEGATIVES].map(|profile| {
+            let raw = series.score(rows, profile).raw;
+            normalised(raw, series.n_windows(), profile)
+        })
     }
 }
 
@@ -176,21 +181,9 @@ fn lines(ground: &Ground<'_>, clock: &Clock, early_ms: i64) -> Vec<Line> {
         line.windows = merged(std::mem::take(&mut line.windows));
         line.flagged.sort_unstable();
         line.flagged.dedup();
+        line.said = ranges(&line.flagged);
     }
     lines
-}
-
-/// Sorted; those that share a row are one.
-fn merged(mut spans: Vec<Rows>) -> Vec<Rows> {
-    spans.sort_unstable();
-    let mut merged: Vec<Rows> = Vec::with_capacity(spans.len());
-    for span in spans {
-        match merged.last_mut() {
-            Some(last) if span[0] <= last[1] => last[1] = last[1].max(span[1]),
-            _ => merged.push(span),
-        }
-    }
-    merged
 }
 
 /// Rows that follow each other as ranges.

@@ -138,11 +138,7 @@ impl Tally {
             &found.affiliation,
         ];
         for (mean, rates) in self.published.iter_mut().zip(rates) {
-            mean.add(Rates {
-                precision: rates.precision,
-                recall: rates.recall,
-                f1: rates.f1,
-            });
+            mean.add(rates.rates());
         }
         for (mean, score) in self.nab.iter_mut().zip(nab_scores(&found.nab)) {
             mean.add(score);
@@ -200,12 +196,7 @@ fn add_counts(sums: &mut [u64; 3], of: Counted) {
 }
 
 fn rates_of([truth, said, both]: [u64; 3]) -> Rates {
-    let of = counted(truth, said, both);
-    Rates {
-        precision: of.precision,
-        recall: of.recall,
-        f1: of.f1,
-    }
+    counted(truth, said, both).rates()
 }
 
 /// The mean of those values that are defined.
