@@ -1,6 +1,7 @@
 //! Event ids: which labels list one, and how many of them alerts list.
 
 use crate::{
+    ahead,
     hashing::{Numbers, Set},
     matching::EventCounts,
     scope::{Scope, Standing},
@@ -32,6 +33,7 @@ impl<'a> Events<'a> {
         let mut places = Numbers::with_capacity(n_ids);
         let mut owners: Vec<Owner<'a>> = Vec::with_capacity(n_ids);
         for (label, of) in (0u32..).zip(labels) {
+            ahead::touch(of.event_ids.iter().map(String::as_str));
             for id in &of.event_ids {
                 let next = u32::try_from(owners.len()).unwrap_or(END);
                 let place = places.or_insert(id, next, |place| owners[place as usize].id);

@@ -24,7 +24,7 @@ use crate::{
     difficulty::Detected,
     intervals::{CONFIDENCE, wilson},
     matching::Found,
-    merged::{FalseRuns, sorted},
+    merged::FalseRuns,
     scope::{Claim, Scope},
 };
 
@@ -56,13 +56,20 @@ pub(crate) fn score(scope: &Scope<'_>, found: &Found, merge_gap_ms: i64) -> Inci
         overall.add_label(hits.delays[position], hits.delays[position].is_some());
         level.add_label(hits.own_delays[position], by_claim);
     }
-    for (position, alert) in (0u32..).zip(&scope.alerts) {
-        let at = position as usize;
-        overall.add_alert(found.is_true[at], found.touches_left_out[at]);
-        if let Claim::Known(kind) = alert.claim {
-            let level = levels.entry(kind).or_default();
-            level.add_alert(hits.is_of_its_kind[at], found.touches_left_out[at]);
+    let mut position = 0;
+    for of_kind in scope.alerts.chunk_by(|a, b| a.claim == b.claim) {
+        let mut own = match of_kind[0].claim {
+            Claim::Known(kind) => Some(levels.entry(kind).or_default()),
+            Claim::Silent | Claim::Foreign(_) => None,
+        };
+        for at in position..position + of_kind.len() {
+            let ignored = found.touches_left_out[at];
+            overall.add_alert(found.is_true[at], ignored);
+            if let Some(level) = &mut own {
+                level.add_alert(hits.is_of_its_kind[at], ignored);
+            }
         }
+        position += of_kind.len();
     }
     let false_runs = false_runs(scope, found, &hits, merge_gap_ms, &mut levels);
     overall.false_merged = false_runs.cost();
@@ -95,7 +102,8 @@ fn levels(scope: &Scope<'_>) -> BTreeMap<Kind, Level> {
             .iter()
             .any(|alert| alert.claim != Claim::Silent);
     let labels = scope.labels.iter().filter(|label| !label.benign);
-    let claims = scope.alerts.iter().filter_map(|alert| match alert.claim {
+    let claims = scope.alerts.chunk_by(|a, b| a.claim == b.claim);
+    let claims = claims.filter_map(|alerts| match alerts[0].claim {
         Claim::Known(kind) => Some(kind),
         Claim::Silent | Claim::Foreign(_) => None,
     });
@@ -118,7 +126,6 @@ fn false_runs(
     merge_gap_ms: i64,
     levels: &mut BTreeMap<Kind, Level>,
 ) -> FalseRuns {
-    // What is false over all kinds is false for its own kind, so one sort serves both.
     let is_wrong = |position: u32| {
         let at = position as usize;
         let is_known = matches!(scope.alerts[at].claim, Claim::Known(_));
@@ -129,16 +136,16 @@ fn false_runs(
         };
         !is_right && !found.touches_left_out[at]
     };
-    let wrong = sorted(scope, is_wrong);
-    let false_alerts = wrong.iter().copied();
-    let false_alerts = false_alerts.filter(|position| !found.is_true[*position as usize]);
-    let overall = FalseRuns::new(scope, false_alerts.collect(), merge_gap_ms);
-    for run in FalseRuns::new(scope, wrong, merge_gap_ms).runs() {
+    for run in FalseRuns::new(scope, is_wrong, merge_gap_ms).runs() {
         if let Claim::Known(kind) = run.claim {
             levels.entry(kind).or_default().false_merged += run.cost;
         }
     }
-    overall
+    let is_false = |position: u32| {
+        let at = position as usize;
+        !found.is_true[at] && !found.touches_left_out[at]
+    };
+    FalseRuns::new(scope, is_false, merge_gap_ms)
 }
 
 /// Number of alerts that are candidates of more than one label; pairs come by alert.

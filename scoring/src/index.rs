@@ -1,4 +1,4 @@
-//! Labels by key, by kind and by event id: which of them an alert is a candidate of.
+//! Labels by key and by event id, and their times by kind: which of them an alert is a candidate of.
 
 use floodmark_contracts::kind::Kind;
 
@@ -10,14 +10,14 @@ use crate::{
 };
 
 /// Kinds, decoys among them.
-const N_KINDS: usize = Kind::ALL.len() + Kind::DECOYS.len();
+pub(crate) const N_KINDS: usize = Kind::ALL.len() + Kind::DECOYS.len();
 
 /// Labels by what an alert knows of them.
 pub(crate) struct Index<'a> {
     /// By number of the key.
     by_key: Forest,
-    /// Labels that count, for the key mismatch.
-    by_kind: Forest,
+    /// When labels that count are, by kind, whatever their key.
+    of_kinds: Vec<Times>,
     /// Start and end of each label.
     spans: Vec<(i64, i64)>,
     scope: &'a Scope<'a>,
@@ -37,7 +37,7 @@ impl<'a> Index<'a> {
     /// Takes up all labels of a scope.
     pub(crate) fn new(scope: &'a Scope<'a>, events: &'a Events<'a>, settings: Settings) -> Self {
         let mut by_key = Vec::with_capacity(scope.labels.len());
-        let mut by_kind = Vec::with_capacity(scope.labels.len());
+        let mut of_kinds = vec![Times::default(); N_KINDS];
         let n_keys = u32::try_from(scope.n_alert_keys).unwrap_or(u32::MAX);
         let mut known = Vec::new();
         for (item, label) in (0u32..).zip(scope.labels) {
@@ -54,12 +54,14 @@ impl<'a> Index<'a> {
             known.dedup();
             by_key.extend(known.iter().map(|key| (*key, entry)));
             if scope.standings[item as usize] == Standing::Kept {
-                by_kind.push((label.kind as u32, entry));
+                let times = &mut of_kinds[label.kind as usize];
+                times.windows.push((entry.low, entry.high));
+                times.labels.push((label.start.0, label.end.0));
             }
         }
         Self {
             by_key: Forest::new(scope.n_alert_keys, by_key),
-            by_kind: Forest::new(N_KINDS, by_kind),
+            of_kinds: of_kinds.into_iter().map(Times::united).collect(),
             spans: scope.labels.iter().map(|l| (l.start.0, l.end.0)).collect(),
             scope,
             events,
@@ -75,7 +77,6 @@ impl<'a> Index<'a> {
             if self.matches_in_time(alert, entry) {
                 matches.labels.push(entry.item);
             }
-            true
         });
         if !alert.event_ids.is_empty() {
             self.candidates_by_event(alert, matches);
@@ -117,9 +118,62 @@ impl<'a> Index<'a> {
         let Claim::Known(kind) = alert.claim else {
             return false;
         };
-        let span = (alert.start, alert.end);
-        !self.by_kind.overlapping(kind as u32, span, &mut |entry| {
-            !self.matches_in_time(alert, entry)
-        })
+        let times = &self.of_kinds[kind as usize];
+        touches(&times.windows, (alert.end, alert.end))
+            || touches(&times.labels, (alert.start, alert.end))
+    }
+}
+
+/// Stretches of event time, first and last millisecond.
+#[derive(Debug, Clone, Default)]
+struct Times {
+    /// In which an alert's end makes it a candidate.
+    windows: Vec<(i64, i64)>,
+    /// Which an alert has to touch otherwise.
+    labels: Vec<(i64, i64)>,
+}
+
+impl Times {
+    /// Stretches that touch are one, in order: the question is only whether there is any.
+    fn united(mut self) -> Self {
+        for stretches in [&mut self.windows, &mut self.labels] {
+            stretches.sort_unstable();
+            stretches.dedup_by(|next, last| {
+                let touches = next.0 <= last.1;
+                if touches {
+                    last.1 = last.1.max(next.1);
+                }
+                touches
+            });
+        }
+        self
+    }
+}
+
+/// Whether a stretch touches one of those that are united.
+fn touches(united: &[(i64, i64)], (from, until): (i64, i64)) -> bool {
+    let next = united.partition_point(|(_, end)| *end < from);
+    united.get(next).is_some_and(|(start, _)| *start <= until)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn united_stretches_are_touched_where_their_parts_are(
+            parts in prop::collection::vec((0i64..40, 0i64..6), 0..12),
+            from in -2i64..44,
+            length in 0i64..5,
+        ) {
+            let parts: Vec<(i64, i64)> = parts.iter().map(|(start, more)| (*start, start + more)).collect();
+            let until = from + length;
+            let expected = parts.iter().any(|(start, end)| *start <= until && from <= *end);
+            let times = Times { windows: parts.clone(), labels: parts };
+            prop_assert_eq!(touches(&times.united().windows, (from, until)), expected);
+        }
     }
 }

@@ -12,7 +12,9 @@ use crate::{
     accuracy::{self, Ground, Setting},
     alerts::Alerts,
     baseline::Space,
-    decoys, difficulty, incident,
+    decoys, difficulty,
+    hashing::Set,
+    incident,
     matching::{self, Fate, LabelFate, Matching},
     parts::{Part, Watcher},
     scope::{Bounds, Exclusion, Scope, Standing},
@@ -96,12 +98,11 @@ fn check_labels(labels: &[Label]) -> Result<(), ScoreError> {
         id: id.to_owned(),
         problem,
     };
-    let mut ids: Vec<&str> = labels.iter().map(|label| label.id.as_str()).collect();
-    ids.sort_unstable();
-    if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(bad(twice[0], "is there twice"));
-    }
+    let mut ids = Set::with_capacity_and_hasher(labels.len(), Default::default());
     for label in labels {
+        if !ids.insert(label.id.as_str()) {
+            return Err(bad(&label.id, "is there twice"));
+        }
         if label.end < label.start {
             return Err(bad(&label.id, "ends before it starts"));
         }

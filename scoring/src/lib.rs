@@ -8,6 +8,7 @@
 //! Undefined is `None`, never 0 and never NaN.
 
 mod accuracy;
+mod ahead;
 mod alerts;
 /// Any-overlap event scoring with tolerances.
 pub mod any_overlap;

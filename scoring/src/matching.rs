@@ -16,6 +16,7 @@
 use floodmark_contracts::{alert::CollectedAlert, label::Label, result::Detection};
 
 use crate::{
+    ahead,
     alerts::Alerts,
     events::{Events, Listed},
     index::{Index, Matches},
@@ -136,6 +137,10 @@ pub(crate) fn find(scope: &Scope<'_>, settings: Settings) -> Found {
     };
     let mut matches = Matches::default();
     for (position, alert) in (0u32..).zip(&scope.alerts) {
+        if position as usize % ahead::STEP == 0 {
+            let next = scope.alerts[position as usize..].iter().take(ahead::STEP);
+            ahead::touch(next.flat_map(|alert| alert.event_ids).map(String::as_str));
+        }
         index.candidates(alert, &mut matches);
         let labels = &matches.labels;
         let mut is_true = false;
@@ -220,7 +225,7 @@ pub(crate) fn fates(scope: &Scope<'_>, found: &Found) -> Matching {
     }
 }
 
-/// Pairs by label. They come by alert, so that counting those of each label puts them in order.
+/// Pairs by label, then by alert.
 fn by_label(scope: &Scope<'_>, found: &Found) -> Vec<Pair> {
     let mut next = vec![0u32; scope.labels.len() + 1];
     for (_, label) in &found.pairs {
@@ -235,6 +240,9 @@ fn by_label(scope: &Scope<'_>, found: &Found) -> Vec<Pair> {
         let alert = scope.alerts[position as usize].source;
         pairs[*place as usize] = Pair { label, alert };
         *place += 1;
+    }
+    for of_label in pairs.chunk_by_mut(|a, b| a.label == b.label) {
+        of_label.sort_unstable();
     }
     pairs
 }

@@ -15,7 +15,7 @@ pub(crate) struct Run {
     pub(crate) claim: Claim,
     /// Started gaps of its length.
     pub(crate) cost: u64,
-    /// Where they stand among the sorted alerts; not empty.
+    /// Where they stand among the false alerts; not empty.
     places: Range<u32>,
 }
 
@@ -23,19 +23,21 @@ pub(crate) struct Run {
 #[derive(Debug, Default)]
 pub(crate) struct FalseRuns {
     /// Positions in `scope.alerts`, those of a run side by side.
-    sorted: Vec<u32>,
+    positions: Vec<u32>,
     /// By number of the key.
     runs: Vec<Run>,
 }
 
 impl FalseRuns {
-    /// Of alerts that are [`sorted`].
-    pub(crate) fn new(scope: &Scope<'_>, sorted: Vec<u32>, gap_ms: i64) -> Self {
+    /// Of the alerts that `is_false` takes; they are by key, by kind and in event time.
+    pub(crate) fn new(scope: &Scope<'_>, is_false: impl Fn(u32) -> bool, gap_ms: i64) -> Self {
+        let n_alerts = u32::try_from(scope.alerts.len()).unwrap_or(u32::MAX);
+        let positions: Vec<u32> = (0..n_alerts).filter(|it| is_false(*it)).collect();
         let alert = |position: u32| &scope.alerts[position as usize];
         let mut all: Vec<Run> = Vec::new();
         let mut reached = i64::MIN;
         let mut from = i64::MIN;
-        for (place, &position) in (0u32..).zip(&sorted) {
+        for (place, &position) in (0u32..).zip(&positions) {
             let next = alert(position);
             match all.last_mut() {
                 Some(run)
@@ -57,7 +59,10 @@ impl FalseRuns {
                 }
             }
         }
-        Self { sorted, runs: all }
+        Self {
+            positions,
+            runs: all,
+        }
     }
 
     /// The runs, by number of the key.
@@ -67,46 +72,13 @@ impl FalseRuns {
 
     /// Positions in `scope.alerts` of a run's alerts.
     pub(crate) fn alerts_of(&self, run: &Run) -> &[u32] {
-        &self.sorted[run.places.start as usize..run.places.end as usize]
+        &self.positions[run.places.start as usize..run.places.end as usize]
     }
 
     /// What all runs cost: the number of false alerts after merging.
     pub(crate) fn cost(&self) -> u64 {
         self.runs.iter().map(|run| run.cost).sum()
     }
-}
-
-/// Positions in `scope.alerts` of those that `counts` takes, by key, then by kind, then in event time.
-///
-/// Keys are numbers without gaps, so they are counted instead of compared: what is left to sort is what stands on
-/// one key.
-pub(crate) fn sorted(scope: &Scope<'_>, counts: impl Fn(u32) -> bool) -> Vec<u32> {
-    let wanted = || {
-        let alerts = (0u32..).zip(&scope.alerts);
-        alerts.filter(|(position, _)| counts(*position))
-    };
-    let mut ends = vec![0u32; scope.n_alert_keys + 1];
-    for (_, alert) in wanted() {
-        ends[alert.key as usize + 1] += 1;
-    }
-    for key in 1..ends.len() {
-        ends[key] += ends[key - 1];
-    }
-    let mut sorted = vec![0; ends.last().map_or(0, |n| *n as usize)];
-    // From the start of each key's part to its end.
-    for (position, alert) in wanted() {
-        let end = &mut ends[alert.key as usize];
-        sorted[*end as usize] = position;
-        *end += 1;
-    }
-    let key = |position: &u32| scope.alerts[*position as usize].key;
-    for part in sorted.chunk_by_mut(|a, b| key(a) == key(b)) {
-        part.sort_unstable_by_key(|position| {
-            let alert = &scope.alerts[*position as usize];
-            (alert.claim, alert.start, alert.end, *position)
-        });
-    }
-    sorted
 }
 
 /// Number of started `gap_ms` in the merged runs of `spans`, which are sorted by start.
@@ -162,7 +134,7 @@ mod tests {
                 merge_gap_ms: 60,
             };
             let scope = Scope::new(&[], Alerts::Collected(&alerts), bounds, settings);
-            let runs = FalseRuns::new(&scope, sorted(&scope, |_| true), 60);
+            let runs = FalseRuns::new(&scope, |_| true, 60);
             assert_eq!(runs.cost(), expected + 1, "{why}");
             assert_eq!(runs.alerts_of(&runs.runs()[0]), [0]);
         }

@@ -17,8 +17,7 @@ pub mod range_based;
 /// Volume under the ROC and precision-recall surfaces.
 pub mod volume;
 
-/// First and last row.
-pub(crate) type Rows = [usize; 2];
+pub(crate) use range_based::Rows;
 
 /// Sorted; those that share a row are one.
 pub(crate) fn merged(mut spans: Vec<Rows>) -> Vec<Rows> {

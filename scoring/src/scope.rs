@@ -5,16 +5,14 @@
 //! 2. Labels and alerts of the warm-up are left out; so are labels whose tolerance passes the end of
 //!    the run (`truncated`) and alerts that end after it.
 
+mod read;
+
 use floodmark_contracts::{
-    alert::Alert, clock::EventTime, key::KeyType, kind::Kind, label::Label, record::RunRecord,
+    clock::EventTime, key::KeyType, kind::Kind, label::Label, record::RunRecord,
 };
 
-use crate::{
-    alerts::Alerts,
-    hashing::{Map, Numbers},
-    keys::Keys,
-    settings::Settings,
-};
+use self::read::{Read, Said};
+use crate::{alerts::Alerts, keys::Keys, settings::Settings};
 
 /// Why a label counts or does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +57,23 @@ pub(crate) struct Candidate<'a> {
     pub(crate) start: i64,
     /// End of the interval: the instant at which the alert stands.
     pub(crate) end: i64,
+    /// The score if it has any, else NaN: kept here, as the alerts themselves lie far apart.
+    pub(crate) score: f64,
+    /// A number that follows from the id alone, for draws: nearly every id has another one.
+    pub(crate) mark: u32,
     pub(crate) event_ids: &'a [String],
+}
+
+impl Candidate<'_> {
+    /// The score, if it has a finite one.
+    pub(crate) fn score(&self) -> Option<f64> {
+        Some(self.score).filter(|score| score.is_finite())
+    }
+
+    /// What decides its place among the alerts of its key.
+    fn order(&self) -> (Claim, i64, i64, u32) {
+        (self.claim, self.start, self.end, self.source)
+    }
 }
 
 /// Event time that is scored.
@@ -87,10 +101,25 @@ impl Bounds {
     }
 }
 
+/// What stands where an alert will be.
+const NOTHING: Candidate<'static> = Candidate {
+    source: 0,
+    key: 0,
+    key_type: KeyType::User,
+    claim: Claim::Silent,
+    start: 0,
+    end: 0,
+    score: f64::NAN,
+    mark: 0,
+    event_ids: &[],
+};
+
 /// Labels with their standing and alerts that are to be matched.
 pub(crate) struct Scope<'a> {
     pub(crate) labels: &'a [Label],
     pub(crate) standings: Vec<Standing>,
+    /// By key, then by kind, then in event time: what is counted for a key is at hand then, and whatever goes through
+    /// them need not sort.
     pub(crate) alerts: Vec<Candidate<'a>>,
     /// By position in the run's alerts; `None` for those in `alerts`.
     pub(crate) exclusions: Vec<Option<Exclusion>>,
@@ -114,42 +143,19 @@ impl<'a> Scope<'a> {
         settings: Settings,
     ) -> Self {
         let standings = labels.iter().map(|l| standing(l, bounds)).collect();
+        let read = Read::new(alerts, bounds);
         let mut scope = Self {
             labels,
             standings,
-            alerts: Vec::with_capacity(alerts.len()),
-            exclusions: exclusions(alerts, bounds),
-            keys: Keys::default(),
-            n_alert_keys: 0,
+            alerts: Vec::new(),
+            exclusions: read.exclusions,
+            n_alert_keys: read.keys.len(),
+            keys: read.keys,
             label_keys: Vec::with_capacity(labels.len()),
             label_keys_begin: Vec::with_capacity(labels.len() + 1),
             reversed: 0,
         };
-        let mut foreign = Map::default();
-        for (source, alert) in (0u32..).zip(alerts.iter()) {
-            if scope.exclusions[source as usize].is_some() {
-                continue;
-            }
-            if alert.end < alert.start {
-                scope.reversed += 1;
-            }
-            let end = alert.end.0;
-            let key = scope.keys.number_of(&alert.key);
-            scope.alerts.push(Candidate {
-                source,
-                key,
-                key_type: alert.key.key_type,
-                claim: claim(alert, &mut foreign),
-                start: alert
-                    .start
-                    .0
-                    .min(end)
-                    .max(end.saturating_sub(settings.max_span_ms)),
-                end,
-                event_ids: &alert.event_ids,
-            });
-        }
-        scope.n_alert_keys = scope.keys.len();
+        scope.take_alerts(alerts, &read.said, settings);
         scope.label_keys_begin.push(0);
         for label in labels {
             for key in &label.keys {
@@ -162,15 +168,52 @@ impl<'a> Scope<'a> {
         scope
     }
 
+    /// Takes up the alerts that are not excluded, each at the place that its key has.
+    fn take_alerts(&mut self, alerts: Alerts<'a>, said: &[Said], settings: Settings) {
+        let kept = || self.exclusions.iter().zip(said).filter(|it| it.0.is_none());
+        let n_kept = kept().count();
+        let mut next = begins(kept().map(|(_, said)| said.key), self.keys.len());
+        let mut taken = vec![NOTHING; n_kept];
+        for ((source, alert), (exclusion, said)) in (0u32..)
+            .zip(alerts.iter())
+            .zip(self.exclusions.iter().zip(said))
+        {
+            if exclusion.is_some() {
+                continue;
+            }
+            self.reversed += u64::from(alert.end < alert.start);
+            let end = alert.end.0;
+            let earliest = end.saturating_sub(settings.max_span_ms);
+            let place = &mut next[said.key as usize];
+            taken[*place as usize] = Candidate {
+                source,
+                key: said.key,
+                key_type: alert.key.key_type,
+                claim: said.claim,
+                start: alert.start.0.min(end).max(earliest),
+                end,
+                score: alert.score.unwrap_or(f64::NAN),
+                mark: said.mark,
+                event_ids: &alert.event_ids,
+            };
+            *place += 1;
+        }
+        for of_key in taken.chunk_by_mut(|a, b| a.key == b.key) {
+            of_key.sort_unstable_by_key(Candidate::order);
+        }
+        self.alerts = taken;
+    }
+
     /// The same labels with other alerts, whose keys have numbers under `n_alert_keys`; `label_keys` has those of all
     /// labels' keys, in the order of the labels. Names of keys are not kept.
     pub(crate) fn with_alerts(
         &self,
-        alerts: Vec<Candidate<'a>>,
+        mut alerts: Vec<Candidate<'a>>,
         n_alert_keys: usize,
         standings: Vec<Standing>,
         label_keys: Vec<u32>,
     ) -> Self {
+        alerts.sort_unstable_by_key(|alert| (alert.key, alert.order()));
         Self {
             labels: self.labels,
             standings,
@@ -225,43 +268,16 @@ fn standing(label: &Label, bounds: Bounds) -> Standing {
     }
 }
 
-fn exclusions(alerts: Alerts<'_>, bounds: Bounds) -> Vec<Option<Exclusion>> {
-    let mut first = Numbers::with_capacity(alerts.len());
-    let mut exclusions = vec![None; alerts.len()];
-    for (position, alert) in (0u32..).zip(alerts.iter()) {
-        let id_of = |position: u32| alerts.at(position as usize).id.as_str();
-        let standing = first.or_insert(&alert.id, position, id_of);
-        if *standing == position {
-            continue;
-        }
-        // Which copy stays must not depend on the order of reading, so it is the one appended first.
-        let mut later = position;
-        if alerts.rank(position as usize) < alerts.rank(*standing as usize) {
-            later = std::mem::replace(standing, position);
-        }
-        exclusions[later as usize] = Some(Exclusion::Duplicate);
+/// Where the alerts of each key begin, if `numbers` has the key of each alert.
+fn begins(numbers: impl Iterator<Item = u32>, n_keys: usize) -> Vec<u32> {
+    let mut begins = vec![0; n_keys + 1];
+    for number in numbers {
+        begins[number as usize + 1] += 1;
     }
-    for (exclusion, alert) in exclusions.iter_mut().zip(alerts.iter()) {
-        if exclusion.is_none() && alert.end < bounds.from {
-            *exclusion = Some(Exclusion::WarmUp);
-        } else if exclusion.is_none() && alert.end > bounds.until {
-            *exclusion = Some(Exclusion::AfterEnd);
-        }
+    for key in 1..begins.len() {
+        begins[key] += begins[key - 1];
     }
-    exclusions
-}
-
-fn claim<'a>(alert: &'a Alert, foreign: &mut Map<&'a str, u32>) -> Claim {
-    let Some(name) = alert.kind.as_deref() else {
-        return Claim::Silent;
-    };
-    Kind::from_name(name).map_or_else(
-        || {
-            let next = u32::try_from(foreign.len()).unwrap_or(u32::MAX);
-            Claim::Foreign(*foreign.entry(name).or_insert(next))
-        },
-        Claim::Known,
-    )
+    begins
 }
 
 #[cfg(test)]
@@ -333,15 +349,30 @@ mod tests {
             alert("reversed", "a", 600_000, 500_000),
         ];
         let scope = Scope::new(&[], Alerts::Collected(&alerts), BOUNDS, SETTINGS);
-        assert_eq!(
-            (scope.alerts[0].start, scope.alerts[0].end),
-            (600_000, 900_000)
-        );
-        assert_eq!(
-            (scope.alerts[1].start, scope.alerts[1].end),
-            (500_000, 500_000)
-        );
+        let spans: Vec<(i64, i64)> = scope.alerts.iter().map(|it| (it.start, it.end)).collect();
+        assert_eq!(spans, [(500_000, 500_000), (600_000, 900_000)]);
         assert_eq!(scope.reversed, 1);
+    }
+
+    #[test]
+    fn alerts_stand_by_key_then_by_kind_then_in_event_time() {
+        let named = |id: &str, key: &str, kind: Kind, start: i64| {
+            let mut alert = alert(id, key, start, start + 10);
+            alert.alert.kind = Some(kind.to_string());
+            alert
+        };
+        let alerts = [
+            named("3", "a", Kind::SensorSpike, 300_000),
+            named("5", "b", Kind::SensorSpike, 100_000),
+            named("1", "a", Kind::DropOut, 400_000),
+            named("2", "a", Kind::SensorSpike, 200_000),
+        ];
+        let scope = Scope::new(&[], Alerts::Collected(&alerts), BOUNDS, SETTINGS);
+        let places = scope.alerts.iter().map(|it| (it.key, it.claim, it.start));
+        let places: Vec<(u32, Claim, i64)> = places.collect();
+        assert!(places.is_sorted(), "{places:?}");
+        let keys: Vec<u32> = places.iter().map(|(key, ..)| *key).collect();
+        assert_eq!(keys, [0, 0, 0, 1]);
     }
 
     #[test]

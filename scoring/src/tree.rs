@@ -46,16 +46,16 @@ impl Forest {
     }
 
     /// Calls `visit` for every interval of a tree that shares a point with `[low, high]`, both inclusive, by
-    /// ascending `low`, until it returns `false`. Returns `false` if it did. A number without a tree has none.
+    /// ascending `low`. A number without a tree has none.
     pub(crate) fn overlapping(
         &self,
         tree: u32,
         (low, high): (i64, i64),
-        visit: &mut impl FnMut(Entry) -> bool,
-    ) -> bool {
+        visit: &mut impl FnMut(Entry),
+    ) {
         let tree = tree as usize;
         let (Some(&from), Some(&until)) = (self.begins.get(tree), self.begins.get(tree + 1)) else {
-            return true;
+            return;
         };
         let range = from..until;
         search(
@@ -64,7 +64,7 @@ impl Forest {
             low,
             high,
             visit,
-        )
+        );
     }
 }
 
@@ -84,28 +84,20 @@ fn fill(entries: &[Entry], highest: &mut [i64]) -> i64 {
     *own
 }
 
-fn search(
-    entries: &[Entry],
-    highest: &[i64],
-    low: i64,
-    high: i64,
-    visit: &mut impl FnMut(Entry) -> bool,
-) -> bool {
+fn search(entries: &[Entry], highest: &[i64], low: i64, high: i64, visit: &mut impl FnMut(Entry)) {
     let middle = entries.len() / 2;
     let Some(entry) = entries.get(middle) else {
-        return true;
+        return;
     };
     if highest[middle] < low {
-        return true;
+        return;
     }
-    if !search(&entries[..middle], &highest[..middle], low, high, visit) {
-        return false;
-    }
+    search(&entries[..middle], &highest[..middle], low, high, visit);
     if entry.low > high {
-        return true;
+        return;
     }
-    if entry.high >= low && !visit(*entry) {
-        return false;
+    if entry.high >= low {
+        visit(*entry);
     }
     search(
         &entries[middle + 1..],
@@ -113,7 +105,7 @@ fn search(
         low,
         high,
         visit,
-    )
+    );
 }
 
 #[cfg(test)]
@@ -135,7 +127,6 @@ mod tests {
         let mut items = Vec::new();
         tree.overlapping(1, (low, high), &mut |entry| {
             items.push(entry.item);
-            true
         });
         items.sort_unstable();
         items
@@ -148,18 +139,6 @@ mod tests {
         assert_eq!(found(&tree, 0, 10), [0]);
         assert!(found(&tree, 21, 30).is_empty());
         assert!(found(&Forest::new(0, Vec::new()), 0, 100).is_empty());
-    }
-
-    #[test]
-    fn a_visit_can_stop_the_search() {
-        let tree = tree(&[(0, 5), (1, 5), (2, 5)]);
-        let mut visits = 0;
-        let went_through = tree.overlapping(1, (0, 10), &mut |_| {
-            visits += 1;
-            false
-        });
-        assert!(!went_through);
-        assert_eq!(visits, 1);
     }
 
     proptest! {

@@ -8,6 +8,7 @@ use crate::{
     delays::quantile,
     hashing::Map,
     intervals::{CONFIDENCE, poisson_rate},
+    scope::Candidate,
 };
 
 const HOUR_MS: i64 = 3_600_000;
@@ -17,9 +18,13 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 const TOP: usize = 100;
 
 pub(super) fn score(ground: &Ground<'_>, space: &Space<'_>, events: Option<u64>) -> Fatigue {
-    let false_alerts = ground.false_alerts();
-    let n_false = false_alerts.len() as u64;
-    let n_true = ground.counted().count() as u64 - n_false;
+    let alerts: Vec<Counted<'_>> = ground
+        .counted()
+        .map(|(alert, is_true)| (&ground.scope.alerts[alert as usize], is_true))
+        .collect();
+    let n_true = alerts.iter().filter(|(_, is_true)| *is_true).count() as u64;
+    let n_false = alerts.len() as u64 - n_true;
+    let keys = Keys::of(&alerts);
     let n_detected = ground.is_detected.iter().filter(|it| **it).count() as u64;
     let days = (ground.bounds.until.0 - ground.bounds.from.0) as f64 / DAY_MS as f64;
     let entity_days = space.alerted_keys() as f64 * days;
@@ -36,67 +41,72 @@ pub(super) fn score(ground: &Ground<'_>, space: &Space<'_>, events: Option<u64>)
         // One alert may be the first of two incidents.
         redundancy: share(n_true.saturating_sub(n_detected), n_true),
         alarming_precision: share(n_detected.min(n_true), n_true),
-        alerts_per_key_day_p95: per_key_day(ground),
-        worst_hour: worst_hour(ground),
-        false_share_of_top_keys: top_share(ground, &false_alerts),
-        time_in_alert: time_in_alert(ground),
+        alerts_per_key_day_p95: quantile(&keys.per_day, 0.95),
+        worst_hour: worst_hour(&alerts),
+        false_share_of_top_keys: keys.false_share_of_top(),
+        time_in_alert: time_in_alert(ground, &alerts),
     }
 }
 
-fn counts<K: std::hash::Hash + Eq>(keys: impl Iterator<Item = K>) -> Vec<u64> {
-    let mut counts: Map<K, u64> = Map::default();
-    for key in keys {
-        *counts.entry(key).or_default() += 1;
+/// An alert that counts, and whether it is true.
+type Counted<'a> = (&'a Candidate<'a>, bool);
+
+/// What alerts are per key.
+#[derive(Default)]
+struct Keys {
+    /// Alerts on each day of each key that has any, ascending.
+    per_day: Vec<f64>,
+    /// False alerts of each key that has an alert, ascending.
+    n_false: Vec<u64>,
+}
+
+impl Keys {
+    /// Of alerts by key.
+    fn of(alerts: &[Counted<'_>]) -> Self {
+        let mut keys = Self::default();
+        let mut days: Vec<i64> = Vec::new();
+        for of_key in alerts.chunk_by(|(a, _), (b, _)| a.key == b.key) {
+            days.clear();
+            days.extend(of_key.iter().map(|(alert, _)| alert.end.div_euclid(DAY_MS)));
+            days.sort_unstable();
+            let of_day = days.chunk_by(|a, b| a == b);
+            keys.per_day.extend(of_day.map(|day| day.len() as f64));
+            let n_false = of_key.iter().filter(|(_, is_true)| !is_true).count();
+            keys.n_false.push(n_false as u64);
+        }
+        keys.per_day.sort_unstable_by(f64::total_cmp);
+        keys.n_false.sort_unstable();
+        keys
     }
-    let mut counts: Vec<u64> = counts.into_values().collect();
-    counts.sort_unstable();
-    counts
+
+    /// The share of false alerts that is on the noisiest keys.
+    fn false_share_of_top(&self) -> Option<f64> {
+        let n_top = self.n_false.len().div_ceil(TOP);
+        let of_top: u64 = self.n_false.iter().rev().take(n_top).sum();
+        let n_false: u64 = self.n_false.iter().sum();
+        (n_false > 0).then(|| of_top as f64 / n_false as f64)
+    }
 }
 
-fn per_key_day(ground: &Ground<'_>) -> Option<f64> {
-    let alerts = ground
-        .counted()
-        .map(|(it, _)| &ground.scope.alerts[it as usize]);
-    let counts = counts(alerts.map(|alert| (alert.key, alert.end.div_euclid(DAY_MS))));
-    let counts: Vec<f64> = counts.into_iter().map(|count| count as f64).collect();
-    quantile(&counts, 0.95)
-}
-
-fn worst_hour(ground: &Ground<'_>) -> u64 {
-    let alerts = ground
-        .counted()
-        .map(|(it, _)| &ground.scope.alerts[it as usize]);
-    let hours = counts(alerts.map(|alert| alert.end.div_euclid(HOUR_MS)));
-    hours.last().copied().unwrap_or(0)
-}
-
-fn top_share(ground: &Ground<'_>, false_alerts: &[u32]) -> Option<f64> {
-    let keys = counts(
-        ground
-            .counted()
-            .map(|(it, _)| ground.scope.alerts[it as usize].key),
-    )
-    .len();
-    let alerts = false_alerts
-        .iter()
-        .map(|it| &ground.scope.alerts[*it as usize]);
-    let counts = counts(alerts.map(|alert| alert.key));
-    let top = keys.div_ceil(TOP);
-    let of_top: u64 = counts.iter().rev().take(top).sum();
-    (!false_alerts.is_empty()).then(|| of_top as f64 / false_alerts.len() as f64)
+/// Alerts in the hour that has most of them.
+fn worst_hour(alerts: &[Counted<'_>]) -> u64 {
+    let mut hours: Map<i64, u64> = Map::default();
+    for (alert, _) in alerts {
+        *hours.entry(alert.end.div_euclid(HOUR_MS)).or_default() += 1;
+    }
+    hours.into_values().max().unwrap_or(0)
 }
 
 /// The union of all alerts' intervals over the scored time.
-fn time_in_alert(ground: &Ground<'_>) -> Option<f64> {
+fn time_in_alert(ground: &Ground<'_>, alerts: &[Counted<'_>]) -> Option<f64> {
     let (from, until) = (ground.bounds.from.0, ground.bounds.until.0);
     let whole = until - from;
-    let mut spans: Vec<(i64, i64)> = ground
-        .counted()
-        .map(|(it, _)| &ground.scope.alerts[it as usize])
-        .map(|alert| (alert.start.max(from), alert.end.min(until)))
+    let mut spans: Vec<(i64, i64)> = alerts
+        .iter()
+        .map(|(alert, _)| (alert.start.max(from), alert.end.min(until)))
         .filter(|(start, end)| start < end)
         .collect();
-    spans.sort_unstable();
+    spans.sort_unstable_by_key(|(start, _)| *start);
     let (mut covered, mut reached) = (0, from);
     for (start, end) in spans {
         covered += (end - start.max(reached)).max(0);

@@ -14,7 +14,7 @@
 mod attribution;
 mod curves;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use floodmark_contracts::{
     accuracy::{KindPair, KindRates, Kinds, Rates},
@@ -28,8 +28,10 @@ use super::{
 };
 use crate::{
     confusion::{Confusion, share},
+    hashing::Map,
     incident::f_beta,
-    merged::{FalseRuns, sorted},
+    index::N_KINDS,
+    merged::FalseRuns,
     scope::Claim,
 };
 
@@ -66,6 +68,8 @@ fn macro_average(rates: &[Rates]) -> Rates {
 struct Table {
     /// Kinds by column; one more column stands for all names that the catalogue does not have.
     kinds: Vec<Kind>,
+    /// The column of each kind of the catalogue that has one.
+    columns: [Option<usize>; N_KINDS],
     confusion: Confusion,
     /// By column: incidents that only alerts without a kind found.
     unnamed: Vec<u64>,
@@ -82,7 +86,12 @@ impl Table {
         let kinds = kinds(ground);
         let n_columns = kinds.len() + 1;
         let claims = |(alert, _): (u32, bool)| ground.scope.alerts[alert as usize].claim;
+        let mut columns = [None; N_KINDS];
+        for (column, kind) in kinds.iter().enumerate() {
+            columns[*kind as usize] = Some(column);
+        }
         let mut table = Self {
+            columns,
             confusion: Confusion::new(n_columns),
             unnamed: vec![0; n_columns],
             is_silent: ground.counted().all(|it| claims(it) == Claim::Silent),
@@ -92,7 +101,7 @@ impl Table {
         };
         let found = table.found(ground);
         let mut attributed = attribution::of(ground, &table);
-        let mut paired: HashMap<u32, (Rank, usize)> = HashMap::new();
+        let mut paired: Map<u32, (Rank, usize)> = Map::default();
         for it in &attributed {
             if found[it.label as usize] == Found::Not {
                 let best = paired.entry(it.label).or_insert((it.rank, it.column));
@@ -113,7 +122,7 @@ impl Table {
     fn column(&self, claim: Claim) -> Option<usize> {
         match claim {
             Claim::Silent => None,
-            Claim::Known(kind) => self.kinds.binary_search(&kind).ok(),
+            Claim::Known(kind) => self.columns[kind as usize],
             Claim::Foreign(_) => Some(self.kinds.len()),
         }
     }
@@ -141,7 +150,7 @@ impl Table {
         &mut self,
         ground: &Ground<'_>,
         found: &[Found],
-        paired: &HashMap<u32, (Rank, usize)>,
+        paired: &Map<u32, (Rank, usize)>,
     ) {
         for (position, label) in ground.scope.kept_labels() {
             let actual = self.column(Claim::Known(label.kind));
@@ -178,8 +187,8 @@ impl Table {
             let names_wrongly = self.wrong_column(ground, alert).is_some();
             is_wrong[alert as usize] = names_wrongly && !is_absorbed();
         }
-        let wrong = sorted(ground.scope, |alert| is_wrong[alert as usize]);
-        let runs = FalseRuns::new(ground.scope, wrong, ground.merge_gap_ms);
+        let is_wrong = |alert: u32| is_wrong[alert as usize];
+        let runs = FalseRuns::new(ground.scope, is_wrong, ground.merge_gap_ms);
         for run in runs.runs() {
             let Some(column) = self.column(run.claim) else {
                 continue;
@@ -295,12 +304,15 @@ enum Found {
 }
 
 fn kinds(ground: &Ground<'_>) -> Vec<Kind> {
-    let labelled = ground.scope.kept_labels().map(|(_, label)| label.kind);
-    let mut kinds: BTreeSet<Kind> = labelled.collect();
+    let mut is_there = [None; N_KINDS];
+    for (_, label) in ground.scope.kept_labels() {
+        is_there[label.kind as usize] = Some(label.kind);
+    }
     for (alert, _) in ground.counted() {
         if let Claim::Known(kind) = ground.scope.alerts[alert as usize].claim {
-            kinds.insert(kind);
+            is_there[kind as usize] = Some(kind);
         }
     }
+    let kinds: BTreeSet<Kind> = is_there.into_iter().flatten().collect();
     kinds.into_iter().collect()
 }

@@ -43,11 +43,18 @@ fn stretches(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
     stretches
 }
 
-/// Whether a stretch has the window.
-fn is_within(stretches: &[Stretch], (key, window): (u32, i64)) -> bool {
-    let next = stretches.partition_point(|(of, from, _)| (*of, *from) <= (key, window));
-    let last = next.checked_sub(1).map(|last| stretches[last]);
-    last.is_some_and(|(of, _, until)| of == key && window <= until)
+/// How many windows of keys lie in a stretch; both are sorted.
+fn n_within(stretches: &[Stretch], windows: &[(u32, i64)]) -> u64 {
+    let mut left = stretches.iter().peekable();
+    let is_within = |&(key, window): &(u32, i64)| {
+        while left
+            .next_if(|(of, _, until)| (*of, *until) < (key, window))
+            .is_some()
+        {}
+        left.peek()
+            .is_some_and(|(of, from, _)| *of == key && *from <= window)
+    };
+    windows.iter().copied().filter(is_within).count() as u64
 }
 
 pub(super) fn windows(ground: &Ground<'_>) -> Windows {
@@ -74,8 +81,7 @@ pub(super) fn windows(ground: &Ground<'_>) -> Windows {
     said.extend(ground.false_alerts().into_iter().map(window_of));
     said.sort_unstable();
     said.dedup();
-    let both = said.iter().filter(|cell| is_within(&truth, **cell));
-    let both = both.count() as u64;
+    let both = n_within(&truth, &said);
     let n_truth: i64 = truth.iter().map(|(_, from, until)| until - from + 1).sum();
     Windows {
         size_ms: WINDOW_MS,
@@ -109,8 +115,10 @@ mod tests {
             let together = stretches(parts);
             let n_windows: i64 = together.iter().map(|(_, from, until)| until - from + 1).sum();
             prop_assert_eq!(n_windows.unsigned_abs(), written.len() as u64);
-            for cell in (0..3).flat_map(|key| (-11..16).map(move |window| (key, window))) {
-                prop_assert_eq!(is_within(&together, cell), written.contains(&cell), "{:?}", cell);
+            let cells: Vec<(u32, i64)> = (0..3).flat_map(|key| (-11..16).map(move |window| (key, window))).collect();
+            prop_assert_eq!(n_within(&together, &cells), written.len() as u64);
+            for cell in cells {
+                prop_assert_eq!(n_within(&together, &[cell]) == 1, written.contains(&cell), "{:?}", cell);
             }
         }
     }

@@ -9,12 +9,11 @@
 //! time in which a detection counts. Windows that begin in the probation are left out with the rows in them, as its own
 //! data has none there.
 
-use std::collections::HashMap;
-
 use floodmark_contracts::accuracy::{BesideRandom, NabFigures, Published};
 
 use super::Ground;
 use crate::{
+    hashing::Map,
     incident::f_beta,
     published::{
         Rows, affiliation, merged,
@@ -148,7 +147,7 @@ impl Line {
 
 /// Lines of the keys with a label.
 fn lines(ground: &Ground<'_>, clock: &Clock, early_ms: i64) -> Vec<Line> {
-    let mut number_of: HashMap<u32, usize> = HashMap::new();
+    let mut number_of: Map<u32, usize> = Map::default();
     let mut number_of_label = vec![usize::MAX; ground.scope.labels.len()];
     let mut lines: Vec<Line> = Vec::new();
     for (position, label) in ground.scope.kept_labels() {
@@ -170,11 +169,14 @@ fn lines(ground: &Ground<'_>, clock: &Clock, early_ms: i64) -> Vec<Line> {
     for &(alert, label) in &ground.found.pairs {
         lines[number_of_label[label as usize]].flag(row_of(alert));
     }
-    for alert in ground.false_alerts() {
-        let key = ground.scope.alerts[alert as usize].key;
-        if let Some(number) = number_of.get(&key) {
-            lines[*number].flag(row_of(alert));
-        }
+    let key_of = |alert: u32| ground.scope.alerts[alert as usize].key;
+    let false_alerts = ground.false_alerts();
+    for of_key in false_alerts.chunk_by(|a, b| key_of(*a) == key_of(*b)) {
+        let Some(number) = number_of.get(&key_of(of_key[0])) else {
+            continue;
+        };
+        let rows = of_key.iter().map(|alert| row_of(*alert));
+        rows.for_each(|row| lines[*number].flag(row));
     }
     for line in &mut lines {
         line.truth = merged(std::mem::take(&mut line.truth));

@@ -19,11 +19,7 @@ use super::{
     published::{self, RowRules},
     sweep,
 };
-use crate::{
-    baseline::Space,
-    matching,
-    merged::{FalseRuns, sorted},
-};
+use crate::{baseline::Space, matching, merged::FalseRuns};
 
 /// Writes the baselines beside the figures.
 pub(super) fn beside(
@@ -50,7 +46,7 @@ pub(super) fn beside(
             !found.is_true[alert] && !found.touches_left_out[alert]
         };
         let gap_ms = settings.merge_gap_ms;
-        let false_runs = FalseRuns::new(&scope, sorted(&scope, is_false), gap_ms);
+        let false_runs = FalseRuns::new(&scope, is_false, gap_ms);
         // What is drawn is no part of its own: nobody watches it.
         let drawn = Ground::new(
             &scope,

@@ -31,9 +31,7 @@ pub(super) struct Summary {
 
 /// The score of the alert at a position in `scope.alerts`, if it has one.
 pub(super) fn score_of(ground: &Ground<'_>, position: u32) -> Option<f64> {
-    let source = ground.scope.alerts[position as usize].source;
-    let score = ground.alerts.at(source as usize).score;
-    score.filter(|score| score.is_finite())
+    ground.scope.alerts[position as usize].score()
 }
 
 pub(super) fn sweep(ground: &Ground<'_>) -> Thresholds {

@@ -19,10 +19,15 @@ pub struct Zone {
     pub precision: Option<f64>,
     /// 0 where nothing is predicted in the zone.
     pub recall: f64,
-    /// Mean distance of predicted time from the true span.
-    pub precision_distance: Option<f64>,
-    /// Mean distance of true time from predicted time; infinite where nothing is predicted.
-    pub recall_distance: f64,
+}
+
+/// The mean distances behind one zone's figures.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Distances {
+    /// Of predicted time from the true span; `None` where nothing is predicted in the zone.
+    pub predicted: Option<f64>,
+    /// Of true time from predicted time; infinite where nothing is predicted.
+    pub truth: f64,
 }
 
 /// Mean over the zones that have a prediction; `None` if none has.
@@ -43,57 +48,86 @@ pub fn recall(zones: &[Zone]) -> Option<f64> {
 /// point prediction has to be given the length of a row.
 #[must_use]
 pub fn zones(truth: &[Span], predicted: &[Span], range: Span) -> Vec<Zone> {
+    in_each_zone(truth, predicted, range, |zone| Zone {
+        precision: zone.over_predicted(&|x| further_from_truth(zone.span, zone.truth, x)),
+        recall: zone
+            .over_truth(&|y| further_from_point(zone.span, y, zone.to_predicted(y)))
+            .unwrap_or(0.0),
+    })
+}
+
+/// The same of distances.
+#[must_use]
+pub fn distances(truth: &[Span], predicted: &[Span], range: Span) -> Vec<Distances> {
+    in_each_zone(truth, predicted, range, |zone| Distances {
+        predicted: zone.over_predicted(&|x| distance(x, zone.truth)),
+        truth: zone
+            .over_truth(&|y| zone.to_predicted(y))
+            .unwrap_or(f64::INFINITY),
+    })
+}
+
+fn in_each_zone<T>(
+    truth: &[Span],
+    predicted: &[Span],
+    range: Span,
+    judge: impl Fn(&Inside<'_>) -> T,
+) -> Vec<T> {
     let border = |left: &Span, right: &Span| f64::midpoint(left[1], right[0]);
-    let zone = |(i, span): (usize, &Span)| {
+    let mut inside: Vec<Span> = Vec::new();
+    let judge = |(i, span): (usize, &Span)| {
         let before = i.checked_sub(1).and_then(|i| truth.get(i));
         let from = before.map_or(range[0], |before| border(before, span));
         let until = truth
             .get(i + 1)
             .map_or(range[1], |after| border(span, after));
         let first = predicted.partition_point(|span| span[1] <= from);
-        let inside: Vec<Span> = predicted[first..]
-            .iter()
-            .take_while(|span| span[0] < until)
-            .map(|[start, end]| [start.max(from), end.min(until)])
-            .filter(|[start, end]| start < end)
-            .collect();
-        judge([from, until], *span, &inside)
+        let touching = predicted[first..].iter().take_while(|it| it[0] < until);
+        let cut = touching.map(|[start, end]| [start.max(from), end.min(until)]);
+        inside.clear();
+        inside.extend(cut.filter(|[start, end]| start < end));
+        judge(&Inside {
+            span: [from, until],
+            truth: *span,
+            predicted: &inside,
+        })
     };
-    truth.iter().enumerate().map(zone).collect()
+    truth.iter().enumerate().map(judge).collect()
 }
 
-fn judge(zone: Span, truth: Span, predicted: &[Span]) -> Zone {
-    if predicted.is_empty() {
-        return Zone {
-            precision: None,
-            recall: 0.0,
-            precision_distance: None,
-            recall_distance: f64::INFINITY,
-        };
+/// What lies in a zone.
+struct Inside<'a> {
+    span: Span,
+    truth: Span,
+    predicted: &'a [Span],
+}
+
+impl Inside<'_> {
+    /// The mean of a value over predicted time.
+    fn over_predicted(&self, value: &dyn Fn(f64) -> f64) -> Option<f64> {
+        let length: f64 = self.predicted.iter().map(|[from, to]| to - from).sum();
+        let corners = precision_corners(self.span, self.truth);
+        let parts = self.predicted.iter();
+        let sum: f64 = parts.map(|span| integral(*span, &corners, value)).sum();
+        (!self.predicted.is_empty()).then(|| sum / length)
     }
-    let predicted_length: f64 = predicted.iter().map(|[from, to]| to - from).sum();
-    let corners = precision_corners(zone, truth);
-    let over_predicted = |value: &dyn Fn(f64) -> f64| {
-        let sum: f64 = predicted
-            .iter()
-            .map(|span| integral(*span, &corners, value))
-            .sum();
-        sum / predicted_length
-    };
-    let corners = recall_corners(zone, predicted);
-    let over_truth =
-        |value: &dyn Fn(f64) -> f64| integral(truth, &corners, value) / (truth[1] - truth[0]);
-    let to_predicted = |y: f64| {
-        let after = predicted.partition_point(|span| span[0] <= y);
-        let around = &predicted[after.saturating_sub(1)..predicted.len().min(after + 1)];
-        let distances = around.iter().map(|span| distance(y, *span));
+
+    /// The mean of a value over true time, if anything is predicted.
+    fn over_truth(&self, value: &dyn Fn(f64) -> f64) -> Option<f64> {
+        if self.predicted.is_empty() {
+            return None;
+        }
+        let corners = recall_corners(self.span, self.predicted);
+        let length = self.truth[1] - self.truth[0];
+        Some(integral(self.truth, &corners, value) / length)
+    }
+
+    /// How far predicted time is from an instant.
+    fn to_predicted(&self, y: f64) -> f64 {
+        let after = self.predicted.partition_point(|span| span[0] <= y);
+        let around = after.saturating_sub(1)..self.predicted.len().min(after + 1);
+        let distances = self.predicted[around].iter().map(|span| distance(y, *span));
         distances.fold(f64::INFINITY, f64::min)
-    };
-    Zone {
-        precision: Some(over_predicted(&|x| further_from_truth(zone, truth, x))),
-        recall: over_truth(&|y| further_from_point(zone, y, to_predicted(y))),
-        precision_distance: Some(over_predicted(&|x| distance(x, truth))),
-        recall_distance: over_truth(&to_predicted),
     }
 }
 
@@ -117,31 +151,30 @@ fn further_from_point(zone: Span, y: f64, d: f64) -> f64 {
 
 /// Where the integrand of precision bends: at the true span, and where its shorter side of the zone
 /// ends, on both sides.
-fn precision_corners(zone: Span, truth: Span) -> Vec<f64> {
+fn precision_corners(zone: Span, truth: Span) -> [f64; 4] {
     let shorter = (truth[0] - zone[0]).min(zone[1] - truth[1]);
-    vec![truth[0], truth[1], truth[0] - shorter, truth[1] + shorter]
+    [truth[0], truth[1], truth[0] - shorter, truth[1] + shorter]
 }
 
 /// Where the integrand of recall bends: at the ends of predicted spans, half way between two of them,
 /// and half way from each to an end of the zone, where the ball around `y` leaves the zone.
 fn recall_corners(zone: Span, predicted: &[Span]) -> Vec<f64> {
-    let ends: Vec<f64> = predicted.iter().flatten().copied().collect();
-    let to_zone = ends
-        .iter()
-        .flat_map(|end| zone.map(|border| f64::midpoint(*end, border)));
-    let between = predicted
-        .windows(2)
-        .map(|pair| f64::midpoint(pair[0][1], pair[1][0]));
-    let mut corners: Vec<f64> = to_zone.chain(between).collect();
-    corners.extend(ends);
+    let mut corners = Vec::with_capacity(7 * predicted.len());
+    for end in predicted.iter().flatten() {
+        corners.push(*end);
+        corners.extend(zone.map(|border| f64::midpoint(*end, border)));
+    }
+    let between = predicted.windows(2);
+    corners.extend(between.map(|pair| f64::midpoint(pair[0][1], pair[1][0])));
     corners
 }
 
 /// The integral of a function that is linear between the corners.
 fn integral([from, until]: Span, corners: &[f64], value: &dyn Fn(f64) -> f64) -> f64 {
     let inside = corners.iter().copied().filter(|c| from < *c && *c < until);
-    let mut stops: Vec<f64> = inside.chain([from, until]).collect();
-    stops.sort_by(f64::total_cmp);
+    let mut stops = Vec::with_capacity(corners.len() + 2);
+    stops.extend(inside.chain([from, until]));
+    stops.sort_unstable_by(f64::total_cmp);
     stops
         .windows(2)
         .map(|ends| (ends[1] - ends[0]) * value(f64::midpoint(ends[0], ends[1])))

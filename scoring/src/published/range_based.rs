@@ -10,6 +10,8 @@
 //! ```
 //! and recall is the mean over real ranges. Precision is the same with the roles changed and `alpha` 0.
 
+use super::merged;
+
 /// First and last row, both inclusive.
 pub type Rows = [usize; 2];
 
@@ -49,7 +51,7 @@ pub struct Rules {
 /// Mean reward of the real ranges; `None` without any. Predicted ranges that overlap are one.
 #[must_use]
 pub fn recall(real: &[Rows], predicted: &[Rows], rules: Rules) -> Option<f64> {
-    mean_reward(real, &merged(predicted), rules)
+    mean_reward(real, &merged(predicted.to_vec()), rules)
 }
 
 /// Mean reward of the predicted ranges; `None` without any. `alpha` does not apply.
@@ -59,7 +61,7 @@ pub fn precision(real: &[Rows], predicted: &[Rows], rules: Rules) -> Option<f64>
         alpha: 0.0,
         ..rules
     };
-    mean_reward(&merged(predicted), real, rules)
+    mean_reward(&merged(predicted.to_vec()), real, rules)
 }
 
 fn mean_reward(ranges: &[Rows], others: &[Rows], rules: Rules) -> Option<f64> {
@@ -115,19 +117,6 @@ fn weight(position: usize, length: usize, bias: Bias) -> f64 {
         Bias::Middle if position * 2 <= length => position as f64,
         Bias::Middle => from_the_end,
     }
-}
-
-fn merged(ranges: &[Rows]) -> Vec<Rows> {
-    let mut sorted = ranges.to_vec();
-    sorted.sort_unstable();
-    let mut merged: Vec<Rows> = Vec::with_capacity(sorted.len());
-    for range in sorted {
-        match merged.last_mut() {
-            Some(last) if range[0] <= last[1] => last[1] = last[1].max(range[1]),
-            _ => merged.push(range),
-        }
-    }
-    merged
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Which of its incidents an alert that names another kind is held against.
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::cmp::Reverse;
 
 use super::Table;
-use crate::accuracy::Ground;
+use crate::{accuracy::Ground, hashing::Map};
 
 /// How well an alert fits a label, best first: event ids in common, whether it lies outside, distance from the start.
 pub(super) type Rank = (Reverse<u64>, bool, u64);
@@ -61,7 +61,7 @@ fn rank(ground: &Ground<'_>, alert: u32, label: u32, common: u64) -> Rank {
 /// Event ids of labels, sorted when first asked for.
 #[derive(Default)]
 struct Ids<'a> {
-    of_label: HashMap<u32, Vec<&'a str>>,
+    of_label: Map<u32, Vec<&'a str>>,
 }
 
 impl<'a> Ids<'a> {

@@ -38,8 +38,7 @@ pub(super) struct Plan<'a> {
     label_keys: Vec<u32>,
     spaces: BTreeMap<KeyType, KeySpace>,
     standings: Vec<Standing>,
-    /// Alerts with the hash of their ids.
-    alerts: Vec<(Candidate<'a>, u64)>,
+    alerts: Vec<Candidate<'a>>,
     pub(super) repetitions: u32,
     pub(super) labels_share: f64,
     pub(super) thinned: bool,
@@ -118,16 +117,14 @@ impl<'a> Plan<'a> {
     }
 
     /// Those alerts that fall to the keys that are taken.
-    fn sample(&self, counted: &[u32], thin: f64) -> Vec<(Candidate<'a>, u64)> {
-        let alerts = counted.iter().map(|position| {
-            let alert = self.ground.scope.alerts[*position as usize];
-            let id = &self.ground.alerts.at(alert.source as usize).id;
-            (alert, hash(id))
-        });
-        let falls_in = |(alert, hash): &(Candidate<'a>, u64)| {
-            unit(Draws(*hash).next()) < self.share_of(alert.key_type) * thin
+    fn sample(&self, counted: &[u32], thin: f64) -> Vec<Candidate<'a>> {
+        let alerts = &self.ground.scope.alerts;
+        let alerts = counted.iter().map(|position| &alerts[*position as usize]);
+        let falls_in = |alert: &&Candidate<'a>| {
+            let drawn = unit(Draws(u64::from(alert.mark)).next());
+            drawn < self.share_of(alert.key_type) * thin
         };
-        alerts.filter(falls_in).collect()
+        alerts.filter(falls_in).copied().collect()
     }
 
     /// The chance that an alert on a key of the type falls to the keys that are taken.
@@ -139,8 +136,8 @@ impl<'a> Plan<'a> {
     pub(super) fn draw(&self, repetition: u32) -> Scope<'a> {
         let salt = Draws(SEED ^ (u64::from(repetition) << 32)).next();
         let mut others = Map::default();
-        let placed = self.alerts.iter().map(|(alert, hash)| {
-            let mut placed = self.place(alert, &mut Draws(hash ^ salt));
+        let placed = self.alerts.iter().map(|alert| {
+            let mut placed = self.place(alert, &mut Draws(u64::from(alert.mark) ^ salt));
             if placed.key >= self.n_named {
                 // Of the many that no label names, those that were drawn are numbered without gaps.
                 let next = self.n_named + u32::try_from(others.len()).unwrap_or(u32::MAX);
@@ -253,15 +250,6 @@ fn number_others(
 )]
 fn rounded(keys: f64) -> u64 {
     keys.round() as u64
-}
-
-/// FNV-1a, then mixed by SplitMix64: ids that differ in their last sign alone are far apart.
-fn hash(id: &str) -> u64 {
-    let bytes = id.bytes();
-    let sum = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
-        (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    Draws(sum).next()
 }
 
 /// From 0 to under 1.

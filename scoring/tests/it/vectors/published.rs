@@ -45,19 +45,17 @@ fn floats(input: &Value, name: &str) -> Vec<f64> {
 pub fn affiliation(case: &mut Case<'_>) {
     let range = &case.input["range"];
     let range = [0, 1].map(|i| range[i].as_f64().unwrap());
-    let zones = affiliated::zones(
-        &spans(case.input, "truth"),
-        &spans(case.input, "predicted"),
-        range,
-    );
+    let [truth, predicted] = ["truth", "predicted"].map(|name| spans(case.input, name));
+    let zones = affiliated::zones(&truth, &predicted, range);
+    let distances = affiliated::distances(&truth, &predicted, range);
     case.check("precision", affiliated::precision(&zones));
     case.check("recall", affiliated::recall(&zones));
-    for (i, zone) in zones.iter().enumerate() {
+    for (i, (zone, distances)) in zones.iter().zip(distances).enumerate() {
         for (name, figure) in [
             ("precision_probabilities", zone.precision),
             ("recall_probabilities", Some(zone.recall)),
-            ("precision_distances", zone.precision_distance),
-            ("recall_distances", Some(zone.recall_distance)),
+            ("precision_distances", distances.predicted),
+            ("recall_distances", Some(distances.truth)),
         ] {
             case.check(&format!("individual_{name}[{i}]"), figure);
         }
