@@ -7,7 +7,7 @@
 mod disturbed;
 mod embedded;
 mod external;
-mod kafka_home;
+pub(crate) mod kafka_home;
 #[cfg(feature = "containers")]
 mod testcontainers;
 

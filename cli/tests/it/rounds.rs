@@ -3,9 +3,14 @@
 //! How busy the machine is decides how rounds come out, so what is asserted is what no noise hides, and what does not
 //! depend on it: which runs are made, what is left behind, what is refused.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use floodmark_contracts::{
+    clock::{Clock as _, SystemClock},
     compare::{Comparison, Look, NoiseFloor, Verdict},
     history::{DetectorComparison, History},
     result::RunResult,
@@ -118,6 +123,52 @@ fn a_detector_that_uses_twice_the_cpu_time_regresses_and_fresh_rounds_say_so_too
     let detectors: DetectorComparison = read(&out.join("detectors.json"));
     assert!(detectors.both > 0);
     assert_eq!(detectors.only_base + detectors.only_cand, 0);
+}
+
+#[test]
+fn ctrl_c_ends_the_rounds_with_130_and_keeps_those_that_were_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let mut rounds = std::process::Command::new(env!("CARGO_BIN_EXE_floodmark"))
+        .args([
+            "--quiet", "ab", "--base", "seed=5", "--cand", "seed=5", "--rounds", "6",
+        ])
+        .args([
+            "--further-rounds",
+            "0",
+            "--gate",
+            "detection.recall",
+            "--out",
+        ])
+        .arg(&out)
+        .arg(sensors(dir.path()))
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let clock = SystemClock::new();
+    let written = out.join("comparison.json");
+    while !written.is_file() {
+        assert_eq!(rounds.try_wait().unwrap(), None, "it ended by itself");
+        assert!(clock.monotonic_us() < 120_000_000, "no round was made");
+        clock.sleep(Duration::from_millis(20));
+    }
+    let pid = rounds.id().to_string();
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(rounds.wait().unwrap().code(), Some(130));
+    let comparison: Comparison = read(&written);
+    assert!(
+        (1..6).contains(&comparison.rounds.len()),
+        "{:?}",
+        comparison.rounds
+    );
+    // What there is of it can be looked at.
+    assert!(out.join("comparison.html").is_file());
 }
 
 #[test]

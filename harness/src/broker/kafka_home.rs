@@ -97,16 +97,22 @@ fn missing_java(choice: &str) -> BrokerError {
 }
 
 /// `DIR/libs/*`, after a look that Kafka is in it.
+/// The version of the Kafka that was unpacked in a folder, if one was.
+pub(crate) fn version_in(home: &Path) -> Option<String> {
+    let entries = std::fs::read_dir(home.join("libs")).into_iter().flatten();
+    entries.flatten().find_map(|entry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let version = name.strip_prefix("kafka_2.13-")?.strip_suffix(".jar")?;
+        // Beside it may lie jars of its sources and tests.
+        version
+            .starts_with(|c: char| c.is_ascii_digit())
+            .then(|| version.to_owned())
+    })
+}
+
 fn class_path(home: &Path, choice: &str) -> Result<String, BrokerError> {
     let libs = home.join("libs");
-    let has_kafka = std::fs::read_dir(&libs).is_ok_and(|entries| {
-        entries.flatten().any(|entry| {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            name.starts_with("kafka_2.13-") && name.ends_with(".jar")
-        })
-    });
-    if has_kafka {
+    if version_in(home).is_some() {
         return Ok(format!("{}/*", libs.display()));
     }
     Err(BrokerError::Missing {

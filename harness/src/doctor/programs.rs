@@ -8,6 +8,7 @@ use std::{
 use floodmark_contracts::doctor::{Finding, FindingState};
 
 use super::finding;
+use crate::broker::kafka_home;
 
 /// A program, how it is asked for its version, and what it is for.
 struct Program {
@@ -69,15 +70,7 @@ fn look(program: &Program) -> Finding {
 
 /// The jar that tells Kafka's version.
 fn jars(home: &Path) -> Finding {
-    let entries = std::fs::read_dir(home.join("libs")).into_iter().flatten();
-    let kafka = entries.flatten().find_map(|entry| {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let version = name.strip_prefix("kafka_2.13-")?.strip_suffix(".jar")?;
-        version
-            .starts_with(|c: char| c.is_ascii_digit())
-            .then(|| version.to_owned())
-    });
-    match kafka {
+    match kafka_home::version_in(home) {
         Some(version) => finding(
             "Kafka's jars",
             FindingState::Good,
