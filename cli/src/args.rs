@@ -57,6 +57,17 @@ pub struct Global {
     /// Say nothing but the result
     #[arg(long, short, global = true, help_heading = "What is printed")]
     pub quiet: bool,
+    /// Whether words such as `FAILS` are coloured: under `auto` on a terminal, unless `NO_COLOR` or `CLICOLOR_FORCE` say otherwise
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t = ColourWhen::Auto,
+        env = crate::colour::VARIABLE,
+        help_heading = "What is printed"
+    )]
+    pub color: ColourWhen,
     /// How log lines look
     #[arg(
         long,
@@ -76,6 +87,17 @@ pub struct Global {
         help_heading = "What is printed"
     )]
     pub log: String,
+}
+
+/// When there is colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColourWhen {
+    /// On a terminal, as far as the environment does not say otherwise.
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
 }
 
 /// How log lines look.

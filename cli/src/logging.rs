@@ -1,10 +1,11 @@
 //! Log lines, to standard error.
 
-use std::io::IsTerminal;
-
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{Global, LogFormat};
+use crate::{
+    args::{Global, LogFormat},
+    colour,
+};
 
 /// Installs the subscriber. A filter that cannot be read falls back to warnings.
 pub fn install(global: &Global) {
@@ -18,12 +19,7 @@ pub fn install(global: &Global) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
     match global.log_format {
-        LogFormat::Text => builder.with_ansi(colour()).init(),
+        LogFormat::Text => builder.with_ansi(colour::on_stderr()).init(),
         LogFormat::Json => builder.json().init(),
     }
-}
-
-/// Whether colour is wanted: a terminal without `NO_COLOR`.
-pub fn colour() -> bool {
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }

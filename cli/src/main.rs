@@ -1,6 +1,7 @@
 //! The `floodmark` command: arguments, wiring, exit codes, all printing.
 
 mod args;
+mod colour;
 mod commands;
 mod exit;
 mod jobs;
@@ -20,6 +21,7 @@ use clap::Parser;
 use exit::{Exit, Failure};
 
 fn main() -> ExitCode {
+    colour::settle(std::env::args_os(), std::env::var_os(colour::VARIABLE));
     let cli = Cli::parse();
     logging::install(&cli.global);
     // A panic is our fault, whatever the input was: it ends with 1, never with 101.

@@ -17,8 +17,8 @@ use floodmark_reports::comparison_text;
 use crate::{
     args::{BenchArgs, Global, ProfileArgs},
     commands::{
-        calibrate, compare, generate::job::check_senders, metrics, say, score::score_and_report,
-        stored::Runs, tell,
+        calibrate, compare, generate::job::check_senders, metrics, say, say_marked,
+        score::score_and_report, stored::Runs, tell,
     },
     exit::{Exit, Failure},
     load::{self, Loaded},
@@ -73,7 +73,7 @@ fn beside(baseline: &Runs, result: &RunResult, out: &Path) -> Result<(), Failure
     // In a folder of its own: the run may get a `junit.xml` too.
     compare::leave(&out.join("baseline"), &comparison)?;
     say("");
-    say(comparison_text(&comparison).trim_end());
+    say_marked(comparison_text(&comparison).trim_end());
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use floodmark_kafka::ClientSettings;
 
 use crate::{
     args::DoctorArgs,
-    commands::{noise, say},
+    commands::{noise, say, say_marked},
     exit::{Exit, Failure},
 };
 
@@ -34,7 +34,7 @@ pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
     if args.json {
         say(&serde_json::to_string_pretty(&checkup)?);
     } else {
-        say(text(&checkup).trim_end());
+        say_marked(text(&checkup).trim_end());
         for line in kept() {
             say(&line);
         }

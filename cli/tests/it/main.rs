@@ -7,6 +7,7 @@
 )]
 
 mod bench;
+mod colour;
 mod command_line;
 mod compare;
 mod faults;
