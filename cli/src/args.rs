@@ -1,24 +1,31 @@
 //! Arguments. Help texts teach; names are those of the tools people know.
 
+mod client;
 mod compare;
 mod first_steps;
 mod generate;
+mod origins;
 mod report;
 mod rounds;
 mod search;
 mod serve_model;
 
 use std::{
+    ffi::OsStr,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
 };
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, builder::FalseyValueParser,
+};
 
 pub use self::{
+    client::{ClientArgs, PROPERTIES_VARIABLE},
     compare::{CompareArgs, HistoryArgs, MarginArgs},
     first_steps::{DoctorArgs, InitArgs, ManArgs},
     generate::{CalibrationArgs, GenerateArgs, LoadArgs, TraceArgs},
+    origins::Origins,
     report::{ReportArgs, ReportFormat},
     rounds::{AaArgs, AbArgs, RoundsArgs},
     search::{CurveArgs, SearchArgs, SeriesArgs},
@@ -51,11 +58,37 @@ pub struct Cli {
     pub command: Command,
 }
 
+impl Cli {
+    /// The arguments of this process. A variable that is empty counts as not set, as CI leaves those that it does not know.
+    pub fn of_process() -> Self {
+        let matches = without_empty_variables(Self::command()).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    let kept = |argument: clap::Arg| match argument.get_env().is_some_and(is_empty) {
+        true => argument.env(None::<&'static str>),
+        false => argument,
+    };
+    command
+        .mut_args(kept)
+        .mut_subcommands(without_empty_variables)
+}
+
 /// Arguments of every command.
 #[derive(Debug, Args)]
 pub struct Global {
     /// Say nothing but the result
-    #[arg(long, short, global = true, help_heading = "What is printed")]
+    #[arg(
+        long,
+        short,
+        global = true,
+        env = "FLOODMARK_QUIET",
+        value_parser = FalseyValueParser::new(),
+        help_heading = "What is printed"
+    )]
     pub quiet: bool,
     /// Whether words such as `FAILS` are coloured: under `auto` on a terminal, unless `NO_COLOR` or `CLICOLOR_FORCE` say otherwise
     #[arg(
@@ -151,7 +184,7 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Check a profile and say everything that is wrong with it
     Validate(ValidateArgs),
-    /// Say what a profile would send: events, labels, bytes; nothing is sent
+    /// Say what a profile would send (events, labels, bytes), what it asks of the run, and who set what; nothing is sent
     Explain(ExplainArgs),
     /// Send a captured topic, a file of events or a labelled public series again, at another pace
     Replay(ReplayArgs),
@@ -171,8 +204,11 @@ pub enum Command {
 }
 
 /// A profile with what overrides it.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct ProfileArgs {
+    /// Which of the arguments came from the environment
+    #[command(flatten)]
+    pub origins: Origins,
     /// The profile, a YAML file
     #[arg(value_name = "PROFILE")]
     pub profile: PathBuf,
@@ -183,20 +219,22 @@ pub struct ProfileArgs {
     #[arg(long, value_name = "BROKER", env = "FLOODMARK_BROKER")]
     pub broker: Option<String>,
     /// URL of a schema registry, such as `http://localhost:8081`
-    #[arg(long, value_name = "URL", env = "FLOODMARK_REGISTRY")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "FLOODMARK_REGISTRY",
+        hide_env_values = true
+    )]
     pub registry: Option<String>,
     /// Put in front of every topic and group name
-    #[arg(long, value_name = "PREFIX")]
+    #[arg(long, value_name = "PREFIX", env = "FLOODMARK_TOPIC_PREFIX")]
     pub topic_prefix: Option<String>,
     /// Set any value of the profile, such as `--set streams.sensors.rate=5k/s`
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub sets: Vec<String>,
-    /// Set a property of the Kafka client, such as `-X security.protocol=SSL`
-    #[arg(short = 'X', value_name = "KEY=VALUE")]
-    pub properties: Vec<String>,
-    /// Read properties of the Kafka client from a file in Java's format
-    #[arg(short = 'F', value_name = "FILE")]
-    pub properties_file: Option<PathBuf>,
+    /// Properties of the Kafka client
+    #[command(flatten)]
+    pub client: ClientArgs,
 }
 
 /// Arguments of `bench`.
@@ -212,17 +250,23 @@ pub struct BenchArgs {
     #[command(flatten)]
     pub profile: ProfileArgs,
     /// Where the results go [default: runs/PROFILE-TIME]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "FLOODMARK_OUT")]
     pub out: Option<PathBuf>,
     /// Leave broker and topics up after the run, until Ctrl-C
     #[arg(long)]
     pub keep: bool,
     /// Show what the generator has sent so far to Prometheus, at `http://HOST:PORT/metrics`; a PORT alone is
     /// one of loopback, port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", value_parser = metrics_address)]
+    #[arg(long, value_name = "HOST:PORT", value_parser = metrics_address, env = "FLOODMARK_METRICS")]
     pub metrics: Option<SocketAddr>,
     /// Processes that generate the events, each with whole partitions; their figures are put together
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Load")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        env = "FLOODMARK_WORKERS",
+        help_heading = "Load"
+    )]
     pub workers: u32,
     /// How the load is held against what this machine can send
     #[command(flatten)]
@@ -231,7 +275,7 @@ pub struct BenchArgs {
     #[arg(long)]
     pub force: bool,
     /// Compare with stored runs: the folder of one, or one with folders of runs. One run is advice, and changes no exit code
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "FLOODMARK_BASELINE")]
     pub baseline: Option<PathBuf>,
 }
 
@@ -267,17 +311,19 @@ pub struct CalibrateArgs {
     #[arg(long, value_name = "BROKER", env = "FLOODMARK_BROKER")]
     pub broker: Option<String>,
     /// URL of a schema registry, such as `http://localhost:8081`
-    #[arg(long, value_name = "URL", env = "FLOODMARK_REGISTRY")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "FLOODMARK_REGISTRY",
+        hide_env_values = true
+    )]
     pub registry: Option<String>,
     /// Set any value of the profile, such as `--set streams.sensors.population.entities=100000`
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub sets: Vec<String>,
-    /// Set a property of the Kafka client, such as `-X compression.type=lz4`
-    #[arg(short = 'X', value_name = "KEY=VALUE")]
-    pub properties: Vec<String>,
-    /// Read properties of the Kafka client from a file in Java's format
-    #[arg(short = 'F', value_name = "FILE")]
-    pub properties_file: Option<PathBuf>,
+    /// Properties of the Kafka client
+    #[command(flatten)]
+    pub client: ClientArgs,
     /// Folder of the calibrations [default: $XDG_STATE_HOME/floodmark]
     #[arg(long, value_name = "DIR", env = "FLOODMARK_STATE")]
     pub state: Option<PathBuf>,
@@ -593,12 +639,9 @@ pub struct ReplayArgs {
     /// Partitions of the topic, if it has to be made
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000), help_heading = "Kafka")]
     pub partitions: u16,
-    /// Set a property of the Kafka client, such as `-X security.protocol=SSL`
-    #[arg(short = 'X', value_name = "KEY=VALUE", help_heading = "Kafka")]
-    pub properties: Vec<String>,
-    /// Read properties of the Kafka client from a file in Java's format
-    #[arg(short = 'F', value_name = "FILE", help_heading = "Kafka")]
-    pub properties_file: Option<PathBuf>,
+    /// Properties of the Kafka client
+    #[command(flatten, next_help_heading = "Kafka")]
+    pub client: ClientArgs,
 }
 
 /// Arguments of `collect`.
@@ -613,7 +656,12 @@ pub struct CollectArgs {
     #[arg(long, value_name = "SERVERS", env = "FLOODMARK_BROKER")]
     pub broker: String,
     /// URL of a schema registry, which banking events need
-    #[arg(long, value_name = "URL", env = "FLOODMARK_REGISTRY")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "FLOODMARK_REGISTRY",
+        hide_env_values = true
+    )]
     pub registry: Option<String>,
     /// What the site's pages are
     #[arg(long, value_enum, default_value_t = CollectStream::Clickstream)]
@@ -639,12 +687,9 @@ pub struct CollectArgs {
     /// Take the client's address from `X-Forwarded-For`: only behind a proxy that writes it
     #[arg(long)]
     pub trust_proxy: bool,
-    /// Set a property of the Kafka client, such as `-X security.protocol=SSL`
-    #[arg(short = 'X', value_name = "KEY=VALUE")]
-    pub properties: Vec<String>,
-    /// Read properties of the Kafka client from a file in Java's format
-    #[arg(short = 'F', value_name = "FILE")]
-    pub properties_file: Option<PathBuf>,
+    /// Properties of the Kafka client
+    #[command(flatten)]
+    pub client: ClientArgs,
 }
 
 /// What a site's pages are.
@@ -778,7 +823,9 @@ fn metrics_address(text: &str) -> Result<SocketAddr, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use std::collections::BTreeSet;
+
+    use floodmark_harness::child::ARGUMENT_VARIABLES;
 
     use super::*;
 
@@ -796,6 +843,35 @@ mod tests {
                 .ok()
                 .map(|address| address.to_string());
             assert_eq!(found.as_deref(), expected, "{text}");
+        }
+    }
+
+    /// The variables of a command and of those below it.
+    fn variables(command: &clap::Command, found: &mut BTreeSet<String>) {
+        let named = command
+            .get_arguments()
+            .filter_map(|argument| argument.get_env());
+        found.extend(named.map(|name| name.to_string_lossy().into_owned()));
+        for below in command.get_subcommands() {
+            variables(below, found);
+        }
+    }
+
+    #[test]
+    fn every_variable_is_documented_and_kept_out_of_children_unless_they_need_it() {
+        let mut found = BTreeSet::from([PROPERTIES_VARIABLE.to_owned()]);
+        variables(&Cli::command(), &mut found);
+        // How log lines look and where jobs and calibrations are is the same for children.
+        let shared = ["FLOODMARK_LOG", "FLOODMARK_LOG_FORMAT", "FLOODMARK_STATE"];
+        let collector = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER_ARG"];
+        let known = ARGUMENT_VARIABLES
+            .into_iter()
+            .chain(shared)
+            .chain(collector);
+        assert_eq!(found, known.map(str::to_owned).collect());
+        let page = include_str!("../../docs/configuration.md");
+        for name in found {
+            assert!(page.contains(&format!("| `{name}` |")), "{name}");
         }
     }
 

@@ -17,12 +17,11 @@ mod watch;
 use std::process::ExitCode;
 
 use args::{Cli, Command};
-use clap::Parser;
 use exit::{Exit, Failure};
 
 fn main() -> ExitCode {
     colour::settle(std::env::args_os(), std::env::var_os(colour::VARIABLE));
-    let cli = Cli::parse();
+    let cli = Cli::of_process();
     logging::install(&cli.global);
     // A panic is our fault, whatever the input was: it ends with 1, never with 101.
     let outcome = std::panic::catch_unwind(|| run(&cli));

@@ -27,6 +27,7 @@ use floodmark_contracts::{
     clock::{Clock, WallTime},
     profile::Profile,
     record::{GeneratorFacts, RunRecord, SubjectFacts},
+    setting::Setting,
     stream::Stream,
 };
 use floodmark_generator::{Plan, metrics::MetricsServer};
@@ -59,6 +60,8 @@ pub struct Request<'a> {
     pub plan: &'a Plan,
     /// Properties of every client; the address is filled in once the broker is up.
     pub client: &'a ClientSettings,
+    /// Every setting that was made, with where it comes from; without secrets.
+    pub settings: &'a [Setting],
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Set by a signal: the run is cut short and recorded.

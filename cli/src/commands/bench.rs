@@ -15,7 +15,7 @@ use floodmark_harness::run::{Kept, Request, RunError, execute, without_password}
 use floodmark_reports::comparison_text;
 
 use crate::{
-    args::{BenchArgs, Global, ProfileArgs},
+    args::{BenchArgs, Global, PROPERTIES_VARIABLE, ProfileArgs},
     commands::{
         calibrate, compare, generate::job::check_senders, metrics, say, say_marked,
         score::score_and_report, stored::Runs, tell,
@@ -94,6 +94,7 @@ fn measure(
         sound: &loaded.sound,
         plan: &loaded.plan,
         client: &loaded.client,
+        settings: &loaded.settings,
         clock,
         stop,
         reproduce: reproduce("bench", &args.profile, &[], args.workers),
@@ -153,10 +154,12 @@ pub(super) fn reproduce(
     sets: &[(String, String)],
     workers: u32,
 ) -> String {
-    let mut words = vec![
-        format!("floodmark {command}"),
-        quoted(&profile.profile.display().to_string()),
-    ];
+    let mut words = Vec::new();
+    if std::env::var_os(PROPERTIES_VARIABLE).is_some_and(|text| !text.is_empty()) {
+        words.push(format!("{PROPERTIES_VARIABLE}=…"));
+    }
+    words.push(format!("floodmark {command}"));
+    words.push(quoted(&profile.profile.display().to_string()));
     if let Some(seed) = profile.seed {
         words.push(format!("--seed {seed}"));
     }
@@ -172,7 +175,13 @@ pub(super) fn reproduce(
     }
     words.extend(profile.sets.iter().map(|set| match set.split_once('=') {
         Some((path, _)) if path.starts_with("client") => format!("--set {path}=…"),
-        _ => format!("--set {}", quoted(set)),
+        Some((path, value)) => {
+            format!(
+                "--set {}",
+                quoted(&format!("{path}={}", without_password(value)))
+            )
+        }
+        None => format!("--set {}", quoted(set)),
     }));
     let further = sets.iter();
     words.extend(
@@ -181,13 +190,13 @@ pub(super) fn reproduce(
     if workers != 1 {
         words.push(format!("--workers {workers}"));
     }
-    for property in &profile.properties {
+    for property in &profile.client.properties {
         let key = property
             .split_once('=')
             .map_or(property.as_str(), |(key, _)| key);
         words.push(format!("-X {key}=…"));
     }
-    if let Some(file) = &profile.properties_file {
+    if let Some(file) = &profile.client.properties_file {
         words.push(format!("-F {}", quoted(&file.display().to_string())));
     }
     words.join(" ")

@@ -90,7 +90,13 @@ impl Run {
     }
 
     pub(crate) fn record(&self) -> RunRecord {
-        serde_json::from_str(&self.text("record.json")).unwrap()
+        Self::record_in(&self.dir)
+    }
+
+    /// The record in the folder of a run.
+    pub(crate) fn record_in(dir: &Path) -> RunRecord {
+        let text = std::fs::read(dir.join("record.json")).unwrap();
+        serde_json::from_slice(&text).unwrap()
     }
 
     pub(crate) fn result(&self) -> RunResult {
