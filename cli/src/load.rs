@@ -27,6 +27,7 @@ use self::{client::Layers, settings::Given};
 use crate::{
     args::ProfileArgs,
     exit::{Exit, Failure},
+    near,
 };
 
 /// A profile that every crate has found sound.
@@ -159,7 +160,14 @@ fn keep<T>(result: Result<T, Vec<Problem>>, problems: &mut Vec<Problem>) -> Opti
 
 fn read(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|source| {
-        let message = format!("cannot read the profile `{}`", path.display());
+        let near = match source.kind() {
+            std::io::ErrorKind::NotFound => near::profile(path),
+            _ => None,
+        };
+        let hint = near.map_or_else(String::new, |near| {
+            format!("; did you mean `{}`?", near.display())
+        });
+        let message = format!("cannot read the profile `{}`{hint}", path.display());
         Failure::new(
             Exit::BadProfile,
             anyhow::Error::new(source).context(message),

@@ -7,6 +7,7 @@ mod exit;
 mod jobs;
 mod load;
 mod logging;
+mod near;
 mod output;
 mod signals;
 #[cfg_attr(not(feature = "traces"), path = "no_traces.rs")]

@@ -29,11 +29,14 @@ pub const REDACTED: &str = "[redacted]";
 pub enum SettingsError {
     /// librdkafka does not know the option.
     #[error(
-        "client option `{option}` is not known; see librdkafka's CONFIGURATION.md for the names"
+        "client option `{option}` is not known{}; see librdkafka's CONFIGURATION.md for the names",
+        near.as_ref().map_or_else(String::new, |near| format!(", did you mean `{near}`?"))
     )]
     Unknown {
         /// The option.
         option: String,
+        /// A name that is known and differs little.
+        near: Option<String>,
     },
     /// The option's value is not accepted.
     #[error("client option `{option}`: {reason}")]
@@ -253,6 +256,17 @@ impl Builder {
             properties,
         })
     }
+}
+
+/// The name, of librdkafka's `known` ones or of the Java client's, that differs least from one that is not known.
+pub(crate) fn near(option: &str, known: &[String]) -> Option<String> {
+    let known = known.iter().map(String::as_str);
+    let distance = |name: &str| strsim::damerau_levenshtein(name, option);
+    known
+        .chain(java::names())
+        .min_by_key(|name| distance(name))
+        .filter(|name| distance(name) <= 2.max(name.len() / 5))
+        .map(str::to_owned)
 }
 
 /// True if the option's value must not be shown.

@@ -27,6 +27,11 @@ impl Translated {
     }
 }
 
+/// The names that are known.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|known| known.name)
+}
+
 /// How a value changes on the way to librdkafka.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Conversion {

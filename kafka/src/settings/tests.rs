@@ -263,6 +263,10 @@ fn options_of_ours_are_refused_with_the_reason() {
 #[test]
 fn librdkafka_judges_names_and_values() {
     check_refused("linger.millis=1", &[], &["`linger.millis` is not known"]);
+    check_refused("liger.ms=1", &[], &["did you mean `linger.ms`?"]);
+    check_refused("bufer.memory=1", &[], &["did you mean `buffer.memory`?"]);
+    let error = build("nothing.like.it=1", &[]).unwrap_err().to_string();
+    assert!(!error.contains("did you mean"), "{error}");
     check_refused("acks=maybe", &[], &["`acks`"]);
     check_refused("compression.type=brotli", &[], &["`compression.type`"]);
 }
