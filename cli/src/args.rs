@@ -5,20 +5,18 @@ mod compare;
 mod first_steps;
 mod generate;
 mod origins;
+mod process;
 mod report;
 mod rounds;
 mod search;
 mod serve_model;
 
 use std::{
-    ffi::OsStr,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
 };
 
-use clap::{
-    Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, builder::FalseyValueParser,
-};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 
 pub use self::{
     client::{ClientArgs, PROPERTIES_VARIABLE},
@@ -31,6 +29,8 @@ pub use self::{
     search::{CurveArgs, SearchArgs, SeriesArgs},
     serve_model::ServeModelArgs,
 };
+
+use crate::logging::LogLines;
 
 /// Benchmarks streaming anomaly detection on Kafka, end to end: is the detector right, fast, and still
 /// so after the last commit?
@@ -56,25 +56,6 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-}
-
-impl Cli {
-    /// The arguments of this process. A variable that is empty counts as not set, as CI leaves those that it does not know.
-    pub fn of_process() -> Self {
-        let matches = without_empty_variables(Self::command()).get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
-    }
-}
-
-fn without_empty_variables(command: clap::Command) -> clap::Command {
-    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
-    let kept = |argument: clap::Arg| match argument.get_env().is_some_and(is_empty) {
-        true => argument.env(None::<&'static str>),
-        false => argument,
-    };
-    command
-        .mut_args(kept)
-        .mut_subcommands(without_empty_variables)
 }
 
 /// Arguments of every command.
@@ -120,6 +101,9 @@ pub struct Global {
         help_heading = "What is printed"
     )]
     pub log: String,
+    /// Where log lines go
+    #[arg(skip)]
+    pub log_lines: LogLines,
 }
 
 /// When there is colour.
@@ -255,6 +239,9 @@ pub struct BenchArgs {
     /// Leave broker and topics up after the run, until Ctrl-C
     #[arg(long)]
     pub keep: bool,
+    /// Show the run over the whole terminal while it goes on: load, lateness, lag and alerts, second by second
+    #[arg(long)]
+    pub tui: bool,
     /// Show what the generator has sent so far to Prometheus, at `http://HOST:PORT/metrics`; a PORT alone is
     /// one of loopback, port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", value_parser = metrics_address, env = "FLOODMARK_METRICS")]
@@ -823,9 +810,7 @@ fn metrics_address(text: &str) -> Result<SocketAddr, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
-    use floodmark_harness::child::ARGUMENT_VARIABLES;
+    use clap::CommandFactory;
 
     use super::*;
 
@@ -843,35 +828,6 @@ mod tests {
                 .ok()
                 .map(|address| address.to_string());
             assert_eq!(found.as_deref(), expected, "{text}");
-        }
-    }
-
-    /// The variables of a command and of those below it.
-    fn variables(command: &clap::Command, found: &mut BTreeSet<String>) {
-        let named = command
-            .get_arguments()
-            .filter_map(|argument| argument.get_env());
-        found.extend(named.map(|name| name.to_string_lossy().into_owned()));
-        for below in command.get_subcommands() {
-            variables(below, found);
-        }
-    }
-
-    #[test]
-    fn every_variable_is_documented_and_kept_out_of_children_unless_they_need_it() {
-        let mut found = BTreeSet::from([PROPERTIES_VARIABLE.to_owned()]);
-        variables(&Cli::command(), &mut found);
-        // How log lines look and where jobs and calibrations are is the same for children.
-        let shared = ["FLOODMARK_LOG", "FLOODMARK_LOG_FORMAT", "FLOODMARK_STATE"];
-        let collector = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER_ARG"];
-        let known = ARGUMENT_VARIABLES
-            .into_iter()
-            .chain(shared)
-            .chain(collector);
-        assert_eq!(found, known.map(str::to_owned).collect());
-        let page = include_str!("../../docs/configuration.md");
-        for name in found {
-            assert!(page.contains(&format!("| `{name}` |")), "{name}");
         }
     }
 

@@ -115,8 +115,8 @@ fn place(line: &str, words: &str) -> Option<usize> {
     line.match_indices(words).map(|(at, _)| at).find(|at| {
         let before = line[..*at].chars().next_back();
         let after = line[at + words.len()..].chars().next();
-        let ends_in_letter = words.ends_with(char::is_alphanumeric);
-        !is_letter(before) && !(ends_in_letter && is_letter(after))
+        let goes_on = words.ends_with(char::is_alphanumeric) && is_letter(after);
+        !is_letter(before) && !goes_on
     })
 }
 

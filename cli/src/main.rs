@@ -12,6 +12,7 @@ mod output;
 mod signals;
 #[cfg_attr(not(feature = "traces"), path = "no_traces.rs")]
 mod traces;
+mod tui;
 mod version;
 mod watch;
 

@@ -9,6 +9,7 @@ mod disturbed;
 mod drain;
 pub(crate) mod files;
 mod kept;
+mod live;
 mod look;
 mod misses;
 mod outcome;
@@ -35,10 +36,11 @@ use floodmark_kafka::ClientSettings;
 
 pub use self::{
     files::{
-        FileError, read_alerts, read_bare_alerts, read_generator_facts, read_labels, read_record,
-        read_scored_rows, read_series, without_password,
+        FileError, hide_passwords, read_alerts, read_bare_alerts, read_generator_facts,
+        read_labels, read_record, read_scored_rows, read_series, without_password,
     },
     kept::Kept,
+    live::{LagNow, Live},
 };
 use crate::{
     broker::BrokerError, child::ChildError, collect::CollectError, faults::FaultError,
@@ -85,14 +87,12 @@ pub enum RunEvent {
     Stage(String),
     /// Something that whoever runs this should know, and that does not touch the run.
     Notice(String),
-    /// The generator has got this far.
-    Progress {
-        /// Seconds since the first due time.
-        second: i64,
-        /// Seconds in all.
-        of: f64,
-        /// Events sent in the last second.
-        sent: u64,
+    /// A second of generating is over.
+    Progress(Live),
+    /// Nothing is generated any more, and the subject reads on.
+    Draining {
+        /// What it has not read; `None` where nothing tells of it.
+        lag: Option<LagNow>,
         /// Alerts so far.
         alerts: u64,
     },
@@ -209,7 +209,7 @@ fn run_through(
     watch(RunEvent::Stage(
         "drain: waiting for the last alerts".to_owned(),
     ));
-    let drained = drain::drain(request, folders, &mut setup, &generated.facts)?;
+    let drained = drain::drain(request, folders, &mut setup, &generated.facts, watch)?;
     setup.end_faults(request, folders)?;
     let subject_facts = under_test::end(request, folders, &mut setup)?;
     Ok(Course {

@@ -30,7 +30,7 @@ pub enum SettingsError {
     /// librdkafka does not know the option.
     #[error(
         "client option `{option}` is not known{}; see librdkafka's CONFIGURATION.md for the names",
-        near.as_ref().map_or_else(String::new, |near| format!(", did you mean `{near}`?"))
+        .near.as_ref().map_or_else(String::new, |near| format!(", did you mean `{near}`?"))
     )]
     Unknown {
         /// The option.

@@ -7,6 +7,7 @@ use std::{
 
 use floodmark_contracts::{
     clock::{Clock, SystemClock},
+    label::Label,
     record::RunRecord,
     result::{RunResult, ValidityStatus},
 };
@@ -23,11 +24,15 @@ use crate::{
     exit::{Exit, Failure},
     load::{self, Loaded},
     output,
+    tui::{self, Snapshot, Tui},
     watch::Watcher,
 };
 
 /// Runs, scores, reports.
 pub fn run(args: &BenchArgs, global: &Global) -> Result<Exit, Failure> {
+    if args.tui {
+        tui::check_terminal()?;
+    }
     let loaded = load::load(&args.profile)?;
     check_senders(&loaded.plan, args.workers, 1)?;
     // Before the run, so that a wrong name costs none.
@@ -103,7 +108,13 @@ fn measure(
         workers: args.workers,
         metrics,
     };
-    let mut watcher = Watcher::new(global);
+    let mut watcher = match args.tui {
+        true => Watcher::with_tui(
+            global,
+            Tui::start(first_picture(loaded), global.log_lines.clone())?,
+        ),
+        false => Watcher::new(global),
+    };
     let outcome = execute(&request, &mut |event| watcher.see(&event));
     watcher.finish();
     outcome.map_err(|error| {
@@ -111,6 +122,20 @@ fn measure(
         let _ = std::fs::remove_dir(out.join("logs")).and_then(|()| std::fs::remove_dir(out));
         Failure::new(exit_of(&error), error)
     })
+}
+
+/// What a view of the run shows before anything has happened.
+fn first_picture(loaded: &Loaded) -> Snapshot {
+    let timeline = loaded.sound.timeline;
+    let labels = floodmark_generator::labels(&loaded.plan);
+    let begin_s = |label: &Label| timeline.run_micros(label.start).0 as f64 / 1e6;
+    Snapshot {
+        profile: loaded.profile.name.clone(),
+        subject: loaded.sound.subject.name.clone(),
+        broker: loaded.sound.broker.to_string(),
+        incidents_s: labels.iter().map(begin_s).collect(),
+        ..Snapshot::default()
+    }
 }
 
 /// Where the parts that `--keep` leaves up can be reached.

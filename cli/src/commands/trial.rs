@@ -127,7 +127,7 @@ impl<'a> Series<'a> {
         let mut watcher = Watcher::new(self.global);
         let outcome = execute(&request, &mut |event| {
             // The stages of a dozen runs would only hide what they come to.
-            if let RunEvent::Progress { .. } = event {
+            if let RunEvent::Progress(_) = event {
                 watcher.see(&event);
             }
         });

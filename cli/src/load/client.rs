@@ -75,10 +75,8 @@ impl Layers {
     /// where it comes from.
     pub fn address(&self, profile_names_one: bool) -> Option<(&str, SettingSource, &str)> {
         let counts = |layer: &&Layer| layer.from > SettingSource::Profile || !profile_names_one;
-        let layers = self.0.iter().rev().filter(counts);
-        layers
-            .filter_map(|layer| Some((layer.address.as_deref()?, layer.from, layer.by.as_str())))
-            .next()
+        let mut layers = self.0.iter().rev().filter(counts);
+        layers.find_map(|layer| Some((layer.address.as_deref()?, layer.from, layer.by.as_str())))
     }
 
     /// All properties, together with the profile's, and where each comes from. What is nearer to the command line

@@ -6,7 +6,7 @@ use floodmark_contracts::{
     profile::Profile,
     setting::{Setting, SettingSource, is_within, leaves, value_at},
 };
-use floodmark_harness::run::without_password;
+use floodmark_harness::run::hide_passwords;
 use serde_json::Value;
 
 /// A value of the profile that is set from outside of it.
@@ -51,7 +51,8 @@ pub fn effective(
     }
     // By librdkafka's names and redacted they come from elsewhere.
     all.retain(|setting| !is_within(&setting.path, "client"));
-    all.iter_mut().for_each(|setting| hide(&mut setting.value));
+    all.iter_mut()
+        .for_each(|setting| hide_passwords(&mut setting.value));
     all.extend(of_client);
     all
 }
@@ -64,7 +65,7 @@ pub fn varied(settings: &[Setting], before: &Value, after: &Value) -> Vec<Settin
         .into_iter()
         .filter(|(path, value)| old.get(path) != Some(value));
     for (path, mut value) in changed {
-        hide(&mut value);
+        hide_passwords(&mut value);
         let set = Setting {
             path,
             value,
@@ -80,16 +81,6 @@ pub fn varied(settings: &[Setting], before: &Value, after: &Value) -> Vec<Settin
 fn replace(all: &mut Vec<Setting>, set: Setting) {
     all.retain(|before| !is_within(&before.path, &set.path));
     all.push(set);
-}
-
-/// Takes user and password out of every URL.
-fn hide(value: &mut Value) {
-    match value {
-        Value::String(text) if text.contains("://") => *text = without_password(text),
-        Value::Array(items) => items.iter_mut().for_each(hide),
-        Value::Object(map) => map.values_mut().for_each(hide),
-        _ => {}
-    }
 }
 
 #[cfg(test)]
@@ -128,12 +119,5 @@ mod tests {
                 ("streams.sensors.rate", &json!("9k/s"), SettingSource::Trial),
             ]
         );
-    }
-
-    #[test]
-    fn urls_lose_their_passwords_wherever_they_are() {
-        let mut value = json!({"a": ["http://u:hunter2@h:1/x"], "b": "no://thing"});
-        hide(&mut value);
-        assert_eq!(value, json!({"a": ["http://…@h:1/x"], "b": "no://thing"}));
     }
 }

@@ -273,3 +273,21 @@ fn a_slip_is_answered_with_what_was_meant() {
         assert!(errors.contains(expected), "{words:?}: {errors}");
     }
 }
+
+#[test]
+fn a_view_without_a_terminal_is_refused_before_anything_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let smoke = profile("smoke");
+    let words = [
+        "bench",
+        smoke.to_str().unwrap(),
+        "--tui",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    let (code, errors) = outcome(&words);
+    assert_eq!(code, 2, "{errors}");
+    assert!(errors.contains("needs a terminal"), "{errors}");
+    assert!(!out.exists());
+}

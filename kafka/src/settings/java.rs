@@ -28,7 +28,7 @@ impl Translated {
 }
 
 /// The names that are known.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
+pub(super) fn names<'a>() -> impl Iterator<Item = &'a str> {
     TABLE.iter().map(|known| known.name)
 }
 
