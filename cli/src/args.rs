@@ -1,8 +1,11 @@
 //! Arguments. Help texts teach; names are those of the tools people know.
 
+mod client;
 mod compare;
 mod first_steps;
 mod generate;
+mod origins;
+mod process;
 mod report;
 mod rounds;
 mod search;
@@ -13,17 +16,21 @@ use std::{
     path::PathBuf,
 };
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 
 pub use self::{
+    client::{ClientArgs, PROPERTIES_VARIABLE},
     compare::{CompareArgs, HistoryArgs, MarginArgs},
     first_steps::{DoctorArgs, InitArgs, ManArgs},
     generate::{CalibrationArgs, GenerateArgs, LoadArgs, TraceArgs},
+    origins::Origins,
     report::{ReportArgs, ReportFormat},
     rounds::{AaArgs, AbArgs, RoundsArgs},
     search::{CurveArgs, SearchArgs, SeriesArgs},
     serve_model::ServeModelArgs,
 };
+
+use crate::logging::LogLines;
 
 /// Benchmarks streaming anomaly detection on Kafka, end to end: is the detector right, fast, and still
 /// so after the last commit?
@@ -55,8 +62,26 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub struct Global {
     /// Say nothing but the result
-    #[arg(long, short, global = true, help_heading = "What is printed")]
+    #[arg(
+        long,
+        short,
+        global = true,
+        env = "FLOODMARK_QUIET",
+        value_parser = FalseyValueParser::new(),
+        help_heading = "What is printed"
+    )]
     pub quiet: bool,
+    /// Whether words such as `FAILS` are coloured: under `auto` on a terminal, unless `NO_COLOR` or `CLICOLOR_FORCE` say otherwise
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t = ColourWhen::Auto,
+        env = crate::colour::VARIABLE,
+        help_heading = "What is printed"
+    )]
+    pub color: ColourWhen,
     /// How log lines look
     #[arg(
         long,
@@ -76,6 +101,20 @@ pub struct Global {
         help_heading = "What is printed"
     )]
     pub log: String,
+    /// Where log lines go
+    #[arg(skip)]
+    pub log_lines: LogLines,
+}
+
+/// When there is colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColourWhen {
+    /// On a terminal, as far as the environment does not say otherwise.
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
 }
 
 /// How log lines look.
@@ -129,7 +168,7 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Check a profile and say everything that is wrong with it
     Validate(ValidateArgs),
-    /// Say what a profile would send: events, labels, bytes; nothing is sent
+    /// Say what a profile would send (events, labels, bytes), what it asks of the run, and who set what; nothing is sent
     Explain(ExplainArgs),
     /// Send a captured topic, a file of events or a labelled public series again, at another pace
     Replay(ReplayArgs),
@@ -149,8 +188,11 @@ pub enum Command {
 }
 
 /// A profile with what overrides it.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct ProfileArgs {
+    /// Which of the arguments came from the environment
+    #[command(flatten)]
+    pub origins: Origins,
     /// The profile, a YAML file
     #[arg(value_name = "PROFILE")]
     pub profile: PathBuf,
@@ -161,20 +203,22 @@ pub struct ProfileArgs {
     #[arg(long, value_name = "BROKER", env = "FLOODMARK_BROKER")]
     pub broker: Option<String>,
     /// URL of a schema registry, such as `http://localhost:8081`
-    #[arg(long, value_name = "URL", env = "FLOODMARK_REGISTRY")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "FLOODMARK_REGISTRY",
+        hide_env_values = true
+    )]
     pub registry: Option<String>,
     /// Put in front of every topic and group name
-    #[arg(long, value_name = "PREFIX")]
+    #[arg(long, value_name = "PREFIX", env = "FLOODMARK_TOPIC_PREFIX")]
     pub topic_prefix: Option<String>,
     /// Set any value of the profile, such as `--set streams.sensors.rate=5k/s`
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub sets: Vec<String>,
-    /// Set a property of the Kafka client, such as `-X security.protocol=SSL`
-    #[arg(short = 'X', value_name = "KEY=VALUE")]
-    pub properties: Vec<String>,
-    /// Read properties of the Kafka client from a file in Java's format
-    #[arg(short = 'F', value_name = "FILE")]
-    pub properties_file: Option<PathBuf>,
+    /// Properties of the Kafka client
+    #[command(flatten)]
+    pub client: ClientArgs,
 }
 
 /// Arguments of `bench`.
@@ -190,17 +234,26 @@ pub struct BenchArgs {
     #[command(flatten)]
     pub profile: ProfileArgs,
     /// Where the results go [default: runs/PROFILE-TIME]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "FLOODMARK_OUT")]
     pub out: Option<PathBuf>,
     /// Leave broker and topics up after the run, until Ctrl-C
     #[arg(long)]
     pub keep: bool,
+    /// Show the run over the whole terminal while it goes on: load, lateness, lag and alerts, second by second
+    #[arg(long)]
+    pub tui: bool,
     /// Show what the generator has sent so far to Prometheus, at `http://HOST:PORT/metrics`; a PORT alone is
     /// one of loopback, port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", value_parser = metrics_address)]
+    #[arg(long, value_name = "HOST:PORT", value_parser = metrics_address, env = "FLOODMARK_METRICS")]
     pub metrics: Option<SocketAddr>,
     /// Processes that generate the events, each with whole partitions; their figures are put together
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Load")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        env = "FLOODMARK_WORKERS",
+        help_heading = "Load"
+    )]
     pub workers: u32,
     /// How the load is held against what this machine can send
     #[command(flatten)]
@@ -209,7 +262,7 @@ pub struct BenchArgs {
     #[arg(long)]
     pub force: bool,
     /// Compare with stored runs: the folder of one, or one with folders of runs. One run is advice, and changes no exit code
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "FLOODMARK_BASELINE")]
     pub baseline: Option<PathBuf>,
 }
 
@@ -245,17 +298,19 @@ pub struct CalibrateArgs {
     #[arg(long, value_name = "BROKER", env = "FLOODMARK_BROKER")]
     pub broker: Option<String>,
     /// URL of a schema registry, such as `http://localhost:8081`
-    #[arg(long, value_name = "URL", env = "FLOODMARK_REGISTRY")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "FLOODMARK_REGISTRY",
+        hide_env_values = true
+    )]
     pub registry: Option<String>,
     /// Set any value of the profile, such as `--set streams.sensors.population.entities=100000`
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub sets: Vec<String>,
-    /// Set a property of the Kafka client, such as `-X compression.type=lz4`
-    #[arg(short = 'X', value_name = "KEY=VALUE")]
-    pub properties: Vec<String>,
-    /// Read properties of the Kafka client from a file in Java's format
-    #[arg(short = 'F', value_name = "FILE")]
-    pub properties_file: Option<PathBuf>,
+    /// Properties of the Kafka client
+    #[command(flatten)]
+    pub client: ClientArgs,
     /// Folder of the calibrations [default: $XDG_STATE_HOME/floodmark]
     #[arg(long, value_name = "DIR", env = "FLOODMARK_STATE")]
     pub state: Option<PathBuf>,
@@ -571,12 +626,9 @@ pub struct ReplayArgs {
     /// Partitions of the topic, if it has to be made
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000), help_heading = "Kafka")]
     pub partitions: u16,
-    /// Set a property of the Kafka client, such as `-X security.protocol=SSL`
-    #[arg(short = 'X', value_name = "KEY=VALUE", help_heading = "Kafka")]
-    pub properties: Vec<String>,
-    /// Read properties of the Kafka client from a file in Java's format
-    #[arg(short = 'F', value_name = "FILE", help_heading = "Kafka")]
-    pub properties_file: Option<PathBuf>,
+    /// Properties of the Kafka client
+    #[command(flatten, next_help_heading = "Kafka")]
+    pub client: ClientArgs,
 }
 
 /// Arguments of `collect`.
@@ -591,7 +643,12 @@ pub struct CollectArgs {
     #[arg(long, value_name = "SERVERS", env = "FLOODMARK_BROKER")]
     pub broker: String,
     /// URL of a schema registry, which banking events need
-    #[arg(long, value_name = "URL", env = "FLOODMARK_REGISTRY")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "FLOODMARK_REGISTRY",
+        hide_env_values = true
+    )]
     pub registry: Option<String>,
     /// What the site's pages are
     #[arg(long, value_enum, default_value_t = CollectStream::Clickstream)]
@@ -617,12 +674,9 @@ pub struct CollectArgs {
     /// Take the client's address from `X-Forwarded-For`: only behind a proxy that writes it
     #[arg(long)]
     pub trust_proxy: bool,
-    /// Set a property of the Kafka client, such as `-X security.protocol=SSL`
-    #[arg(short = 'X', value_name = "KEY=VALUE")]
-    pub properties: Vec<String>,
-    /// Read properties of the Kafka client from a file in Java's format
-    #[arg(short = 'F', value_name = "FILE")]
-    pub properties_file: Option<PathBuf>,
+    /// Properties of the Kafka client
+    #[command(flatten)]
+    pub client: ClientArgs,
 }
 
 /// What a site's pages are.

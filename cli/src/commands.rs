@@ -39,6 +39,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     args::Global,
+    colour,
     exit::{Exit, Failure},
 };
 
@@ -55,6 +56,14 @@ pub fn read_job<T: DeserializeOwned>(file: &Path) -> Result<T, Failure> {
 pub fn say(line: &str) {
     // A reader that has gone away (`| head`) is no reason to fail.
     let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// The same, with the words that say how things stand in colour where that is wanted.
+pub fn say_marked(text: &str) {
+    match colour::on_stdout() {
+        true => say(&colour::painted(text)),
+        false => say(text),
+    }
 }
 
 /// Prints a line of what is going on, unless only the result is wanted.

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use floodmark_contracts::{problem::Problem, result::Outcome};
 
+use crate::colour;
+
 /// What the process ends with. The numbers are documented in `docs/exit-codes.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -93,7 +95,10 @@ impl Failure {
         reason = "the command line is what talks to people"
     )]
     pub fn report(&self) -> Exit {
-        eprintln!("error: {}", self.error);
+        match colour::on_stderr() {
+            true => eprintln!("{} {}", colour::painted("error:"), self.error),
+            false => eprintln!("error: {}", self.error),
+        }
         for cause in self.error.chain().skip(1) {
             eprintln!("  because: {cause}");
         }

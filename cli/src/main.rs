@@ -1,26 +1,29 @@
 //! The `floodmark` command: arguments, wiring, exit codes, all printing.
 
 mod args;
+mod colour;
 mod commands;
 mod exit;
 mod jobs;
 mod load;
 mod logging;
+mod near;
 mod output;
 mod signals;
 #[cfg_attr(not(feature = "traces"), path = "no_traces.rs")]
 mod traces;
+mod tui;
 mod version;
 mod watch;
 
 use std::process::ExitCode;
 
 use args::{Cli, Command};
-use clap::Parser;
 use exit::{Exit, Failure};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    colour::settle(std::env::args_os(), std::env::var_os(colour::VARIABLE));
+    let cli = Cli::of_process();
     logging::install(&cli.global);
     // A panic is our fault, whatever the input was: it ends with 1, never with 101.
     let outcome = std::panic::catch_unwind(|| run(&cli));

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use floodmark_contracts::result::{Outcome, RunResult};
 
-use crate::{commands::say, exit::Failure};
+use crate::{
+    commands::{say, say_marked},
+    exit::Failure,
+};
 
 /// Makes the folder, or refuses one that holds something already.
 pub fn claim(out: &Path, force: bool) -> Result<(), Failure> {
@@ -25,11 +28,13 @@ pub fn claim(out: &Path, force: bool) -> Result<(), Failure> {
 
 /// The short table, the verdict and the folder.
 pub fn summary(out: &Path, result: &RunResult) {
-    say(floodmark_reports::terminal(result).trim_end());
+    say_marked(floodmark_reports::terminal(result).trim_end());
     for reason in &result.validity.reasons {
-        say(&format!("{:?} [{}]: {}", reason.status, reason.code, reason.message).to_lowercase());
+        say_marked(
+            &format!("{:?} [{}]: {}", reason.status, reason.code, reason.message).to_lowercase(),
+        );
     }
-    say(&format!("verdict: {}", verdict(result)));
+    say_marked(&format!("verdict: {}", verdict(result)));
     say(&format!("results: {}", out.display()));
 }
 

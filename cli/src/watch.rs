@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use floodmark_harness::run::RunEvent;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::{args::Global, commands::tell};
+use crate::{args::Global, commands::tell, tui::Tui};
 
 /// Shows how far a job has got, on standard error.
 pub struct Watcher<'a> {
@@ -14,6 +14,8 @@ pub struct Watcher<'a> {
     told: Option<i64>,
     bar: Option<ProgressBar>,
     on_terminal: bool,
+    /// The view over the whole terminal, until it is left.
+    tui: Option<Tui>,
 }
 
 impl<'a> Watcher<'a> {
@@ -24,11 +26,25 @@ impl<'a> Watcher<'a> {
             told: None,
             bar: None,
             on_terminal: std::io::stderr().is_terminal(),
+            tui: None,
+        }
+    }
+
+    /// The same with a view over the whole terminal.
+    pub fn with_tui(global: &'a Global, tui: Tui) -> Self {
+        Self {
+            tui: Some(tui),
+            ..Self::new(global)
         }
     }
 
     /// Shows an event of a run.
     pub fn see(&mut self, event: &RunEvent) {
+        if self.tui.as_ref().is_some_and(|tui| tui.see(event)) {
+            return;
+        }
+        // Somebody has left it; from here on the run is told as ever.
+        self.tui = None;
         match event {
             RunEvent::Stage(text) => {
                 self.finish();
@@ -38,19 +54,17 @@ impl<'a> Watcher<'a> {
                 self.finish();
                 tell(self.global, &format!("note: {text}"));
             }
-            RunEvent::Progress {
-                second,
-                of,
-                sent,
-                alerts,
-            } => {
-                self.progress(*second, *of, &format!("{sent} events/s, {alerts} alerts"));
+            RunEvent::Progress(live) => {
+                let text = format!("{} events/s, {} alerts", live.sent, live.alerts);
+                self.progress(live.second, live.of, &text);
             }
+            RunEvent::Draining { .. } => {}
         }
     }
 
-    /// Takes the bar away.
+    /// Takes the bar or the view away.
     pub fn finish(&mut self) {
+        self.tui = None;
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }

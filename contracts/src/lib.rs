@@ -69,6 +69,8 @@ pub mod row;
 pub mod schema;
 /// The highest rate that is sustained.
 pub mod search;
+/// Who made which setting.
+pub mod setting;
 /// Pages and links.
 pub mod site;
 /// A running detector.

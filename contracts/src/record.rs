@@ -18,6 +18,7 @@ use crate::{
     profile::{GateSection, ScoringSection},
     resources::{MachineFacts, Usage},
     result::Validity,
+    setting::Setting,
     stream::Stream,
 };
 
@@ -44,6 +45,9 @@ pub struct RunRecord {
     pub subject: String,
     /// Effective client settings, secrets redacted.
     pub client: BTreeMap<String, String>,
+    /// Every setting that is not left at its default, with where it comes from. Secrets are redacted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<Setting>,
     /// Wall time of the run's start: microsecond 0 of every [`RunMicros`].
     pub started_at: WallTime,
     /// Wall time from `bench` to the first event's due time, and so on: ends of the phases.

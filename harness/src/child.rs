@@ -1,6 +1,7 @@
 //! Child processes of a run: started with a log of their own, watched, and ended by their own id.
 
 mod again;
+mod variables;
 
 use std::{
     fs::File,
@@ -19,6 +20,7 @@ use nix::{
 };
 
 use self::again::{Recipe, Standing};
+pub use self::variables::ARGUMENT_VARIABLES;
 
 /// How many of a child's last log lines an error shows.
 pub const SHOWN_LINES: usize = 8;
@@ -78,13 +80,15 @@ pub struct Child {
 
 impl Child {
     /// Starts `command` in a process group of its own, so that a Ctrl-C at the terminal reaches only
-    /// this process, which then ends its children in order. Both outputs go to `log`.
+    /// this process, which then ends its children in order. Both outputs go to `log`. [`ARGUMENT_VARIABLES`] stay out of
+    /// its environment, unless `command` sets them.
     ///
     /// Call it on a thread that outlives the child: the kernel ends the child when that thread ends.
     ///
     /// # Errors
     /// [`ChildError::Start`] or [`ChildError::Log`].
     pub fn spawn(role: &str, command: &mut Command, log: &Path) -> Result<Self, ChildError> {
+        variables::keep_out(command);
         let recipe = Recipe::of(command);
         let process = launch(role, command, log, File::create(log))?;
         let facts = ProcessFacts {

@@ -9,7 +9,7 @@ mod overrides;
 mod places;
 mod shape;
 
-use floodmark_contracts::{problem::Problem, profile::Profile};
+use floodmark_contracts::{problem::Problem, profile::Profile, setting::leaves};
 use serde_json::Value;
 
 pub use self::checks::{Outputs, Sound, check};
@@ -31,6 +31,14 @@ pub struct Reading {
     pub profile: Option<Profile>,
     /// What is wrong with its shape.
     pub problems: Vec<Problem>,
+}
+
+/// Every value that stands in the text of a profile, by its path and as it is written; a list is one value. Empty where the
+/// text is no YAML, which [`Source::read`] tells.
+#[must_use]
+pub fn stated(text: &str) -> Vec<(String, Value)> {
+    let tree: Value = serde_saphyr::from_str(text).unwrap_or_default();
+    leaves(&tree)
 }
 
 impl Source {

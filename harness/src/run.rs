@@ -9,6 +9,7 @@ mod disturbed;
 mod drain;
 pub(crate) mod files;
 mod kept;
+mod live;
 mod look;
 mod misses;
 mod outcome;
@@ -27,6 +28,7 @@ use floodmark_contracts::{
     clock::{Clock, WallTime},
     profile::Profile,
     record::{GeneratorFacts, RunRecord, SubjectFacts},
+    setting::Setting,
     stream::Stream,
 };
 use floodmark_generator::{Plan, metrics::MetricsServer};
@@ -34,10 +36,11 @@ use floodmark_kafka::ClientSettings;
 
 pub use self::{
     files::{
-        FileError, read_alerts, read_bare_alerts, read_generator_facts, read_labels, read_record,
-        read_scored_rows, read_series, without_password,
+        FileError, hide_passwords, read_alerts, read_bare_alerts, read_generator_facts,
+        read_labels, read_record, read_scored_rows, read_series, without_password,
     },
     kept::Kept,
+    live::{LagNow, Live},
 };
 use crate::{
     broker::BrokerError, child::ChildError, collect::CollectError, faults::FaultError,
@@ -59,6 +62,8 @@ pub struct Request<'a> {
     pub plan: &'a Plan,
     /// Properties of every client; the address is filled in once the broker is up.
     pub client: &'a ClientSettings,
+    /// Every setting that was made, with where it comes from; without secrets.
+    pub settings: &'a [Setting],
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Set by a signal: the run is cut short and recorded.
@@ -82,14 +87,12 @@ pub enum RunEvent {
     Stage(String),
     /// Something that whoever runs this should know, and that does not touch the run.
     Notice(String),
-    /// The generator has got this far.
-    Progress {
-        /// Seconds since the first due time.
-        second: i64,
-        /// Seconds in all.
-        of: f64,
-        /// Events sent in the last second.
-        sent: u64,
+    /// A second of generating is over.
+    Progress(Live),
+    /// Nothing is generated any more, and the subject reads on.
+    Draining {
+        /// What it has not read; `None` where nothing tells of it.
+        lag: Option<LagNow>,
         /// Alerts so far.
         alerts: u64,
     },
@@ -206,7 +209,7 @@ fn run_through(
     watch(RunEvent::Stage(
         "drain: waiting for the last alerts".to_owned(),
     ));
-    let drained = drain::drain(request, folders, &mut setup, &generated.facts)?;
+    let drained = drain::drain(request, folders, &mut setup, &generated.facts, watch)?;
     setup.end_faults(request, folders)?;
     let subject_facts = under_test::end(request, folders, &mut setup)?;
     Ok(Course {

@@ -64,6 +64,15 @@ pub enum RegistryError {
     },
 }
 
+/// The address as it may be shown: without what stands in front of its host.
+fn without_user_info(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    match rest.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://…@{host}"),
+        None => url.to_owned(),
+    }
+}
+
 impl RegistryError {
     /// True if nothing answered, as opposed to a refusal.
     #[must_use]
@@ -107,7 +116,7 @@ impl Registry {
     pub fn with_user_info(url: &str, user_info: Option<&str>) -> Result<Self, RegistryError> {
         let url = url.trim_end_matches('/').to_owned();
         let wrong = |reason: &str| RegistryError::Address {
-            url: url.clone(),
+            url: without_user_info(&url),
             reason: reason.to_owned(),
         };
         if !url.starts_with("http://") && !url.starts_with("https://") {
@@ -319,10 +328,7 @@ mod tests {
                 .unwrap_err()
                 .to_string();
             assert!(error.contains(problem), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
         }
-        let error = Registry::with_user_info("http://host", Some("hunter2"))
-            .unwrap_err()
-            .to_string();
-        assert!(!error.contains("hunter2"), "{error}");
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Properties come from `client.properties` files in the Java client's format and from `key=value`
 //! pairs of a command line, the latter winning. Names of the Java client are translated to
-//! librdkafka's; what has no counterpart is refused by name instead of dropped. Which properties
-//! the parts of this project set themselves is known here, so that nobody sets them twice.
+//! librdkafka's; what has no counterpart is refused by name, or dropped with a warning where nothing is lost. Which
+//! properties the parts of this project set themselves is known here, so that nobody sets them twice.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +18,7 @@ mod properties_file;
 
 pub(crate) use options::Options;
 
-use java::Translated;
+use java::{Outcome, Translated};
 
 /// What stands in for a secret wherever settings are shown.
 pub const REDACTED: &str = "[redacted]";
@@ -29,11 +29,14 @@ pub const REDACTED: &str = "[redacted]";
 pub enum SettingsError {
     /// librdkafka does not know the option.
     #[error(
-        "client option `{option}` is not known; see librdkafka's CONFIGURATION.md for the names"
+        "client option `{option}` is not known{}; see librdkafka's CONFIGURATION.md for the names",
+        .near.as_ref().map_or_else(String::new, |near| format!(", did you mean `{near}`?"))
     )]
     Unknown {
         /// The option.
         option: String,
+        /// A name that is known and differs little.
+        near: Option<String>,
     },
     /// The option's value is not accepted.
     #[error("client option `{option}`: {reason}")]
@@ -127,6 +130,7 @@ impl ClientSettings {
             bootstrap: bootstrap.into(),
             file: BTreeMap::new(),
             pairs: BTreeMap::new(),
+            address_in_file: None,
         }
     }
 
@@ -171,6 +175,7 @@ pub struct Builder {
     bootstrap: String,
     file: BTreeMap<String, String>,
     pairs: BTreeMap<String, String>,
+    address_in_file: Option<String>,
 }
 
 impl Builder {
@@ -196,8 +201,18 @@ impl Builder {
             path: name.to_owned(),
             reason,
         })?;
-        add_all(&mut self.file, pairs, &format!("`{name}`"))?;
+        if let Some(address) = add_all(&mut self.file, pairs, &format!("`{name}`"))? {
+            check_bootstrap(&address)?;
+            self.address_in_file = Some(address);
+        }
         Ok(self)
+    }
+
+    /// The `bootstrap.servers` of the files. Nothing follows from them by itself: whether something nearer to whoever
+    /// asks names another cluster is known elsewhere.
+    #[must_use]
+    pub fn address_in_file(&self) -> Option<&str> {
+        self.address_in_file.as_deref()
     }
 
     /// Adds `key=value` pairs, which win over those of files.
@@ -220,7 +235,9 @@ impl Builder {
                 }
             }
         }
-        add_all(&mut self.pairs, split, "the command line's options")?;
+        if add_all(&mut self.pairs, split, "the command line's options")?.is_some() {
+            options::refuse_reserved("bootstrap.servers")?;
+        }
         Ok(self)
     }
 
@@ -239,6 +256,17 @@ impl Builder {
             properties,
         })
     }
+}
+
+/// The name, of librdkafka's `known` ones or of the Java client's, that differs least from one that is not known.
+pub(crate) fn near(option: &str, known: &[String]) -> Option<String> {
+    let known = known.iter().map(String::as_str);
+    let distance = |name: &str| strsim::damerau_levenshtein(name, option);
+    known
+        .chain(java::names())
+        .min_by_key(|name| distance(name))
+        .filter(|name| distance(name) <= 2.max(name.len() / 5))
+        .map(str::to_owned)
 }
 
 /// True if the option's value must not be shown.
@@ -260,18 +288,34 @@ pub fn is_secret(option: &str) -> bool {
         || option == "ssl_key"
 }
 
-/// Translates `pairs` into `into`, refusing what is there already.
+/// Translates `pairs` into `into`, refusing what is there already. Gives the cluster's address, if it is among them.
 fn add_all(
     into: &mut BTreeMap<String, String>,
     pairs: Vec<(String, String)>,
     place: &str,
-) -> Result<(), SettingsError> {
+) -> Result<Option<String>, SettingsError> {
     let given: BTreeMap<&str, &str> = pairs
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
+    let mut address = None;
     for (name, value) in &pairs {
-        let translated = java::translate(name, value, &given)?;
+        let translated = match java::translate(name, value, &given)? {
+            Outcome::Options(translated) => translated,
+            Outcome::Address(found) => {
+                if address.replace(found).is_some() {
+                    return Err(SettingsError::Twice {
+                        option: "bootstrap.servers".to_owned(),
+                        place: place.to_owned(),
+                    });
+                }
+                continue;
+            }
+            Outcome::Ignored(reason) => {
+                tracing::warn!("client option `{name}` in {place} is not used: {reason}");
+                continue;
+            }
+        };
         for (option, value) in translated.into_iter().map(Translated::into_pair) {
             options::refuse_reserved(&option)?;
             if into.insert(option.clone(), value).is_some() {
@@ -282,7 +326,7 @@ fn add_all(
             }
         }
     }
-    Ok(())
+    Ok(address)
 }
 
 fn check_bootstrap(bootstrap: &str) -> Result<(), SettingsError> {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use floodmark_contracts::stream::Stream;
 
+use super::ClientArgs;
+
 /// Arguments of `init`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -48,7 +50,12 @@ pub struct DoctorArgs {
     #[arg(long, value_name = "BROKER", env = "FLOODMARK_BROKER")]
     pub broker: Option<String>,
     /// Whether a schema registry answers
-    #[arg(long, value_name = "URL", env = "FLOODMARK_REGISTRY")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "FLOODMARK_REGISTRY",
+        hide_env_values = true
+    )]
     pub registry: Option<String>,
     /// Whether a Redis answers
     #[arg(long, value_name = "HOST:PORT")]
@@ -56,12 +63,9 @@ pub struct DoctorArgs {
     /// Whether Kafka's jars are in this folder
     #[arg(long, value_name = "DIR")]
     pub kafka_home: Option<PathBuf>,
-    /// Set a property of the Kafka client, such as `-X security.protocol=SSL`
-    #[arg(short = 'X', value_name = "KEY=VALUE")]
-    pub properties: Vec<String>,
-    /// Read properties of the Kafka client from a file in Java's format
-    #[arg(short = 'F', value_name = "FILE")]
-    pub properties_file: Option<PathBuf>,
+    /// Properties of the Kafka client
+    #[command(flatten)]
+    pub client: ClientArgs,
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,

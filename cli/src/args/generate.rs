@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::Args;
+use clap::{Args, builder::FalseyValueParser};
 
 use super::{ProfileArgs, metrics_address};
 
@@ -137,7 +137,7 @@ pub struct LoadArgs {
 #[command(next_help_heading = "Load")]
 pub struct CalibrationArgs {
     /// Send even if this machine was found to be slower than that
-    #[arg(long)]
+    #[arg(long, env = "FLOODMARK_OVER_RATE", value_parser = FalseyValueParser::new())]
     pub over_rate: bool,
     /// Folder of the calibrations [default: $XDG_STATE_HOME/floodmark]
     #[arg(long, value_name = "DIR", env = "FLOODMARK_STATE")]

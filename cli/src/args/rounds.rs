@@ -76,7 +76,7 @@ pub struct RoundsArgs {
     #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Rounds")]
     pub rounds: u32,
     /// Where the results go [default: runs/PROFILE-TIME]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "FLOODMARK_OUT")]
     pub out: Option<PathBuf>,
     /// Write into a folder that is not empty
     #[arg(long)]
@@ -85,7 +85,13 @@ pub struct RoundsArgs {
     #[arg(long)]
     pub json: bool,
     /// Processes that generate the events, each with whole partitions
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Load")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        env = "FLOODMARK_WORKERS",
+        help_heading = "Load"
+    )]
     pub workers: u32,
     /// How the load is held against what this machine can send
     #[command(flatten)]

@@ -86,10 +86,10 @@ pub struct LimitArgs {
 #[derive(Debug, Args)]
 pub struct SeriesArgs {
     /// Where the results go [default: runs/PROFILE-TIME]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "FLOODMARK_OUT")]
     pub out: Option<PathBuf>,
     /// Processes that generate the events, each with whole partitions
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, env = "FLOODMARK_WORKERS")]
     pub workers: u32,
     /// Write into a folder that is not empty
     #[arg(long)]

@@ -10,7 +10,7 @@ use crate::{
         compare::leave,
         noise,
         rounds::{Rounds, Side, check_gates, check_plan, plan},
-        say, tell,
+        say, say_marked, tell,
         trial::write_json,
     },
     exit::{Exit, Failure},
@@ -51,7 +51,7 @@ pub fn run(args: &AaArgs, global: &Global) -> Result<Exit, Failure> {
     } else {
         say(noise_floor_text(&floor).trim_end());
         say("");
-        say(comparison_text(comparison).trim_end());
+        say_marked(comparison_text(comparison).trim_end());
         say(&format!("results: {}", rounds.out.display()));
     }
     Ok(match comparison.verdict {

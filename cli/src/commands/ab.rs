@@ -8,7 +8,7 @@ use crate::{
         compare::{exit_of, leave, leave_detectors, paired_by_label},
         noise,
         rounds::{Rounds, Side, check_gates, check_plan, plan},
-        say, tell,
+        say, say_marked, tell,
     },
     exit::{Exit, Failure},
 };
@@ -50,7 +50,7 @@ pub fn run(args: &AbArgs, global: &Global) -> Result<Exit, Failure> {
     if args.rounds.json {
         say(&serde_json::to_string_pretty(&comparison)?);
     } else {
-        say(comparison_text(&comparison).trim_end());
+        say_marked(comparison_text(&comparison).trim_end());
         if let Some(detectors) = detectors.filter(|found| found.only_base + found.only_cand > 0) {
             say("\nIn the first round that counts:");
             say(detectors_text(&detectors).trim_end());

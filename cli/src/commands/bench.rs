@@ -7,6 +7,7 @@ use std::{
 
 use floodmark_contracts::{
     clock::{Clock, SystemClock},
+    label::Label,
     record::RunRecord,
     result::{RunResult, ValidityStatus},
 };
@@ -15,19 +16,23 @@ use floodmark_harness::run::{Kept, Request, RunError, execute, without_password}
 use floodmark_reports::comparison_text;
 
 use crate::{
-    args::{BenchArgs, Global, ProfileArgs},
+    args::{BenchArgs, Global, PROPERTIES_VARIABLE, ProfileArgs},
     commands::{
-        calibrate, compare, generate::job::check_senders, metrics, say, score::score_and_report,
-        stored::Runs, tell,
+        calibrate, compare, generate::job::check_senders, metrics, say, say_marked,
+        score::score_and_report, stored::Runs, tell,
     },
     exit::{Exit, Failure},
     load::{self, Loaded},
     output,
+    tui::{self, Snapshot, Tui},
     watch::Watcher,
 };
 
 /// Runs, scores, reports.
 pub fn run(args: &BenchArgs, global: &Global) -> Result<Exit, Failure> {
+    if args.tui {
+        tui::check_terminal()?;
+    }
     let loaded = load::load(&args.profile)?;
     check_senders(&loaded.plan, args.workers, 1)?;
     // Before the run, so that a wrong name costs none.
@@ -73,7 +78,7 @@ fn beside(baseline: &Runs, result: &RunResult, out: &Path) -> Result<(), Failure
     // In a folder of its own: the run may get a `junit.xml` too.
     compare::leave(&out.join("baseline"), &comparison)?;
     say("");
-    say(comparison_text(&comparison).trim_end());
+    say_marked(comparison_text(&comparison).trim_end());
     Ok(())
 }
 
@@ -94,6 +99,7 @@ fn measure(
         sound: &loaded.sound,
         plan: &loaded.plan,
         client: &loaded.client,
+        settings: &loaded.settings,
         clock,
         stop,
         reproduce: reproduce("bench", &args.profile, &[], args.workers),
@@ -102,7 +108,13 @@ fn measure(
         workers: args.workers,
         metrics,
     };
-    let mut watcher = Watcher::new(global);
+    let mut watcher = match args.tui {
+        true => Watcher::with_tui(
+            global,
+            Tui::start(first_picture(loaded), global.log_lines.clone())?,
+        ),
+        false => Watcher::new(global),
+    };
     let outcome = execute(&request, &mut |event| watcher.see(&event));
     watcher.finish();
     outcome.map_err(|error| {
@@ -110,6 +122,20 @@ fn measure(
         let _ = std::fs::remove_dir(out.join("logs")).and_then(|()| std::fs::remove_dir(out));
         Failure::new(exit_of(&error), error)
     })
+}
+
+/// What a view of the run shows before anything has happened.
+fn first_picture(loaded: &Loaded) -> Snapshot {
+    let timeline = loaded.sound.timeline;
+    let labels = floodmark_generator::labels(&loaded.plan);
+    let begin_s = |label: &Label| timeline.run_micros(label.start).0 as f64 / 1e6;
+    Snapshot {
+        profile: loaded.profile.name.clone(),
+        subject: loaded.sound.subject.name.clone(),
+        broker: loaded.sound.broker.to_string(),
+        incidents_s: labels.iter().map(begin_s).collect(),
+        ..Snapshot::default()
+    }
 }
 
 /// Where the parts that `--keep` leaves up can be reached.
@@ -153,10 +179,12 @@ pub(super) fn reproduce(
     sets: &[(String, String)],
     workers: u32,
 ) -> String {
-    let mut words = vec![
-        format!("floodmark {command}"),
-        quoted(&profile.profile.display().to_string()),
-    ];
+    let mut words = Vec::new();
+    if std::env::var_os(PROPERTIES_VARIABLE).is_some_and(|text| !text.is_empty()) {
+        words.push(format!("{PROPERTIES_VARIABLE}=…"));
+    }
+    words.push(format!("floodmark {command}"));
+    words.push(quoted(&profile.profile.display().to_string()));
     if let Some(seed) = profile.seed {
         words.push(format!("--seed {seed}"));
     }
@@ -172,7 +200,13 @@ pub(super) fn reproduce(
     }
     words.extend(profile.sets.iter().map(|set| match set.split_once('=') {
         Some((path, _)) if path.starts_with("client") => format!("--set {path}=…"),
-        _ => format!("--set {}", quoted(set)),
+        Some((path, value)) => {
+            format!(
+                "--set {}",
+                quoted(&format!("{path}={}", without_password(value)))
+            )
+        }
+        None => format!("--set {}", quoted(set)),
     }));
     let further = sets.iter();
     words.extend(
@@ -181,13 +215,13 @@ pub(super) fn reproduce(
     if workers != 1 {
         words.push(format!("--workers {workers}"));
     }
-    for property in &profile.properties {
+    for property in &profile.client.properties {
         let key = property
             .split_once('=')
             .map_or(property.as_str(), |(key, _)| key);
         words.push(format!("-X {key}=…"));
     }
-    if let Some(file) = &profile.properties_file {
+    if let Some(file) = &profile.client.properties_file {
         words.push(format!("-F {}", quoted(&file.display().to_string())));
     }
     words.join(" ")

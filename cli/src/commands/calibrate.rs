@@ -140,13 +140,11 @@ fn open(state: Option<&std::path::Path>) -> Result<Store, Failure> {
 fn load(args: &CalibrateArgs) -> Result<Loaded, Failure> {
     let profile_args = ProfileArgs {
         profile: args.profile.clone().unwrap_or_else(|| "calibrate".into()),
-        seed: None,
         broker: args.broker.clone(),
         registry: args.registry.clone(),
-        topic_prefix: None,
         sets: args.sets.clone(),
-        properties: args.properties.clone(),
-        properties_file: args.properties_file.clone(),
+        client: args.client.clone(),
+        ..ProfileArgs::default()
     };
     match &args.profile {
         Some(_) => load::load(&profile_args),

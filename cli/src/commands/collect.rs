@@ -7,12 +7,12 @@ use floodmark_contracts::{
     stream::Stream,
 };
 use floodmark_generator::collect::{CollectError, CollectFigures, CollectServer, CollectSettings};
-use floodmark_kafka::ClientSettings;
 
 use crate::{
     args::{CollectArgs, CollectStream, Global},
     commands::{replay::create, say, tell},
     exit::{Exit, Failure},
+    load::client_of,
     signals,
 };
 
@@ -65,15 +65,8 @@ fn summary(figures: CollectFigures) -> String {
 }
 
 fn settings(args: &CollectArgs) -> Result<CollectSettings, Failure> {
-    let usage = |error| Failure::new(Exit::Usage, anyhow::Error::from(error));
-    let mut builder = ClientSettings::builder(&args.broker);
-    if let Some(file) = &args.properties_file {
-        builder = builder.file(file).map_err(usage)?;
-    }
-    let client = builder
-        .overrides(&args.properties)
-        .and_then(floodmark_kafka::settings::Builder::build)
-        .map_err(usage)?;
+    let client = client_of(Some(&args.broker), &args.client)?
+        .ok_or_else(|| Failure::usage("no broker is named; pass `--broker HOST:PORT`"))?;
     let stream = match args.stream {
         CollectStream::Clickstream => Stream::Clickstream,
         CollectStream::Banking => Stream::Banking,

@@ -21,7 +21,7 @@ use crate::{
     args::{CompareArgs, MarginArgs},
     commands::{
         report::rendered,
-        say,
+        say, say_marked,
         stored::{Runs, read_result, stored},
         trial::write_json,
     },
@@ -51,7 +51,7 @@ pub fn run(args: &CompareArgs) -> Result<Exit, Failure> {
     if args.json {
         say(&serde_json::to_string_pretty(&comparison)?);
     } else {
-        say(comparison_text(&comparison).trim_end());
+        say_marked(comparison_text(&comparison).trim_end());
         if let Some(detectors) = detectors {
             say("");
             say(detectors_text(&detectors).trim_end());

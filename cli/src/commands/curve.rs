@@ -130,14 +130,14 @@ fn profiles(loaded: &Loaded, over: &Over) -> Result<Vec<(f64, Profile)>, Failure
         }
     };
     let mut all = Vec::new();
+    let basis = loaded.basis();
     for value in &over.values {
         let named = |problems: &[Problem]| {
             let name = format!("{} at {} {value}", base.name, over.axis.name());
             Failure::bad_profile(&name, problems)
         };
         let profile = vary(*value).map_err(|problem| named(&[problem]))?;
-        load::examine(profile.clone(), loaded.client.clone())
-            .map_err(|problems| named(&problems))?;
+        load::examine(profile.clone(), &basis).map_err(|problems| named(&problems))?;
         all.push((*value, profile));
     }
     Ok(all)

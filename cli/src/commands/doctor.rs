@@ -11,17 +11,14 @@ use floodmark_kafka::ClientSettings;
 
 use crate::{
     args::DoctorArgs,
-    commands::{noise, say},
+    commands::{noise, say, say_marked},
     exit::{Exit, Failure},
+    load::client_of,
 };
 
 /// Looks and tells; ends with 69 if something that was asked for does not work.
 pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
-    let client = args
-        .broker
-        .as_deref()
-        .map(|broker| client(args, broker))
-        .transpose()?;
+    let client = client(args)?;
     let wanted = Wanted {
         kafka_home: args.kafka_home.as_deref(),
         cluster: client.as_ref(),
@@ -34,7 +31,7 @@ pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
     if args.json {
         say(&serde_json::to_string_pretty(&checkup)?);
     } else {
-        say(text(&checkup).trim_end());
+        say_marked(text(&checkup).trim_end());
         for line in kept() {
             say(&line);
         }
@@ -53,21 +50,15 @@ pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
 }
 
 /// The settings of a client for the cluster that was named.
-fn client(args: &DoctorArgs, broker: &str) -> Result<ClientSettings, Failure> {
-    if !broker.contains(':') || broker.starts_with("kafka-home:") {
+fn client(args: &DoctorArgs) -> Result<Option<ClientSettings>, Failure> {
+    let broker = args.broker.as_deref();
+    let unfit = broker.filter(|broker| !broker.contains(':') || broker.starts_with("kafka-home:"));
+    if let Some(broker) = unfit {
         return Err(Failure::usage(format!(
             "`--broker {broker}` is no cluster that runs; write `HOST:PORT`, or `--kafka-home DIR`"
         )));
     }
-    let usage = |error| Failure::new(Exit::Usage, error);
-    let mut builder = ClientSettings::builder(broker);
-    if let Some(file) = &args.properties_file {
-        builder = builder.file(file).map_err(usage)?;
-    }
-    builder
-        .overrides(&args.properties)
-        .and_then(|b| b.build())
-        .map_err(usage)
+    client_of(broker, &args.client)
 }
 
 fn text(checkup: &Checkup) -> String {

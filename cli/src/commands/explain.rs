@@ -1,10 +1,15 @@
-//! `floodmark explain`: what a profile would send, without sending it.
+//! `floodmark explain`: what a profile would send and what it asks of the run, without running it, and who set what.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use floodmark_contracts::kind::Kind;
+use floodmark_contracts::{
+    kind::Kind,
+    profile::{FaultSection, GateSection, scoring::GateFailure},
+    setting::{Setting, SettingSource},
+};
 use floodmark_generator::{Explanation, explain, explain::StreamExplanation};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     args::ExplainArgs,
@@ -16,7 +21,12 @@ use crate::{
 /// Prints the resolved plan in numbers.
 pub fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
     let loaded = load(&args.profile)?;
-    let found = explain(&loaded.plan);
+    let found = Explained {
+        plan: explain(&loaded.plan),
+        settings: &loaded.settings,
+        faults: &loaded.profile.faults,
+        gates: &loaded.profile.gates,
+    };
     if args.json {
         say(&serde_json::to_string_pretty(&found)?);
     } else {
@@ -25,7 +35,21 @@ pub fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
     Ok(Exit::Pass)
 }
 
-fn text(found: &Explanation) -> Result<String, Failure> {
+/// A profile in numbers, with what is asked of the run and who set what.
+#[derive(Serialize)]
+struct Explained<'a> {
+    #[serde(flatten)]
+    plan: Explanation,
+    /// Every setting that is not left at its default.
+    settings: &'a [Setting],
+    /// What is broken on purpose.
+    faults: &'a [FaultSection],
+    /// What the run must meet.
+    gates: &'a [GateSection],
+}
+
+fn text(all: &Explained<'_>) -> Result<String, Failure> {
+    let found = &all.plan;
     let mut out = String::new();
     let origin = jiff::Timestamp::from_millisecond(found.timeline.origin.0)?;
     let end = jiff::Timestamp::from_millisecond(found.event_time_end.0)?;
@@ -46,7 +70,59 @@ fn text(found: &Explanation) -> Result<String, Failure> {
         out.push('\n');
         describe(&mut out, stream)?;
     }
+    out.push('\n');
+    asked(&mut out, all)?;
+    out.push_str(&set_by(all.settings));
     Ok(out)
+}
+
+/// What is broken on purpose, and what the run must meet.
+fn asked(out: &mut String, all: &Explained<'_>) -> Result<(), Failure> {
+    let faults: Vec<String> = all.faults.iter().map(json).collect::<Result<_, _>>()?;
+    let gates = all.gates.iter().map(|gate| match gate.otherwise {
+        GateFailure::Fail => gate.require.clone(),
+        GateFailure::Warn => format!("{} (warns)", gate.require),
+        GateFailure::Invalid => format!("{} (else invalid)", gate.require),
+    });
+    listed(out, "faults", &faults)?;
+    listed(out, "gates", &gates.collect::<Vec<_>>())
+}
+
+/// Items below each other, behind their name.
+fn listed(out: &mut String, name: &str, items: &[String]) -> Result<(), Failure> {
+    if items.is_empty() {
+        writeln!(out, "{name:<13} none")?;
+    }
+    for (index, item) in items.iter().enumerate() {
+        let name = if index == 0 { name } else { "" };
+        writeln!(out, "{name:<13} {item}")?;
+    }
+    Ok(())
+}
+
+/// Who set what, the nearest to the command line last: of the profile the number, as everybody can read it.
+fn set_by(settings: &[Setting]) -> String {
+    let of_profile = |set: &&Setting| set.from == SettingSource::Profile;
+    let mut lines = Vec::new();
+    if let Some(first) = settings.iter().find(of_profile) {
+        let count = settings.iter().filter(of_profile).count();
+        lines.push(format!("set by        {}: {count} values", first.by));
+    }
+    let mut others: Vec<&Setting> = settings.iter().filter(|set| !of_profile(set)).collect();
+    others.sort_by_key(|set| set.from);
+    let shown = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    lines.extend(others.iter().map(|set| {
+        format!(
+            "              {}: {} = {}",
+            set.by,
+            set.path,
+            shown(&set.value)
+        )
+    }));
+    lines.join("\n")
 }
 
 fn describe(out: &mut String, stream: &StreamExplanation) -> Result<(), Failure> {

@@ -131,13 +131,7 @@ mod tests {
                 assert!(!text.contains('@'), "{text}");
                 let args = ProfileArgs {
                     profile: file.to_owned(),
-                    seed: None,
-                    broker: None,
-                    registry: None,
-                    topic_prefix: None,
-                    sets: Vec::new(),
-                    properties: Vec::new(),
-                    properties_file: None,
+                    ..ProfileArgs::default()
                 };
                 let loaded = load::load_text(text, &args, &[]).map_err(|e| e.to_string());
                 let loaded = loaded.unwrap();

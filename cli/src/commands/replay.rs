@@ -24,6 +24,7 @@ use crate::{
         tell,
     },
     exit::{Exit, Failure},
+    load::client_of,
     output, signals,
     watch::Watcher,
 };
@@ -39,7 +40,7 @@ pub fn run(args: &ReplayArgs, global: &Global) -> Result<Exit, Failure> {
     let pace: Pace = args.pace.parse().map_err(Failure::usage)?;
     let stop = signals::stop_flag()?;
     let clock = SystemClock::new();
-    let client = client(args)?;
+    let client = client_of(args.broker.as_deref(), &args.client)?;
     let mut recording = read(args, &client, &clock)?;
     if let Some(truth) = &args.labels {
         recording = with_truth(recording, truth)?;
@@ -101,19 +102,6 @@ fn failure(error: ReplayError) -> Failure {
         Exit::Internal
     };
     Failure::new(exit, error)
-}
-
-fn client(args: &ReplayArgs) -> Result<Option<ClientSettings>, Failure> {
-    let Some(bootstrap) = &args.broker else {
-        return Ok(None);
-    };
-    let usage = |error| Failure::new(Exit::Usage, anyhow::Error::from(error));
-    let mut builder = ClientSettings::builder(bootstrap);
-    if let Some(file) = &args.properties_file {
-        builder = builder.file(file).map_err(usage)?;
-    }
-    let built = builder.overrides(&args.properties).map_err(usage)?.build();
-    built.map(Some).map_err(usage)
 }
 
 fn read(

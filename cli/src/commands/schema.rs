@@ -4,6 +4,7 @@ use crate::{
     args::SchemaArgs,
     commands::say,
     exit::{Exit, Failure},
+    near,
 };
 
 /// Lists, prints or writes the schemas.
@@ -29,7 +30,12 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
     };
     let wanted = format!("{}.json", name.trim_end_matches(".json"));
     let Some((_, schema)) = all.iter().find(|(file, _)| *file == wanted) else {
-        let message = format!("there is no schema `{name}`; `floodmark schema` lists them");
+        let names = all.iter().map(|(file, _)| file.trim_end_matches(".json"));
+        let hint = near::nearest(name, names).map_or_else(
+            || "`floodmark schema` lists them".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        );
+        let message = format!("there is no schema `{name}`; {hint}");
         return Err(Failure::usage(message));
     };
     say(text(schema)?.trim_end());

@@ -21,14 +21,13 @@ use floodmark_harness::{
     broker::BrokerChoice,
     run::{Request, RunEvent, execute, read_alerts, read_labels, read_series},
 };
-use floodmark_kafka::ClientSettings;
 use serde::Serialize;
 
 use crate::{
     args::{Global, SeriesArgs},
     commands::bench::{default_out, exit_of},
     exit::Failure,
-    load::{self, Loaded},
+    load::{self, Basis, Loaded},
     output,
     watch::Watcher,
 };
@@ -40,7 +39,7 @@ pub(super) struct Series<'a> {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) started_at: WallTime,
-    client: ClientSettings,
+    basis: Basis,
     begun_us: i64,
     exe: PathBuf,
     reproduce: String,
@@ -74,7 +73,7 @@ impl<'a> Series<'a> {
             out,
             stop,
             started_at: clock.now(),
-            client: loaded.client.clone(),
+            basis: loaded.basis(),
             begun_us: clock.monotonic_us(),
             clock,
             exe: std::env::current_exe()?,
@@ -100,7 +99,7 @@ impl<'a> Series<'a> {
         if !matches!(profile.subject, SubjectSection::External(_)) {
             profile.topic_prefix = format!("{}{name}-", profile.topic_prefix);
         }
-        load::examine(profile, self.client.clone())
+        load::examine(profile, &self.basis)
     }
 
     /// Runs and scores; facts and result stay in a folder by that name. `None` if a signal cut it short.
@@ -116,6 +115,7 @@ impl<'a> Series<'a> {
             sound: &loaded.sound,
             plan: &loaded.plan,
             client: &loaded.client,
+            settings: &loaded.settings,
             clock: Arc::clone(&self.clock),
             stop: &self.stop,
             reproduce: self.reproduce.clone(),
@@ -127,7 +127,7 @@ impl<'a> Series<'a> {
         let mut watcher = Watcher::new(self.global);
         let outcome = execute(&request, &mut |event| {
             // The stages of a dozen runs would only hide what they come to.
-            if let RunEvent::Progress { .. } = event {
+            if let RunEvent::Progress(_) = event {
                 watcher.see(&event);
             }
         });

@@ -235,3 +235,59 @@ fn secrets_of_client_properties_are_in_no_message() {
     ]);
     assert!(!errors.contains("hunter2"), "{errors}");
 }
+
+#[test]
+fn a_slip_is_answered_with_what_was_meant() {
+    let smoke = profile("smoke");
+    let smoke = smoke.to_str().unwrap();
+    let missing = smoke.replace("smoke.yaml", "smoek.yaml");
+    for (words, code, expected) in [
+        (&["benhc"][..], 2, "'bench'"),
+        (&["report", "x", "--format", "htlm"], 2, "'html'"),
+        (&["bench", "--sede", "1"], 2, "'--seed'"),
+        (&["schema", "profle"], 2, "did you mean `profile`?"),
+        (&["bench", &missing], 78, "smoke.yaml`?"),
+        (
+            &["validate", smoke, "--set", "steams.x=1"],
+            78,
+            "did you mean `streams`?",
+        ),
+        (
+            &["validate", smoke, "--set", "streams.sensors.rat=1"],
+            78,
+            "did you mean `rate`?",
+        ),
+        (
+            &["validate", smoke, "-X", "liger.ms=1"],
+            2,
+            "did you mean `linger.ms`?",
+        ),
+        (
+            &["validate", smoke, "--set", "subject=bundeld"],
+            78,
+            "`bundled`",
+        ),
+    ] {
+        let (found, errors) = outcome(words);
+        assert_eq!(found, code, "{words:?}: {errors}");
+        assert!(errors.contains(expected), "{words:?}: {errors}");
+    }
+}
+
+#[test]
+fn a_view_without_a_terminal_is_refused_before_anything_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let smoke = profile("smoke");
+    let words = [
+        "bench",
+        smoke.to_str().unwrap(),
+        "--tui",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    let (code, errors) = outcome(&words);
+    assert_eq!(code, 2, "{errors}");
+    assert!(errors.contains("needs a terminal"), "{errors}");
+    assert!(!out.exists());
+}

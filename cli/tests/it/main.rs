@@ -7,8 +7,10 @@
 )]
 
 mod bench;
+mod colour;
 mod command_line;
 mod compare;
+mod configuration;
 mod faults;
 mod jobs;
 mod layout;

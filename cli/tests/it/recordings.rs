@@ -44,6 +44,19 @@ fn a_plan_is_explained_with_its_numbers_and_nothing_is_sent() {
         "keyed by `sensor_id`",
         "sensor_id, value, timestamp",
         "300 a value",
+        "gates         none",
+        "faults        none",
+        "--broker: broker = 127.0.0.1:1",
+        "--set: streams.sensors.pad_bytes = 300",
+    ] {
+        assert!(text.contains(part), "{part} is not in:\n{text}");
+    }
+    let paused = profile("faults/broker-pause");
+    let gate = "gates=[{ require: detection.recall >= 0.8, otherwise: warn }]";
+    let (_, text, _) = outcome(&["explain", paused.to_str().unwrap(), "--set", gate]);
+    for part in [
+        "faults        {\"broker-pause\":",
+        "gates         detection.recall >= 0.8 (warns)",
     ] {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }

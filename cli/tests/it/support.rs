@@ -9,18 +9,25 @@ use floodmark_contracts::{
     result::{RunResult, ValidityReason},
 };
 
+/// Variables of others that change what the command does.
+const OTHERS: [&str; 5] = [
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_TRACES_SAMPLER_ARG",
+    "NO_COLOR",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+];
+
 /// The command, with no setting from the environment of whoever runs the tests.
 pub(crate) fn floodmark() -> Command {
     let mut command = Command::cargo_bin("floodmark").unwrap();
-    for name in [
-        "FLOODMARK_SEED",
-        "FLOODMARK_BROKER",
-        "FLOODMARK_REGISTRY",
-        "FLOODMARK_LOG",
-        "OTEL_EXPORTER_OTLP_ENDPOINT",
-        "OTEL_TRACES_SAMPLER_ARG",
-    ] {
-        command.env_remove(name);
+    for (name, _) in std::env::vars_os() {
+        let is_ours = name
+            .to_str()
+            .is_some_and(|name| name.starts_with("FLOODMARK_"));
+        if is_ours || OTHERS.iter().any(|other| name == *other) {
+            command.env_remove(name);
+        }
     }
     // Whoever runs the tests keeps their own calibrations.
     command.env(
@@ -83,7 +90,13 @@ impl Run {
     }
 
     pub(crate) fn record(&self) -> RunRecord {
-        serde_json::from_str(&self.text("record.json")).unwrap()
+        Self::record_in(&self.dir)
+    }
+
+    /// The record in the folder of a run.
+    pub(crate) fn record_in(dir: &Path) -> RunRecord {
+        let text = std::fs::read(dir.join("record.json")).unwrap();
+        serde_json::from_slice(&text).unwrap()
     }
 
     pub(crate) fn result(&self) -> RunResult {

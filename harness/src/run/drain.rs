@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use floodmark_contracts::record::GeneratorFacts;
 
-use super::{Folders, Request, RunError, files::micros, stages::Setup};
+use super::{Folders, Request, RunError, RunEvent, files::micros, stages::Setup};
 use crate::subject::SubjectKind;
 
 /// How long no alert may have come before the drain counts as done: longer than a commit interval and
 /// the ordinary idleness of a partition.
 const QUIET: Duration = Duration::from_millis(1500);
+
+/// How often whoever watches is told how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// How a drain ended.
 pub(super) struct Drained {
@@ -31,6 +34,7 @@ pub(super) fn drain(
     folders: &Folders,
     setup: &mut Setup,
     generated: &GeneratorFacts,
+    watch: &mut dyn FnMut(RunEvent),
 ) -> Result<Drained, RunError> {
     let clock = &*request.clock;
     let nobody = request.sound.subject.kind == SubjectKind::Nothing;
@@ -39,6 +43,7 @@ pub(super) fn drain(
     }
     let limit = clock.monotonic_us() + micros(request.sound.drain);
     let mut read_all_at = None;
+    let mut told_at = clock.monotonic_us();
     loop {
         if setup.must_end(request)? {
             return Ok(Drained {
@@ -50,6 +55,13 @@ pub(super) fn drain(
         let now = clock.monotonic_us();
         if read_all_at.is_none() && setup.sample_lag(clock)? == Some(0) {
             read_all_at = Some(now);
+        }
+        if now - told_at >= micros(TELL_EVERY) {
+            told_at = now;
+            watch(RunEvent::Draining {
+                lag: setup.lag_now(),
+                alerts: setup.collector.alerts(),
+            });
         }
         let quiet = setup.collector.quiet_for(clock) >= QUIET;
         if read_all_at.is_some_and(|at| now - at >= micros(QUIET)) && quiet {

@@ -15,6 +15,7 @@ use floodmark_contracts::{
     record::{GeneratorFacts, RunRecord, SeriesRow},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use super::{Folders, Request};
 use crate::leftovers::{FOLDER_PREFIX, PROCESS_FILE};
@@ -269,6 +270,16 @@ pub fn without_password(url: &str) -> String {
     }
 }
 
+/// Takes user and password out of every URL in a tree.
+pub fn hide_passwords(value: &mut Value) {
+    match value {
+        Value::String(text) if text.contains("://") => *text = without_password(text),
+        Value::Array(items) => items.iter_mut().for_each(hide_passwords),
+        Value::Object(map) => map.values_mut().for_each(hide_passwords),
+        _ => {}
+    }
+}
+
 /// Leaves the facts in the run's folder; the labels come there now that the subject has ended.
 pub(super) fn leave(
     request: &Request<'_>,
@@ -289,8 +300,11 @@ pub(super) fn leave(
     // The client's properties may hold secrets; the record has them redacted.
     let mut profile = request.profile.clone();
     profile.client = record.client.clone();
-    profile.registry = profile.registry.as_deref().map(without_password);
-    write_json(&folders.out.join("profile.json"), &profile)?;
+    let path = folders.out.join("profile.json");
+    let unfit = |error| io("write", &path)(std::io::Error::from(error));
+    let mut profile = serde_json::to_value(&profile).map_err(unfit)?;
+    hide_passwords(&mut profile);
+    write_json(&path, &profile)?;
     write_json(&folders.out.join("record.json"), record)
 }
 
@@ -310,6 +324,16 @@ mod tests {
         ] {
             assert_eq!(without_password(url), expected);
         }
+    }
+
+    #[test]
+    fn urls_lose_their_passwords_wherever_they_are() {
+        let mut value = serde_json::json!({"a": ["http://u:hunter2@h:1/x"], "b": "no://thing"});
+        hide_passwords(&mut value);
+        assert_eq!(
+            value,
+            serde_json::json!({"a": ["http://…@h:1/x"], "b": "no://thing"})
+        );
     }
 
     #[test]

@@ -135,6 +135,7 @@ fn asked_for(request: &Request<'_>, start: WallTime, validity: Validity) -> RunR
         broker: String::new(),
         subject: sound.subject.name.clone(),
         client: request.client.redacted(),
+        settings: request.settings.to_vec(),
         started_at: start,
         phases: Vec::new(),
         timeline: sound.timeline,

@@ -9,7 +9,10 @@ use std::{
 use floodmark_contracts::{clock::WallTime, job::GeneratorJob};
 use floodmark_generator::{Progress, SinkChoice};
 
-use super::{Folders, Generated, Request, RunError, RunEvent, files, read_series, stages::Setup};
+use super::{
+    Folders, Generated, Request, RunError, RunEvent, files, live, read_series, stages::Setup,
+    tail::Latest,
+};
 use crate::workers::{self, WorkersError};
 
 /// How often the run is looked at.
@@ -58,12 +61,12 @@ pub(super) fn generate(
             if now - last_look >= files::micros(LOOK_EVERY) {
                 last_look = now;
                 setup.look(clock)?;
-                watch(RunEvent::Progress {
+                let latest = Latest {
                     second: progress.elapsed.0.max(0) / 1_000_000,
-                    of: request.sound.duration.as_secs_f64(),
-                    sent: progress.sent.saturating_sub(last.sent),
-                    alerts: setup.collector.alerts(),
-                });
+                    sent: progress.sent.saturating_sub(last.sent) as f64,
+                    lateness_max_us: progress.lateness_max_us as f64,
+                };
+                watch(live::progress(request, setup, latest));
                 last = progress;
             }
             Ok(())

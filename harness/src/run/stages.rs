@@ -15,9 +15,10 @@ use floodmark_kafka::{
 };
 
 use super::{
-    Folders, Generated, Request, RunError, RunEvent, alerts_file,
+    Folders, Generated, LagNow, Request, RunError, RunEvent, alerts_file,
     disturbed::{self, Led},
     files::{self, read_json, read_series, write_private},
+    live,
     misses::Misses,
     several,
     tail::Tail,
@@ -62,6 +63,8 @@ pub(super) struct Setup {
     /// The bundled detector's own topic.
     pub(super) exchange: Option<String>,
     progress: BTreeMap<(WallTime, Stream), Progress>,
+    /// The last look at it.
+    lag_now: Option<LagNow>,
     /// On the embedded broker, unless the records are to be kept.
     trimmer: Option<Trimmer>,
     pub(super) processes: Vec<ProcessFacts>,
@@ -129,7 +132,7 @@ impl Setup {
             return Ok(None);
         };
         let at = clock.now();
-        let mut all = 0;
+        let mut all = LagNow::default();
         for (stream, topics) in &self.inputs {
             let mut progress = Progress::default();
             for part in lag
@@ -143,11 +146,18 @@ impl Setup {
                 let age_s = self.lag_clock.observe(clock.monotonic_us(), part);
                 progress.age_s = progress.age_s.max(age_s);
             }
-            all += progress.behind;
+            all.records += progress.behind;
+            all.age_s = all.age_s.max(progress.age_s);
             self.progress.insert((at, *stream), progress);
         }
+        self.lag_now = Some(all);
         self.trim(clock, &lag)?;
-        Ok(Some(all))
+        Ok(Some(all.records))
+    }
+
+    /// What the subject had not read at the last look; `None` where nothing tells of it.
+    pub(super) fn lag_now(&self) -> Option<LagNow> {
+        self.lag_now
     }
 
     /// What is looked at once a second while events are generated.
@@ -264,6 +274,7 @@ pub(super) fn set_up(
         inputs: request.sound.inputs.clone(),
         exchange,
         progress: BTreeMap::new(),
+        lag_now: None,
         trimmer: trimmer(request, &group),
         is_unread: subject.kind == SubjectKind::Nothing,
         misses: Misses::default(),
@@ -512,19 +523,10 @@ fn watch_generator(
         if now - last_sample >= 1_000_000 {
             last_sample = now;
             setup.look(&*request.clock)?;
-            watch(progress(request, rows.latest(), setup));
+            let latest = rows.latest();
+            watch(live::progress(request, setup, latest));
         }
         request.clock.sleep(Duration::from_millis(20));
-    }
-}
-
-/// How far the generator has got.
-fn progress(request: &Request<'_>, (second, sent): (i64, f64), setup: &Setup) -> RunEvent {
-    RunEvent::Progress {
-        second,
-        of: request.sound.duration.as_secs_f64(),
-        sent: sent as u64,
-        alerts: setup.collector.alerts(),
     }
 }
 

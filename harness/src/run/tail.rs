@@ -16,8 +16,18 @@ pub(super) struct Tail {
     path: PathBuf,
     /// Behind the last whole line that was read.
     at: u64,
-    /// The second of the last rows, and the events sent in it.
-    latest: (i64, f64),
+    latest: Latest,
+}
+
+/// The latest second of which there are rows.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Latest {
+    /// Its end, seconds from the first due time.
+    pub(super) second: i64,
+    /// Events sent in it.
+    pub(super) sent: f64,
+    /// How late the latest of them was handed over, microseconds.
+    pub(super) lateness_max_us: f64,
 }
 
 impl Tail {
@@ -25,13 +35,13 @@ impl Tail {
         Self {
             path,
             at: 0,
-            latest: (0, 0.0),
+            latest: Latest::default(),
         }
     }
 
-    /// The latest second of which there are rows, and the events sent in it. A line that is only half there yet is left
+    /// The latest second of which there are rows. A line that is only half there yet is left
     /// for the next look, and so is everything while the file cannot be read.
-    pub(super) fn latest(&mut self) -> (i64, f64) {
+    pub(super) fn latest(&mut self) -> Latest {
         let text = self.read().unwrap_or_default();
         let whole = text.iter().rposition(|byte| *byte == b'\n');
         let whole = whole.map_or(0, |end| end + 1);
@@ -53,11 +63,21 @@ impl Tail {
     }
 
     fn take(&mut self, row: &SeriesRow) {
-        if row.t > self.latest.0 {
-            self.latest = (row.t, 0.0);
+        if row.t > self.latest.second {
+            self.latest = Latest {
+                second: row.t,
+                ..Latest::default()
+            };
         }
-        if row.t == self.latest.0 && row.metric == "sent" {
-            self.latest.1 += row.value;
+        if row.t < self.latest.second {
+            return;
+        }
+        match row.metric.as_str() {
+            "sent" => self.latest.sent += row.value,
+            "send_lateness_max_us" => {
+                self.latest.lateness_max_us = self.latest.lateness_max_us.max(row.value);
+            }
+            _ => {}
         }
     }
 }
@@ -73,7 +93,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rows.ndjson");
         let mut tail = Tail::of(path.clone());
-        assert_eq!(tail.latest(), (0, 0.0), "no file yet");
+        let mut latest = || {
+            let latest = tail.latest();
+            (latest.second, latest.sent, latest.lateness_max_us)
+        };
+        assert_eq!(latest(), (0, 0.0, 0.0), "no file yet");
         let mut file = File::create(&path).unwrap();
         let row = |t: i64, metric: &str, value: f64| {
             let row = SeriesRow {
@@ -84,13 +108,14 @@ mod tests {
             };
             serde_json::to_string(&row).unwrap()
         };
-        writeln!(file, "{}\n{}", row(1, "sent", 5.0), row(1, "due", 9.0)).unwrap();
-        assert_eq!(tail.latest(), (1, 5.0));
+        let late = row(1, "send_lateness_max_us", 80.0);
+        writeln!(file, "{}\n{late}", row(1, "sent", 5.0)).unwrap();
+        assert_eq!(latest(), (1, 5.0, 80.0));
         let (half, rest) = (&row(2, "sent", 7.0)[..9], &row(2, "sent", 7.0)[9..]);
         write!(file, "{}\n{half}", row(1, "sent", 2.0)).unwrap();
-        assert_eq!(tail.latest(), (1, 7.0), "of two streams");
+        assert_eq!(latest(), (1, 7.0, 80.0), "of two streams");
         writeln!(file, "{rest}").unwrap();
-        assert_eq!(tail.latest(), (2, 7.0));
-        assert_eq!(tail.latest(), (2, 7.0), "nothing came");
+        assert_eq!(latest(), (2, 7.0, 0.0));
+        assert_eq!(latest(), (2, 7.0, 0.0), "nothing came");
     }
 }

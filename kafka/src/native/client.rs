@@ -242,6 +242,24 @@ impl Conf {
         Self(unsafe { sys::rd_kafka_conf_new() })
     }
 
+    /// The names of all options that have a value.
+    fn names(&self) -> Vec<String> {
+        let mut count = 0;
+        // SAFETY: a live configuration; the list is freed below.
+        let list = unsafe { sys::rd_kafka_conf_dump(self.0, &raw mut count) };
+        if list.is_null() {
+            return Vec::new();
+        }
+        // SAFETY: `count` terminated strings, in turn a name and its value.
+        let names = (0..count)
+            .step_by(2)
+            .map(|at| unsafe { lossy(*list.add(at)) })
+            .collect();
+        // SAFETY: as it was given, and used no more.
+        unsafe { sys::rd_kafka_conf_dump_free(list, count) };
+        names
+    }
+
     /// Sets one option, refusing unknown names and bad values in librdkafka's words.
     pub(crate) fn set(&self, option: &str, value: &str) -> Result<(), Error> {
         let name = cstring("client option", option)?;
@@ -261,6 +279,7 @@ impl Conf {
             sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK => Ok(()),
             sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_UNKNOWN => Err(SettingsError::Unknown {
                 option: option.to_owned(),
+                near: crate::settings::near(option, &self.names()),
             }
             .into()),
             sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_INVALID => {

@@ -1,7 +1,10 @@
 //! From the Java client's property names to librdkafka's.
 
+mod table;
+
 use std::collections::BTreeMap;
 
+use self::table::{Becomes, TABLE};
 use super::{SettingsError, jaas, options};
 
 /// An option as librdkafka knows it.
@@ -24,147 +27,98 @@ impl Translated {
     }
 }
 
-/// Java's properties that nothing here corresponds to, and what to do about them.
-const WITHOUT_COUNTERPART: [(&str, &str); 22] = [
-    (
-        "max.poll.records",
-        "batches are bounded by the reading part; leave it out",
-    ),
-    (
-        "max.block.ms",
-        "sending never blocks here, a full queue is counted; leave it out",
-    ),
-    ("key.serializer", "keys are bytes here; leave it out"),
-    (
-        "value.serializer",
-        "the profile's `format` decides; leave it out",
-    ),
-    ("key.deserializer", "keys are bytes here; leave it out"),
-    (
-        "value.deserializer",
-        "the topic's format decides; leave it out",
-    ),
-    (
-        "interceptor.classes",
-        "Java classes cannot be loaded; leave it out",
-    ),
-    (
-        "metric.reporters",
-        "Java classes cannot be loaded; leave it out",
-    ),
-    (
-        "metrics.recording.level",
-        "there are no Java metrics here; leave it out",
-    ),
-    (
-        "metrics.num.samples",
-        "there are no Java metrics here; leave it out",
-    ),
-    (
-        "metrics.sample.window.ms",
-        "there are no Java metrics here; leave it out",
-    ),
-    (
-        "auto.include.jmx.reporter",
-        "there is no JMX here; leave it out",
-    ),
-    (
-        "partitioner.class",
-        "use `partitioner`, by default `murmur2_random` as in Java",
-    ),
-    (
-        "partitioner.ignore.keys",
-        "use `partitioner=random` instead",
-    ),
-    (
-        "partitioner.adaptive.partitioning.enable",
-        "use `sticky.partitioning.linger.ms` instead",
-    ),
-    (
-        "sasl.client.callback.handler.class",
-        "Java classes cannot be loaded; leave it out",
-    ),
-    (
-        "sasl.login.callback.handler.class",
-        "Java classes cannot be loaded; leave it out",
-    ),
-    (
-        "sasl.login.class",
-        "Java classes cannot be loaded; leave it out",
-    ),
-    (
-        "security.providers",
-        "Java classes cannot be loaded; leave it out",
-    ),
-    (
-        "ssl.engine.factory.class",
-        "Java classes cannot be loaded; leave it out",
-    ),
-    ("ssl.provider", "OpenSSL is the provider here; leave it out"),
-    (
-        "ssl.enabled.protocols",
-        "OpenSSL negotiates; restrict it with `ssl.cipher.suites`",
-    ),
-];
+/// The names that are known.
+pub(super) fn names<'a>() -> impl Iterator<Item = &'a str> {
+    TABLE.iter().map(|known| known.name)
+}
 
-/// Properties that only say more about others, which are translated together with them.
-const COMPANIONS: [(&str, &[&str]); 2] = [
-    (
-        "ssl.truststore.type",
-        &["ssl.truststore.location", "ssl.truststore.certificates"],
-    ),
-    (
-        "ssl.keystore.type",
-        &[
-            "ssl.keystore.location",
-            "ssl.keystore.key",
-            "ssl.keystore.certificate.chain",
-        ],
-    ),
-];
+/// How a value changes on the way to librdkafka.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Conversion {
+    /// A login module with its options becomes user and password.
+    Login,
+    /// Java writes it in capitals, librdkafka documents it in small letters.
+    SmallLetters,
+    /// Empty means that names are not checked.
+    Identification,
+    /// A file of certificates to trust, by its type.
+    TrustStore,
+    /// A file with key and certificates, by its type.
+    KeyStore,
+    /// Bytes to KiB.
+    Kibibytes,
+    /// Java writes -1 for the system's own size of a socket buffer, librdkafka 0.
+    SocketBuffer,
+    /// Java names classes, librdkafka strategies.
+    Strategies,
+}
 
-/// Translates one property; `all` are the properties given beside it.
+/// What one property of a file or command line comes to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Options of librdkafka; none where another property says it all.
+    Options(Vec<Translated>),
+    /// The cluster's address.
+    Address(String),
+    /// It is not used, for this reason.
+    Ignored(&'static str),
+}
+
+/// Translates one property; `all` are the properties given beside it. What is in no table is librdkafka's to judge.
 pub(super) fn translate(
     name: &str,
     value: &str,
     all: &BTreeMap<&str, &str>,
-) -> Result<Vec<Translated>, SettingsError> {
-    if let Some((_, advice)) = WITHOUT_COUNTERPART.iter().find(|(known, _)| *known == name) {
-        return Err(not_translatable(name, advice));
-    }
-    if let Some((_, mains)) = COMPANIONS.iter().find(|(known, _)| *known == name) {
-        if mains.iter().any(|main| all.contains_key(main)) {
-            return Ok(Vec::new());
+) -> Result<Outcome, SettingsError> {
+    let one = |option: &str| Outcome::Options(vec![Translated::new(option, value)]);
+    let Some(known) = TABLE.iter().find(|known| known.name == name) else {
+        return Ok(match options::canonical(name) {
+            "bootstrap.servers" => Outcome::Address(value.to_owned()),
+            option => one(option),
+        });
+    };
+    match &known.becomes {
+        Becomes::Option(option) => Ok(one(option)),
+        Becomes::Converted(conversion, options) => {
+            converted(*conversion, options, name, value, all).map(Outcome::Options)
         }
-        return Err(not_translatable(
-            name,
-            &format!("it stands without `{}`", mains[0]),
-        ));
+        Becomes::With(mains) if mains.iter().any(|main| all.contains_key(main)) => {
+            Ok(Outcome::Options(Vec::new()))
+        }
+        Becomes::With(mains) => {
+            let advice = format!("it stands without `{}`", mains[0]);
+            Err(not_translatable(name, &advice))
+        }
+        Becomes::Address => Ok(Outcome::Address(value.to_owned())),
+        Becomes::Ignored => Ok(Outcome::Ignored(known.note)),
+        Becomes::Refused => Err(not_translatable(name, known.note)),
     }
-    let one = |option: &str, value: &str| Ok(vec![Translated::new(option, value)]);
-    match name {
-        "sasl.jaas.config" => login(name, value),
-        // Java writes protocols in capitals, librdkafka documents them in small letters.
-        "security.protocol" => one(name, &value.to_ascii_lowercase()),
-        "ssl.truststore.location" => trust_store(name, value, all),
-        "ssl.truststore.certificates" => one("ssl.ca.pem", value),
-        "ssl.truststore.password" => Err(not_translatable(
-            name,
-            "a PEM file of certificates has no password; leave it out",
-        )),
-        "ssl.keystore.location" => key_store(name, value, all),
-        "ssl.keystore.key" => one("ssl.key.pem", value),
-        "ssl.keystore.certificate.chain" => one("ssl.certificate.pem", value),
-        "ssl.endpoint.identification.algorithm" if value.is_empty() => one(name, "none"),
-        "buffer.memory" => one("queue.buffering.max.kbytes", &kibibytes(name, value)?),
-        "max.request.size" => one("message.max.bytes", value),
-        "fetch.max.wait.ms" => one("fetch.wait.max.ms", value),
-        "receive.buffer.bytes" => one("socket.receive.buffer.bytes", system_default(value)),
-        "send.buffer.bytes" => one("socket.send.buffer.bytes", system_default(value)),
-        "default.api.timeout.ms" => one("socket.timeout.ms", value),
-        "partition.assignment.strategy" => one(name, &strategies(name, value)?),
-        _ => one(options::canonical(name), value),
-    }
+}
+
+/// The options that a value in Java's form comes to.
+fn converted(
+    conversion: Conversion,
+    options: &[&str],
+    name: &str,
+    value: &str,
+    all: &BTreeMap<&str, &str>,
+) -> Result<Vec<Translated>, SettingsError> {
+    let value = match conversion {
+        Conversion::Login => return login(name, value),
+        Conversion::TrustStore => return trust_store(name, value, all),
+        Conversion::KeyStore => return key_store(name, value, all),
+        Conversion::SmallLetters => value.to_ascii_lowercase(),
+        Conversion::Identification if value.is_empty() => "none".to_owned(),
+        Conversion::Identification => value.to_ascii_lowercase(),
+        Conversion::Kibibytes => kibibytes(name, value)?,
+        Conversion::SocketBuffer if value == "-1" => "0".to_owned(),
+        Conversion::SocketBuffer => value.to_owned(),
+        Conversion::Strategies => strategies(name, value)?,
+    };
+    Ok(options
+        .iter()
+        .map(|option| Translated::new(option, value.as_str()))
+        .collect())
 }
 
 fn not_translatable(option: &str, advice: &str) -> SettingsError {
@@ -185,6 +139,12 @@ fn login(name: &str, value: &str) -> Result<Vec<Translated>, SettingsError> {
             login.module
         );
         return Err(not_translatable(name, &advice));
+    }
+    if !login.options.iter().any(|(option, _)| option == "username") {
+        return Err(SettingsError::Value {
+            option: name.to_owned(),
+            reason: "the login module has no `username=\"…\"`".to_owned(),
+        });
     }
     let mut translated = Vec::new();
     for (option, value) in login.options {
@@ -232,8 +192,10 @@ fn trust_store(
         Store::Pem => Ok(vec![Translated::new("ssl.ca.location", path)]),
         Store::Pkcs12 | Store::Other(_) => Err(not_translatable(
             name,
-            "certificates must be PEM: convert with `keytool -exportcert -rfc`, then set \
-             `ssl.ca.location`",
+            &format!(
+                "certificates must be PEM: convert with `keytool -list -rfc -keystore {path} > ca.pem`, \
+                 then set `ssl.ca.location=ca.pem`"
+            ),
         )),
     }
 }
@@ -253,8 +215,9 @@ fn key_store(
         Store::Other(kind) => Err(not_translatable(
             name,
             &format!(
-                "a key store of type `{kind}` cannot be read: convert with `keytool \
-                 -importkeystore -deststoretype PKCS12`"
+                "a key store of type `{kind}` cannot be read: convert with `keytool -importkeystore \
+                 -srckeystore {path} -destkeystore keys.p12 -deststoretype PKCS12`, then set \
+                 `ssl.keystore.location=keys.p12`"
             ),
         )),
     }
@@ -270,12 +233,6 @@ fn kibibytes(name: &str, value: &str) -> Result<String, SettingsError> {
     }
 }
 
-/// Java writes -1 for the system's own size of a socket buffer, librdkafka 0.
-fn system_default(value: &str) -> &str {
-    if value == "-1" { "0" } else { value }
-}
-
-/// Java names classes, librdkafka strategies.
 fn strategies(name: &str, value: &str) -> Result<String, SettingsError> {
     let mut translated = Vec::new();
     for strategy in value.split(',') {
@@ -293,4 +250,34 @@ fn strategies(name: &str, value: &str) -> Result<String, SettingsError> {
         });
     }
     Ok(translated.join(","))
+}
+
+/// The rows of the documentation.
+#[cfg(test)]
+pub(super) fn documented() -> impl Iterator<Item = String> {
+    TABLE.iter().map(|row| {
+        let becomes = match &row.becomes {
+            Becomes::Option(option) if *option == row.name => "the same".to_owned(),
+            Becomes::Option(option) => format!("`{option}`"),
+            Becomes::Converted(_, options) => format!("`{}`", options.join("`, `")),
+            Becomes::With(_) => "nothing by itself".to_owned(),
+            Becomes::Address => "the cluster's address".to_owned(),
+            Becomes::Ignored => "nothing, with a warning".to_owned(),
+            Becomes::Refused => "an error".to_owned(),
+        };
+        format!("| `{}` | {becomes} | {} |", row.name, row.note)
+    })
+}
+
+/// Every option of librdkafka that something becomes.
+#[cfg(test)]
+pub(super) fn options_of_table() -> impl Iterator<Item = &'static str> {
+    TABLE
+        .iter()
+        .flat_map(|row| match &row.becomes {
+            Becomes::Option(option) => std::slice::from_ref(option),
+            Becomes::Converted(_, options) => options,
+            _ => &[],
+        })
+        .copied()
 }

@@ -96,6 +96,13 @@ pub(super) fn try_each(properties: &BTreeMap<String, String>) -> Result<(), Sett
     Ok(())
 }
 
+/// The rows of the documentation.
+#[cfg(test)]
+pub(super) fn documented() -> impl Iterator<Item = String> {
+    let rows = RESERVED.iter();
+    rows.map(|(name, reason)| format!("| `{name}` | {reason} |"))
+}
+
 /// The options of one client: the user's properties below, a part's settings above.
 pub(crate) struct Options<'a> {
     client: &'a ClientSettings,

@@ -110,17 +110,20 @@ fn certificate_stores_are_translated_by_their_type() {
         &[],
         &["without `ssl.truststore.location`"],
     );
-    check_refused("ssl.truststore.password=hunter2", &[], &["has no password"]);
 }
 
 #[test]
 fn what_has_no_counterpart_is_refused_by_name() {
     check_refused(
-        "max.poll.records=500",
+        "ssl.enabled.protocols=TLSv1.3",
         &[],
-        &["`max.poll.records`", "leave it out"],
+        &["`ssl.enabled.protocols`", "`ssl.cipher.suites`"],
     );
-    check_refused("key.serializer=org.Foo", &[], &["`key.serializer`"]);
+    check_refused(
+        "partitioner.class=org.apache.kafka.clients.producer.RoundRobinPartitioner",
+        &[],
+        &["`partitioner.class`", "use `partitioner`"],
+    );
     check_refused(
         "sasl.jaas.config=com.sun.security.auth.module.Krb5LoginModule required useKeyTab=true;",
         &[],
@@ -131,6 +134,85 @@ fn what_has_no_counterpart_is_refused_by_name() {
         &[],
         &["`StickyAssignor`", "`cooperative-sticky`"],
     );
+}
+
+#[test]
+fn what_only_java_needs_is_left_out() {
+    check(
+        "max.poll.records=500\nkey.serializer=org.Foo\nvalue.deserializer=org.Foo\n\
+         interceptor.classes=org.Foo\nacks=all",
+        &[("acks", "all")],
+    );
+}
+
+#[test]
+fn the_address_in_a_file_is_kept_apart_and_must_be_one() {
+    let read = |text| ClientSettings::builder("a:1").file_text("client.properties", text);
+    let found = read("bootstrap.servers=b:2,c:3\nacks=1").unwrap();
+    assert_eq!(found.address_in_file(), Some("b:2,c:3"));
+    let settings = found.build().unwrap();
+    assert_eq!(settings.bootstrap, "a:1");
+    assert!(!settings.properties.contains_key("bootstrap.servers"));
+    for (text, part) in [
+        ("bootstrap.servers=nowhere", "`HOST:PORT`"),
+        (
+            "bootstrap.servers=a:1\nmetadata.broker.list=b:2",
+            "set twice",
+        ),
+    ] {
+        let error = read(text).err().unwrap().to_string();
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn a_login_without_a_user_is_refused_without_its_password() {
+    let login = "sasl.jaas.config=PlainLoginModule required password=\"hunter2\";";
+    let error = build(login, &[]).unwrap_err().to_string();
+    assert!(error.contains("no `username"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn a_store_of_certificates_is_refused_for_its_type_whatever_stands_beside_it() {
+    check_refused(
+        "ssl.truststore.password=hunter2\nssl.truststore.location=/etc/ca.jks",
+        &[],
+        &[
+            "keytool -list -rfc -keystore /etc/ca.jks",
+            "`ssl.ca.location=ca.pem`",
+        ],
+    );
+    check(
+        "ssl.truststore.password=hunter2\nssl.truststore.location=/etc/ca.pem",
+        &[("ssl.ca.location", "/etc/ca.pem")],
+    );
+}
+
+/// The rows of a table of the page, between its heading and the next one.
+fn rows_of<'a>(page: &'a str, heading: &str) -> Vec<&'a str> {
+    let section = page.split(heading).nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    rows.collect()
+}
+
+#[test]
+fn the_page_on_client_properties_says_what_the_table_does() {
+    let page = include_str!("../../../docs/client-properties.md");
+    let expected: Vec<String> = java::documented().collect();
+    assert_eq!(rows_of(page, "\n## Names of the Java client\n"), expected);
+    let expected: Vec<String> = options::documented().collect();
+    assert_eq!(rows_of(page, "\n## What floodmark sets itself\n"), expected);
+}
+
+#[test]
+fn librdkafka_knows_every_option_that_the_table_names() {
+    for option in java::options_of_table() {
+        let refused = options::try_each(&BTreeMap::from([(option.to_owned(), "\u{1}".to_owned())]));
+        let unknown = matches!(refused, Err(SettingsError::Unknown { .. }));
+        assert!(!unknown, "{option}");
+    }
 }
 
 #[test]
@@ -181,6 +263,10 @@ fn options_of_ours_are_refused_with_the_reason() {
 #[test]
 fn librdkafka_judges_names_and_values() {
     check_refused("linger.millis=1", &[], &["`linger.millis` is not known"]);
+    check_refused("liger.ms=1", &[], &["did you mean `linger.ms`?"]);
+    check_refused("bufer.memory=1", &[], &["did you mean `buffer.memory`?"]);
+    let error = build("nothing.like.it=1", &[]).unwrap_err().to_string();
+    assert!(!error.contains("did you mean"), "{error}");
     check_refused("acks=maybe", &[], &["`acks`"]);
     check_refused("compression.type=brotli", &[], &["`compression.type`"]);
 }

@@ -164,6 +164,7 @@ fn record() -> RunRecord {
         reproduce: "floodmark bench profiles/synthetic.yaml --seed 7".to_owned(),
         broker: "embedded".to_owned(),
         subject: "bundled".to_owned(),
+        settings: Vec::new(),
         client: BTreeMap::new(),
         started_at: STARTED_AT,
         phases: phases(),

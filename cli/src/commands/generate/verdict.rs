@@ -5,7 +5,7 @@ use std::path::Path;
 use floodmark_contracts::{record::GeneratorFacts, result::ValidityStatus};
 use floodmark_harness::{run::read_series, validity::judge_load};
 
-use crate::{args::Global, exit::Failure};
+use crate::{args::Global, colour, exit::Failure};
 
 /// Judges the load, writes the verdict beside the figures and tells it, where only the result is wanted only
 /// a bad one. True if the load is what was asked for. A run that was cut short is judged as far as it went.
@@ -50,7 +50,10 @@ pub(in crate::commands) fn give(
     reason = "the command line is what talks to people"
 )]
 fn report(line: &str) {
-    eprintln!("{line}");
+    match colour::on_stderr() {
+        true => eprintln!("{}", colour::painted(line)),
+        false => eprintln!("{line}"),
+    }
 }
 
 /// Numbers with runs of them drawn together: `3, 7-9 s`.

@@ -16,7 +16,7 @@ use floodmark_harness::child::Child;
 
 use super::side::Side;
 use crate::{
-    args::RoundsArgs,
+    args::{PROPERTIES_VARIABLE, RoundsArgs},
     commands::stored::read_result,
     exit::{Exit, Failure},
 };
@@ -125,6 +125,10 @@ impl Bench<'_> {
         }
         if let Some(state) = &args.calibration.state {
             command.arg("--state").arg(state);
+        }
+        // It may hold secrets, which arguments show to everybody on this machine.
+        if let Some(properties) = std::env::var_os(PROPERTIES_VARIABLE) {
+            command.env(PROPERTIES_VARIABLE, properties);
         }
         command
     }

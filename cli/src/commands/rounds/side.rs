@@ -151,10 +151,10 @@ impl Side {
         for set in &args.sets {
             option("--set", Some(set.clone()));
         }
-        for property in &args.properties {
+        for property in &args.client.properties {
             option("-X", Some(property.clone()));
         }
-        if let Some(file) = &args.properties_file {
+        if let Some(file) = &args.client.properties_file {
             words.push("-F".into());
             words.push(file.into());
         }
@@ -274,12 +274,8 @@ mod tests {
         let common = ProfileArgs {
             profile: shipped.clone(),
             seed: Some(7),
-            broker: None,
-            registry: None,
-            topic_prefix: None,
             sets: vec!["duration=2s".to_owned()],
-            properties: Vec::new(),
-            properties_file: None,
+            ..ProfileArgs::default()
         };
         let side = |texts: &[&str]| {
             let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
