@@ -57,3 +57,6 @@ load:
 search:
     ci/search
 
+# Draw the pictures of docs/anomalies.md again, from events that are generated for it: half a gigabyte of them in a temporary folder.
+anomaly-plots:
+    ci/anomaly-plots
