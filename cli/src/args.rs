@@ -1,6 +1,8 @@
 //! Arguments. Help texts teach; names are those of the tools people know.
 
 mod compare;
+#[cfg(test)]
+mod documented;
 mod first_steps;
 mod generate;
 mod report;

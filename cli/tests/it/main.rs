@@ -9,6 +9,7 @@
 mod bench;
 mod command_line;
 mod compare;
+mod documented;
 mod documents;
 mod faults;
 mod jobs;
