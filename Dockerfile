@@ -14,12 +14,19 @@ COPY . .
 # What `--version` tells, as `.git` is not copied: docker build --build-arg COMMIT="$(git rev-parse --short HEAD)" .
 ARG COMMIT=
 ENV FLOODMARK_COMMIT=${COMMIT}
-RUN cargo build --release --locked --package floodmark-cli && \
-    install -D target/release/floodmark /out/floodmark
+# `dist` is `release`, optimised over all crates and without tables for debuggers; it takes longer to build.
+RUN cargo build --profile dist --locked --package floodmark-cli && \
+    install -D target/dist/floodmark /out/bin/floodmark
+# The folders are those from which the shells of Debian load completions by themselves.
+RUN mkdir -p /out/share/bash-completion/completions /out/share/zsh/vendor-completions /out/share/fish/vendor_completions.d && \
+    /out/bin/floodmark completions bash > /out/share/bash-completion/completions/floodmark && \
+    /out/bin/floodmark completions zsh > /out/share/zsh/vendor-completions/_floodmark && \
+    /out/bin/floodmark completions fish > /out/share/fish/vendor_completions.d/floodmark.fish
 
 FROM ${RUN_BASE}
 RUN useradd --system --uid 10001 --create-home --home-dir /work floodmark
-COPY --from=build /out/floodmark /usr/local/bin/floodmark
+COPY --from=build /out/bin/floodmark /usr/local/bin/floodmark
+COPY --from=build /out/share /usr/share
 # Clients of a registry load the authorities before they know whether its address is https.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY profiles /usr/local/share/floodmark/profiles

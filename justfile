@@ -28,9 +28,10 @@ deny:
 compose:
     ci/compose config -q
 
-# Write the published JSON schemas again.
+# Write the published JSON schemas and the reference of profiles again.
 schemas:
     cargo run -- schema --write docs/schema
+    cargo run -- schema --reference > docs/profile.md
 
 # Train the fraud model anew, judge it, and write model and card; the same bytes on every machine.
 train:
@@ -55,3 +56,7 @@ load:
 # Does `floodmark search` find a limit that is known, three times of three? Some five minutes; best on a quiet machine.
 search:
     ci/search
+
+# Draw the pictures of docs/anomalies.md again, from events that are generated for it: half a gigabyte of them in a temporary folder.
+anomaly-plots:
+    ci/anomaly-plots

@@ -2,6 +2,8 @@
 
 mod client;
 mod compare;
+#[cfg(test)]
+mod documented;
 mod first_steps;
 mod generate;
 mod origins;
@@ -179,7 +181,7 @@ pub enum Command {
     /// Create, list, delete or read the topics of a profile
     #[command(subcommand)]
     Topics(TopicsCommand),
-    /// Print or write the JSON Schemas of everything that others read or write
+    /// Print or write the JSON Schemas of everything that others read or write, or the reference of profiles
     Schema(SchemaArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
@@ -781,6 +783,9 @@ pub struct SchemaArgs {
     /// Write all of them into this folder
     #[arg(long, value_name = "DIR", conflicts_with = "name")]
     pub write: Option<PathBuf>,
+    /// Print the reference of profiles in their place, as Markdown: every setting with its unit, default and meaning
+    #[arg(long, conflicts_with_all = ["name", "write"])]
+    pub reference: bool,
 }
 
 /// Arguments of `completions`.

@@ -16,6 +16,8 @@ pub mod faults;
 pub mod phases;
 /// Headers and transactions.
 pub mod producer;
+/// What a text is a quantity of.
+pub mod quantity;
 /// Matching and gates.
 pub mod scoring;
 /// The search for the highest sustained rate.
@@ -32,6 +34,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::quantity::WallDuration;
 use crate::audit::AuditMode;
 
 pub use self::{
@@ -58,17 +61,21 @@ pub struct Profile {
     /// Seed of everything that is drawn. Same plan and seed, same bytes.
     #[serde(default = "default_seed")]
     pub seed: u64,
-    /// Wall time during which events are due, such as `20s`.
+    /// Wall time during which events are due.
+    #[schemars(with = "WallDuration", example = "20s")]
     pub duration: String,
-    /// Wall time at the start whose labels and alerts are not scored, such as `2s`.
+    /// Wall time at the start whose labels and alerts are not scored.
     #[serde(default = "default_warm_up")]
+    #[schemars(with = "WallDuration", example = "2s")]
     pub warm_up: String,
-    /// Wall time after the last event within which alerts may still arrive, such as `10s`. The run
+    /// Wall time after the last event within which alerts may still arrive. The run
     /// goes on as soon as the subject has read everything and no alert has come for a while.
     #[serde(default = "default_drain")]
+    #[schemars(with = "WallDuration", example = "10s")]
     pub drain: String,
     /// Wall time after which a run of `bench` ends however far it is, from its first step; none by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<WallDuration>")]
     pub time_limit: Option<String>,
     /// The clock of the events.
     #[serde(default)]
@@ -139,6 +146,7 @@ fn default_broker() -> String {
 #[serde(deny_unknown_fields, default)]
 pub struct EventTimeSection {
     /// Seconds of event time per second of wall time; above 0, at most 3600.
+    #[schemars(range(max = 3600.0), extend("exclusiveMinimum" = 0))]
     pub speed: f64,
     /// Event time at the start of the run: RFC 3339, such as `2025-06-10T05:00:00Z`.
     pub origin: String,
@@ -157,13 +165,14 @@ impl Default for EventTimeSection {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TopicsSection {
-    /// Alerts, as JSON.
+    /// Topic of the alerts, as JSON.
     pub anomalies: String,
-    /// Lines `sessionId,score`.
+    /// Topic of the banking sessions that are flagged, as lines `sessionId,score`.
     pub fraud_flags: String,
-    /// Records that could not be decoded, with the reason in a header.
+    /// Topic of the records that could not be decoded, with the reason in a header.
     pub dead_letters: String,
     /// Partitions of the topic of alerts, 1 to 1000.
+    #[schemars(range(min = 1, max = 1_000))]
     pub anomalies_partitions: u32,
     /// Set to a name to have the labels written to a topic as well, after the run.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -12,7 +12,7 @@ use super::{CalibrationArgs, MarginArgs, ProfileArgs};
   floodmark ab profiles/smoke.yaml --cand detector.watermark_bound=8s       a setting
   floodmark ab profiles/sensors.yaml --base 'subject:./old' --cand 'subject:./new --fast'
   floodmark ab profiles/smoke.yaml --base binary:../main/floodmark --cand binary:target/release/floodmark
-  floodmark ab profiles/smoke.yaml --cand profiles/smoke-tuned.yaml --rounds 20
+  floodmark ab profiles/smoke.yaml --cand tuned.yaml --rounds 20
   floodmark ab profiles/smoke.yaml --cand detector.watermark_bound=9s --gate cpu.subject.per_million_events --min-effect 0.05
 
 A side is the profile as it stands, changed by what is said of it: PATH=VALUE sets a value of the profile, a file ending in

@@ -1,4 +1,6 @@
-//! `floodmark schema`: the JSON Schemas of everything that others read or write.
+//! `floodmark schema`: the JSON Schemas of everything that others read or write, and the reference of profiles.
+
+mod reference;
 
 use crate::{
     args::SchemaArgs,
@@ -22,7 +24,11 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
         ));
         return Ok(Exit::Pass);
     }
-    let Some(name) = &args.name else {
+    let name = match args.reference {
+        true => Some("profile"),
+        false => args.name.as_deref(),
+    };
+    let Some(name) = name else {
         for (file, _) in &all {
             say(file.trim_end_matches(".json"));
         }
@@ -38,7 +44,10 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
         let message = format!("there is no schema `{name}`; {hint}");
         return Err(Failure::usage(message));
     };
-    say(text(schema)?.trim_end());
+    match args.reference {
+        true => say(reference::page(schema.as_value()).trim_end()),
+        false => say(text(schema)?.trim_end()),
+    }
     Ok(Exit::Pass)
 }
 

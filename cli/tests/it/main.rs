@@ -11,6 +11,8 @@ mod colour;
 mod command_line;
 mod compare;
 mod configuration;
+mod documented;
+mod documents;
 mod faults;
 mod jobs;
 mod layout;

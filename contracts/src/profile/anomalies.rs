@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::kind::Kind;
+use crate::{kind::Kind, profile::quantity::EventDuration};
 
 /// An enum of kinds, each with its parameters, and how to take it apart.
 macro_rules! kinds_with_parameters {
@@ -117,22 +117,27 @@ pub struct RawIncidents {
     /// Share of the kind's entities (users, pages, sensors, groups) that have an incident, above 0, at
     /// most 1; at least one has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0))]
     pub prevalence: Option<f64>,
-    /// Length of each in event time, such as `2m`; each kind has a default of its own.
+    /// Length of each in event time; each kind has a default of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<EventDuration>", example = "2m")]
     pub duration: Option<String>,
     /// Strength, above 0, at most 10; each kind has a default of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 10.0), extend("exclusiveMinimum" = 0))]
     pub magnitude: Option<f64>,
     /// A range of strengths in place of one: each incident draws its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub magnitudes: Option<RawMagnitudes>,
-    /// Event time from the origin before which none starts, such as `5m`; by default the warm-up.
+    /// Event time from the origin before which none starts; by default the warm-up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<EventDuration>", example = "5m")]
     pub start: Option<String>,
-    /// Event time over which an incident builds up to its full strength, such as `30s`; by default
+    /// Event time over which an incident builds up to its full strength; by default
     /// it is there at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<EventDuration>", example = "30s")]
     pub ramp_in: Option<String>,
     /// How many take part in one incident, such as the accounts of a mule's device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -147,8 +152,10 @@ pub struct RawIncidents {
 #[serde(deny_unknown_fields)]
 pub struct RawMagnitudes {
     /// The weakest, above 0.
+    #[schemars(range(max = 10.0), extend("exclusiveMinimum" = 0))]
     pub from: f64,
     /// The strongest, at most 10.
+    #[schemars(range(max = 10.0), extend("exclusiveMinimum" = 0))]
     pub to: f64,
 }
 

@@ -9,7 +9,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::row::RowKind;
+use crate::{
+    profile::quantity::{EventDuration, WallDuration},
+    row::RowKind,
+};
 
 pub use self::fraud::{FraudSection, LookUpSection, RedisSection, ScorerSection, ServiceSection};
 pub use reach::{S3Section, SecretSection, TlsSection};
@@ -21,12 +24,16 @@ pub use sinks::SinkSection;
 pub struct DetectorSection {
     /// How far an event may lag behind the newest of its partition without being late, in event
     /// time; at least 50 ms of wall time, that is `speed` times `50ms`.
+    #[schemars(with = "EventDuration")]
     pub watermark_bound: String,
     /// Wall time without a record after which a partition no longer holds the watermark back.
+    #[schemars(with = "WallDuration")]
     pub idleness: String,
     /// Event time for which a closed window still takes late events and corrects its result.
+    #[schemars(with = "EventDuration")]
     pub allowed_lateness: String,
     /// Wall time between commits of offsets and output.
+    #[schemars(with = "WallDuration")]
     pub commit_interval: String,
     /// Whether what a crash interrupts is repeated, or kept exact by transactions and snapshots.
     pub delivery: DeliverySection,
@@ -37,6 +44,7 @@ pub struct DetectorSection {
     pub read_ahead_kib: u32,
     /// Event time that a partition may be ahead of the slowest of its stream. One that is further ahead is
     /// paused.
+    #[schemars(with = "EventDuration")]
     pub max_ahead: String,
     /// Where what is known of keys is held.
     #[serde(skip_serializing_if = "StateSection::is_default")]
@@ -168,6 +176,7 @@ pub struct RobustZSection {
     /// Deviations from the median from which on a reading is reported.
     pub threshold: f64,
     /// Readings of the sensor that one is compared with, 15 to 1000.
+    #[schemars(range(min = 15, max = 1_000))]
     pub readings: u32,
 }
 
@@ -217,6 +226,7 @@ pub struct RowsSection {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<RowKind>,
     /// A pause of a user of this length, in event time, ends the session.
+    #[schemars(with = "EventDuration")]
     pub session_gap: String,
 }
 
@@ -278,6 +288,7 @@ pub struct ExactlyOnceSection {
     pub snapshots: String,
     /// Wall time between snapshots: after a crash that much input is read again, at most.
     #[serde(default = "thirty_seconds")]
+    #[schemars(with = "WallDuration")]
     pub snapshot_interval: String,
 }
 
@@ -290,8 +301,10 @@ fn thirty_seconds() -> String {
 #[serde(deny_unknown_fields, default)]
 pub struct SensorWindowSection {
     /// Length of the sliding window, in event time.
+    #[schemars(with = "EventDuration")]
     pub size: String,
     /// Distance between the starts of two windows, in event time.
+    #[schemars(with = "EventDuration")]
     pub slide: String,
     /// The distance from the average above which a reading is an anomaly, in the sensor's unit.
     pub deviation: f64,

@@ -3,11 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::profile::quantity::{EitherDuration, EventDuration, WallDuration};
+
 /// A delay of arrival for a share of the events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawDelay {
     /// Share of the events that are delayed, above 0, at most 1.
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0))]
     pub share: f64,
     /// How long: event time for `disorder` and `lateness`, wall time for `jitter` and `duplicates`.
     pub delay: RawDistribution,
@@ -31,9 +34,11 @@ pub enum RawDistribution {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawUniform {
-    /// The shortest, such as `0s`.
+    /// The shortest.
+    #[schemars(with = "EitherDuration", example = "0s")]
     pub min: String,
-    /// The longest, such as `2s`.
+    /// The longest.
+    #[schemars(with = "EitherDuration", example = "2s")]
     pub max: String,
 }
 
@@ -41,9 +46,11 @@ pub struct RawUniform {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawExponential {
-    /// The mean before the cut, such as `500ms`.
+    /// The mean before the cut.
+    #[schemars(with = "EitherDuration", example = "500ms")]
     pub mean: String,
-    /// Nothing is longer than this, such as `2s`.
+    /// Nothing is longer than this.
+    #[schemars(with = "EitherDuration", example = "2s")]
     pub max: String,
 }
 
@@ -51,11 +58,14 @@ pub struct RawExponential {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawLogNormal {
-    /// Half of the delays are longer, such as `200ms`.
+    /// Half of the delays are longer.
+    #[schemars(with = "EitherDuration", example = "200ms")]
     pub median: String,
     /// Standard deviation of the logarithm, above 0, at most 4.
+    #[schemars(range(max = 4.0), extend("exclusiveMinimum" = 0))]
     pub sigma: f64,
-    /// Nothing is longer than this, such as `30s`.
+    /// Nothing is longer than this.
+    #[schemars(with = "EitherDuration", example = "30s")]
     pub max: String,
 }
 
@@ -63,11 +73,14 @@ pub struct RawLogNormal {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawPareto {
-    /// The shortest delay, such as `10ms`.
+    /// The shortest delay.
+    #[schemars(with = "EitherDuration", example = "10ms")]
     pub min: String,
     /// Exponent of the tail, above 0, at most 20; the smaller, the heavier.
+    #[schemars(range(max = 20.0), extend("exclusiveMinimum" = 0))]
     pub alpha: f64,
-    /// Nothing is longer than this, such as `60s`.
+    /// Nothing is longer than this.
+    #[schemars(with = "EitherDuration", example = "60s")]
     pub max: String,
 }
 
@@ -77,10 +90,13 @@ pub struct RawPareto {
 #[serde(deny_unknown_fields)]
 pub struct RawOffline {
     /// Share of the entities that are offline once in each span of `every`, above 0, at most 1.
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0))]
     pub share: f64,
-    /// Event time between two chances to go offline, such as `10m`.
+    /// Event time between two chances to go offline.
+    #[schemars(with = "EventDuration", example = "10m")]
     pub every: String,
-    /// Event time without a connection, at most `every`, such as `3m`.
+    /// Event time without a connection, at most `every`.
+    #[schemars(with = "EventDuration", example = "3m")]
     pub length: String,
 }
 
@@ -89,11 +105,13 @@ pub struct RawOffline {
 #[serde(deny_unknown_fields)]
 pub struct RawClockSkew {
     /// Share of the entities with such a clock, above 0, at most 1.
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0))]
     pub share: f64,
     /// How far off, in event time; at most ten minutes.
     pub offset: RawDistribution,
     /// Share of those clocks that are ahead; the others are behind. 0 to 1.
     #[serde(default = "half")]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub ahead: f64,
 }
 
@@ -106,10 +124,12 @@ fn half() -> f64 {
 #[serde(deny_unknown_fields)]
 pub struct RawDuplicates {
     /// Share of the events that are followed by a second record, above 0, at most 1.
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0))]
     pub share: f64,
     /// Share of the second records that have an id of their own, as from a producer that made a new
     /// one for its retry; the others equal the first byte by byte. 0 to 1.
     #[serde(default)]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub new_ids: f64,
     /// Wall time from the first record to the second.
     pub delay: RawDistribution,
@@ -137,9 +157,11 @@ pub struct RawMalformed {
 pub struct RawIdle {
     /// Its number, from 0.
     pub partition: u32,
-    /// Wall time from the start of the run, such as `30s`.
+    /// Wall time from the start of the run.
+    #[schemars(with = "WallDuration", example = "30s")]
     pub from: String,
-    /// How long, in wall time, such as `20s`.
+    /// How long, in wall time.
     #[serde(rename = "for")]
+    #[schemars(with = "WallDuration", example = "20s")]
     pub length: String,
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::fault::FaultKind;
+use crate::{fault::FaultKind, profile::quantity::WallDuration};
 
 /// One fault. Times are wall time from the first due time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -51,10 +51,12 @@ pub enum FaultSection {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FaultSpan {
-    /// When, such as `20s`.
+    /// When it begins, from the first due time.
+    #[schemars(with = "WallDuration", example = "20s")]
     pub at: String,
-    /// For how long, such as `5s`.
+    /// How long it lasts.
     #[serde(rename = "for")]
+    #[schemars(with = "WallDuration", example = "5s")]
     pub span: String,
 }
 
@@ -62,15 +64,19 @@ pub struct FaultSpan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkDelaySection {
-    /// When, such as `20s`.
+    /// When it begins, from the first due time.
+    #[schemars(with = "WallDuration", example = "20s")]
     pub at: String,
-    /// For how long, such as `5s`.
+    /// How long it lasts.
     #[serde(rename = "for")]
+    #[schemars(with = "WallDuration", example = "5s")]
     pub span: String,
-    /// How much longer it takes in each direction, such as `100ms`.
+    /// How much longer it takes in each direction.
+    #[schemars(with = "WallDuration", example = "100ms")]
     pub delay: String,
     /// How far that varies both ways, evenly; at most `delay`.
     #[serde(default = "nothing")]
+    #[schemars(with = "WallDuration")]
     pub jitter: String,
 }
 
@@ -78,13 +84,16 @@ pub struct NetworkDelaySection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkLossSection {
-    /// When, such as `20s`.
+    /// When it begins, from the first due time.
+    #[schemars(with = "WallDuration", example = "20s")]
     pub at: String,
-    /// For how long, such as `5s`.
+    /// How long it lasts.
     #[serde(rename = "for")]
+    #[schemars(with = "WallDuration", example = "5s")]
     pub span: String,
     /// Share of the packets in each direction, above 0, at most 0.5. TCP sends them again, so that what is
     /// lost is time.
+    #[schemars(range(max = 0.5), extend("exclusiveMinimum" = 0))]
     pub share: f64,
 }
 
@@ -92,12 +101,15 @@ pub struct NetworkLossSection {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubjectScaleSection {
-    /// When, such as `20s`.
+    /// When it begins, from the first due time.
+    #[schemars(with = "WallDuration", example = "20s")]
     pub at: String,
-    /// For how long, such as `5s`.
+    /// How long it lasts.
     #[serde(rename = "for")]
+    #[schemars(with = "WallDuration", example = "5s")]
     pub span: String,
     /// How many there are then, 2 to 16.
+    #[schemars(range(min = 2, max = 16))]
     pub processes: u32,
 }
 
@@ -105,12 +117,15 @@ pub struct SubjectScaleSection {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RebalanceStormSection {
-    /// When, such as `20s`.
+    /// When it begins, from the first due time.
+    #[schemars(with = "WallDuration", example = "20s")]
     pub at: String,
-    /// For how long, such as `10s`.
+    /// How long it lasts.
     #[serde(rename = "for")]
+    #[schemars(with = "WallDuration", example = "10s")]
     pub span: String,
-    /// From one join to the next, such as `2s`; the member stays for half of it.
+    /// From one join to the next; the member stays for half of it.
+    #[schemars(with = "WallDuration", example = "2s")]
     pub every: String,
 }
 
@@ -118,10 +133,12 @@ pub struct RebalanceStormSection {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClockSkewSection {
-    /// When, such as `20s`.
+    /// When it begins, from the first due time.
+    #[schemars(with = "WallDuration", example = "20s")]
     pub at: String,
-    /// For how long, such as `5s`.
+    /// How long it lasts.
     #[serde(rename = "for")]
+    #[schemars(with = "WallDuration", example = "5s")]
     pub span: String,
     /// How far ahead it is, such as `30s`; behind with a minus, such as `-30s`.
     pub by: String,

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::profile::quantity::WallDuration;
+
 /// The generator's producers. Compression, acknowledgements, idempotence, batching and all else that the
 /// client library knows are properties: see `client`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -13,9 +15,10 @@ pub struct ProducerSection {
     /// Headers that every record carries, up to eight, as `name: text`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
-    /// Write in transactions, committed after this time, such as `500ms`; 10 ms to 5 minutes. Events count
+    /// Write in transactions, committed after this time; 10 ms to 5 minutes. Events count
     /// as acknowledged once their transaction is committed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<WallDuration>", example = "500ms")]
     pub transactions: Option<String>,
 }
 

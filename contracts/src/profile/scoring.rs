@@ -3,20 +3,26 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::profile::quantity::EventDuration;
+
 /// How alerts are matched with labels. Tolerances after a label's end are fixed per kind in the
 /// anomaly catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScoringSection {
     /// Event time before a label's start in which an alert still counts.
+    #[schemars(with = "EventDuration")]
     pub early: String,
     /// An alert's interval is cut to its last `max_span` of event time.
+    #[schemars(with = "EventDuration")]
     pub max_span: String,
     /// False alerts of one key and kind that are closer than this in event time count as one.
+    #[schemars(with = "EventDuration")]
     pub merge_gap: String,
     /// Length of a row of event time for the published scores; where absent a second, or in long runs the fewest seconds with
     /// which a key has at most 5,000 rows.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<EventDuration>")]
     pub resolution: Option<String>,
 }
 

@@ -61,9 +61,9 @@ pub enum RawAdded {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawIntegers {
-    /// The least.
+    /// The least number that is drawn.
     pub min: i64,
-    /// The greatest.
+    /// The greatest number that is drawn.
     pub max: i64,
 }
 
@@ -71,9 +71,9 @@ pub struct RawIntegers {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawNumbers {
-    /// The least.
+    /// The least number that is drawn.
     pub min: f64,
-    /// None is as great as this.
+    /// All numbers are less than this.
     pub max: f64,
 }
 

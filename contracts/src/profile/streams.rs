@@ -11,7 +11,10 @@ use super::{
     phases::RawPhase,
     shape::{RawFields, RawFormat},
 };
-use crate::stream::Stream;
+use crate::{
+    profile::quantity::{EventDuration, EventRate, WallDuration},
+    stream::Stream,
+};
 
 /// The streams to generate. A stream that is left out is not generated.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -60,8 +63,9 @@ impl StreamsSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StreamSection {
-    /// Events per second of wall time, such as `2k/s`. Either this or `phases`.
+    /// Events per second of wall time. Either this or `phases`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<EventRate>", example = "2k/s")]
     pub rate: Option<String>,
     /// A rate that changes over time, in phases.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -75,6 +79,7 @@ pub struct StreamSection {
     pub topic: Option<String>,
     /// Partitions of the topic, or of each of them where types of sensors have their own; 1 to 1000.
     #[serde(default = "default_partitions")]
+    #[schemars(range(min = 1, max = 1_000))]
     pub partitions: u32,
     /// The field whose value is the record's key, by our name: `user_id` (of `sensors`: `sensor_id`) by
     /// default, another field that holds a text, or `none`.
@@ -89,14 +94,15 @@ pub struct StreamSection {
     /// Least size of a record's value in bytes, 1 to 1,000,000: a field `padding` makes up for what is
     /// missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub pad_bytes: Option<u32>,
     /// Shares of the versions of the schema that are written side by side, such as `[0.7, 0.3]`; up to
     /// four. Each version has one optional field more than the one before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub versions: Option<Vec<f64>>,
-    /// Wall time from which on every event is made with a new, compatible version of the schema, such as
-    /// `30s`.
+    /// Wall time from which on every event is made with a new, compatible version of the schema.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<WallDuration>", example = "30s")]
     pub evolve_at: Option<String>,
     /// Who makes the events.
     #[serde(default)]
@@ -104,6 +110,7 @@ pub struct StreamSection {
     /// Exponent of a Zipf law over the partitions: 0 leaves them as the keys fall, 1 gives the first
     /// twice the second's events; 0 to 3. Not for sensors, which report at equal rates.
     #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(range(min = 0.0, max = 3.0))]
     pub partition_skew: f64,
     /// Partitions on which nothing is sent for a while.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -204,17 +211,21 @@ pub enum RawArrivals {
 #[serde(deny_unknown_fields, default)]
 pub struct RawPopulation {
     /// Number of users, accounts or sensors, 1 to 1,000,000.
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub entities: u32,
     /// Exponent of the Zipf law of their activity: 0 makes all alike, 1 is common; 0 to 3. Sensors
     /// report at equal rates, whatever stands here.
+    #[schemars(range(min = 0.0, max = 3.0))]
     pub skew: f64,
-    /// Event time after which other users are the most active ones, such as `10m`; by default they stay
+    /// Event time after which other users are the most active ones; by default they stay
     /// the same. Not for sensors.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<EventDuration>", example = "10m")]
     pub drift: Option<String>,
     /// How far the noise of the sensors of a group correlates: 0 (each for itself) to 1 (all alike), 0.4
     /// by default. For sensors only.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub correlation: Option<f64>,
     /// Types of sensors by name, whose shares add up to 1. Records then have the field `sensor_type`.
     /// Without any, all sensors are of one kind. For sensors only.
@@ -228,6 +239,7 @@ pub struct RawPopulation {
 #[serde(deny_unknown_fields)]
 pub struct RawSensorType {
     /// Share of the groups of eight whose sensors are of this type, above 0.
+    #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0))]
     pub share: f64,
     /// The topic of their readings, before the prefix; by default the stream's.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{key::KeyType, stream::Stream};
+use crate::{
+    key::KeyType,
+    profile::quantity::{EventDuration, WallDuration},
+    stream::Stream,
+};
 
 /// The detector under test.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -92,12 +96,14 @@ pub struct RawCommand {
     pub env: BTreeMap<String, String>,
     /// How many processes of it run, 1 to 64; they share the group.
     #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 64))]
     pub processes: u32,
     /// What says that it is ready.
     #[serde(default)]
     pub ready: RawReady,
     /// How long it may take until it is, wall time.
     #[serde(default = "ready_within")]
+    #[schemars(with = "WallDuration")]
     pub ready_within: String,
     /// Whether its group's committed offsets tell what it has consumed. Without them there is no lag, and
     /// whether every event was consumed is not known.
@@ -105,6 +111,7 @@ pub struct RawCommand {
     pub commits: bool,
     /// The bound of its watermark, event time, so that waiting for it is not held against the detector.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<EventDuration>")]
     pub watermark_bound: Option<String>,
     /// Where its alerts are and what they look like; by default our own schema in the topic of anomalies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -126,12 +133,14 @@ pub struct RawExternal {
     pub ready: RawReady,
     /// How long it may take until it is, wall time.
     #[serde(default = "ready_within")]
+    #[schemars(with = "WallDuration")]
     pub ready_within: String,
     /// Whether its group's committed offsets tell what it has consumed.
     #[serde(default = "yes")]
     pub commits: bool,
     /// The bound of its watermark, event time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<EventDuration>")]
     pub watermark_bound: Option<String>,
     /// Where its alerts are and what they look like.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

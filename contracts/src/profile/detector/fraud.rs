@@ -4,12 +4,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::reach::SecretSection;
+use crate::profile::quantity::WallDuration;
 
 /// Scores and flags of banking sessions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FraudSection {
     /// Score from which on a session is flagged, from 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub threshold: f64,
     /// A file that holds that score. It is looked at twice a second, and goes before `threshold` while it
     /// holds a number from 0 to 1.
@@ -61,9 +63,11 @@ pub struct RedisSection {
     pub ca: Option<String>,
     /// Wall time after which an answer is no longer waited for.
     #[serde(default = "fifty_ms")]
+    #[schemars(with = "WallDuration")]
     pub timeout: String,
     /// Wall time for which an answer is remembered.
     #[serde(default = "ten_seconds")]
+    #[schemars(with = "WallDuration")]
     pub remember: String,
 }
 
@@ -94,6 +98,7 @@ pub struct ServiceSection {
     pub url: String,
     /// Wall time after which an answer is no longer waited for.
     #[serde(default = "hundred_ms")]
+    #[schemars(with = "WallDuration")]
     pub timeout: String,
 }
 

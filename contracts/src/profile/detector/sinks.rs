@@ -4,7 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::reach::{SecretSection, TlsSection};
-use crate::row::RowKind;
+use crate::{
+    profile::quantity::{EventDuration, WallDuration},
+    row::RowKind,
+};
 
 /// A destination with a consumer group of its own, `<group>-<name>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +35,7 @@ pub struct RollSection {
     /// A file ends when its content has this many bytes; it is held in memory until then.
     pub size: u64,
     /// Wall time after a file's first record at which it ends anyway.
+    #[schemars(with = "WallDuration")]
     pub age: String,
 }
 
@@ -67,10 +71,12 @@ pub struct ClickFilesSection {
     pub folder: String,
     /// Length of the tumbling windows, in event time.
     #[serde(default = "five_minutes")]
+    #[schemars(with = "EventDuration")]
     pub window: String,
     /// How far an event may lag behind the newest of its partition, in event time; later ones are dropped
     /// and counted.
     #[serde(default = "ten_minutes")]
+    #[schemars(with = "EventDuration")]
     pub watermark_bound: String,
     /// How files are written.
     #[serde(default)]
@@ -145,7 +151,7 @@ fn raw_events() -> String {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BigQuerySection {
-    /// The project.
+    /// The project of Google Cloud.
     pub project: String,
     /// The dataset, which has to be there.
     pub dataset: String,
