@@ -60,3 +60,7 @@ search:
 # Draw the pictures of docs/anomalies.md again, from events that are generated for it: half a gigabyte of them in a temporary folder.
 anomaly-plots:
     ci/anomaly-plots
+
+# Make the example report and the README's picture again: a run of the profile `full` on an Apache Kafka.
+example-report:
+    ci/example-report
