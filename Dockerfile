@@ -30,6 +30,9 @@ COPY --from=build /out/share /usr/share
 # Clients of a registry load the authorities before they know whether its address is https.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY profiles /usr/local/share/floodmark/profiles
+ARG COMMIT=
+LABEL org.opencontainers.image.title=floodmark org.opencontainers.image.licenses="Apache-2.0 OR MIT" \
+    org.opencontainers.image.revision=${COMMIT}
 USER 10001
 WORKDIR /work
 ENTRYPOINT ["floodmark"]

@@ -106,9 +106,8 @@ pub struct Profile {
     /// Settings of the bundled detector.
     #[serde(default)]
     pub detector: DetectorSection,
-    /// How closely the input topics are looked at after the run: `full` compares every record with the plan,
-    /// `counts` takes the partitions' offsets, `none` leaves it out. By default `full` up to five million records,
-    /// and `counts` beyond.
+    /// How closely the input topics are looked at after the run. By default `full` up to five million records, and `counts`
+    /// beyond.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditMode>,
     /// What is broken on purpose while events are generated, such as `broker-pause: { at: 20s, for: 2s }`.

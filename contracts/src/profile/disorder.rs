@@ -140,14 +140,19 @@ pub struct RawDuplicates {
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct RawMalformed {
     /// JSON that does not parse.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub bad_json: f64,
     /// JSON in which a field is missing.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub missing_field: f64,
     /// JSON in which a field has another type.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub wrong_type: f64,
     /// Avro with a schema id that the registry does not know.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub unknown_schema: f64,
     /// A record that ends too early, JSON or Avro.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub truncated: f64,
 }
 

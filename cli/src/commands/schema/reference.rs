@@ -284,7 +284,7 @@ mod tests {
         let page = page();
         for row in [
             "| `duration` | duration of wall time | *required* | `20s` | Wall time during which events are due. |",
-            "| `entities` | whole number, 1 to 1000000 | `1000` |  | Number of users, accounts or sensors, 1 to 1,000,000. |",
+            "| `entities` | whole number, 1 to 1,000,000 | `1000` |  | Number of users, accounts or sensors, 1 to 1,000,000. |",
         ] {
             assert!(page.contains(row), "{row}");
         }

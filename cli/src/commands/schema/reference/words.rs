@@ -94,11 +94,18 @@ pub fn example(member: &Value) -> String {
         .unwrap_or_default()
 }
 
-/// The description of a piece, on one line, as a cell of a table takes it.
+/// The description of a piece, on one line, as a cell of a table takes it. Pages beside this one are linked.
 pub fn description(piece: &Value) -> String {
     let text = piece.get("description").and_then(Value::as_str);
     let words: Vec<&str> = text.unwrap_or_default().split_whitespace().collect();
-    words.join(" ").replace('|', "\\|")
+    let line = words.join(" ").replace('|', "\\|");
+    let mut parts = line.split("`docs/");
+    let mut linked = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (page, rest) = part.split_once('`').unwrap_or((part, ""));
+        linked.push_str(&format!("[{page}]({page}){rest}"));
+    }
+    linked
 }
 
 /// The first sentence of it.
@@ -176,7 +183,7 @@ fn number<'a>(piece: &'a Value, name: &str) -> Option<&'a serde_json::Number> {
 
 /// The bounds of a number, after a comma. Those that its type has anyway are not among them.
 fn bounds(piece: &Value) -> String {
-    let text = |name| number(piece, name).map(plain);
+    let text = |name| number(piece, name).map(grouped);
     match (text("exclusiveMinimum"), text("minimum"), text("maximum")) {
         (Some(least), _, Some(most)) => format!(", above {least}, at most {most}"),
         (Some(least), _, None) => format!(", above {least}"),
@@ -184,6 +191,19 @@ fn bounds(piece: &Value) -> String {
         (None, Some(least), None) => format!(", {least} or more"),
         _ => String::new(),
     }
+}
+
+/// A whole number of many digits with commas between thousands.
+fn grouped(number: &serde_json::Number) -> String {
+    let text = plain(number);
+    if text.len() < 5 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text;
+    }
+    let first = text.len() % 3;
+    let (head, tail) = text.split_at(first);
+    let groups = tail.as_bytes().chunks(3).map(String::from_utf8_lossy);
+    let head = (!head.is_empty()).then(|| head.into());
+    head.into_iter().chain(groups).collect::<Vec<_>>().join(",")
 }
 
 /// A number without a fraction of zero.
