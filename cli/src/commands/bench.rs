@@ -17,8 +17,8 @@ use floodmark_reports::comparison_text;
 use crate::{
     args::{BenchArgs, Global, ProfileArgs},
     commands::{
-        calibrate, compare, generate::job::check_senders, metrics, say, score::score_and_report,
-        stored::Runs, tell,
+        calibrate, compare, generate::job::check_senders, metrics, report, say,
+        score::score_and_report, stored::Runs, tell,
     },
     exit::{Exit, Failure},
     load::{self, Loaded},
@@ -72,6 +72,7 @@ fn beside(baseline: &Runs, result: &RunResult, out: &Path) -> Result<(), Failure
     let comparison = compare::against(baseline, result, out)?;
     // In a folder of its own: the run may get a `junit.xml` too.
     compare::leave(&out.join("baseline"), &comparison)?;
+    report::write_page_again(out, result)?;
     say("");
     say(comparison_text(&comparison).trim_end());
     Ok(())
