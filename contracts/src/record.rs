@@ -330,7 +330,8 @@ pub struct SeriesRow {
     pub t: i64,
     /// What is counted: `due`, `sent`, `acknowledged`, `failed`, `queue_full`, `consumed`, `alerts`; or
     /// what stood at the end of the interval: `unsent` (events due and not sent), `lag` (records),
-    /// `lag_s` (seconds since the first unread record was appended); or
+    /// `lag_s` (seconds since the first unread record was appended), `members` (of the subject's group); or
+    /// `rebalances` (of that group, as looks at it show them: one at most for each); or
     /// `send_lateness_max_us`; or of a process, a second: `cpu_user_s`, `cpu_system_s`, `run_delay_s`,
     /// `read_bytes`, `written_bytes`, `switches_voluntary`, `switches_involuntary`, `faults_minor`,
     /// `faults_major`; or what it had at the end of the interval: `rss_bytes`, `threads`; or of the machine:

@@ -47,6 +47,10 @@ pub struct RunResult {
     pub started_at: WallTime,
     /// Event time per wall time. Waits for windows are divided by it.
     pub speed: f64,
+    /// Event time at the run's start: with `speed` it says when event time reached what on the wall. `null` in results of
+    /// before this was kept.
+    #[serde(default)]
+    pub event_time_origin: Option<EventTime>,
     /// The phases of the run.
     pub phases: Vec<Phase>,
     /// What the run comes to.

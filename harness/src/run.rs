@@ -8,6 +8,7 @@ mod audited;
 mod disturbed;
 mod drain;
 pub(crate) mod files;
+mod group;
 mod kept;
 mod live;
 mod look;

@@ -2,6 +2,7 @@
 
 mod forest;
 mod page;
+mod section;
 mod text;
 mod words;
 
@@ -13,6 +14,7 @@ use floodmark_contracts::compare::{
 
 pub(crate) use self::{
     forest::{Line, lines, reach},
+    section::{Section, section},
     text::one_line,
     words::{meaning, share},
 };

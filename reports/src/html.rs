@@ -1,11 +1,13 @@
-//! `report.html`: one file, no scripts, nothing fetched.
+//! `report.html`: one file that fetches nothing and is complete without scripts; the one that it holds zooms the time line.
 //!
 //! The template holds the page, the modules below hold what stands in it, ready to print: the page
 //! contains no logic beyond loops and absent parts.
 
 mod accuracy;
+mod confusion;
 mod facts;
 mod faults;
+mod files;
 mod incidents;
 mod tables;
 mod tiles;
@@ -18,8 +20,10 @@ use floodmark_contracts::{accuracy::KindPair, result::RunResult};
 
 use self::{
     accuracy::{LateRow, WayRow},
+    confusion::Matrix,
     facts::{AuditRow, ProcessRow},
     faults::{FaultRow, faults},
+    files::{FileRow, files},
     incidents::{Listing, false_alerts, missed},
     tables::{
         DecoyRow, DifficultyRow, DisorderRow, GateRow, KindRow, LatencyRow, Pair, ThroughputRow,
@@ -29,11 +33,15 @@ use self::{
 };
 use crate::{
     ReportError, ReportInput, STYLE, chart,
+    comparison::{Section, section},
     format::wall_time,
     model::Model,
     prose,
     verdict::{Badge, advice, badge, sentence, sentence_of},
 };
+
+/// What zooms the time line, in browsers that run it.
+const ZOOM: &str = include_str!("../templates/zoom.js");
 
 /// Everything on the page, from top to bottom. Strings that are HTML already say so; the template
 /// escapes all others.
@@ -79,7 +87,14 @@ struct Page<'a> {
     ways: Vec<WayRow>,
     /// Recall by lateness; empty where no label says.
     late: Vec<LateRow>,
+    /// SVG; none where [`Self::no_curve`] says why.
+    precision_recall: Option<String>,
+    no_curve: Option<String>,
+    /// SVG; none where no incident counts.
+    detect_chart: Option<String>,
     burden: Vec<Pair>,
+    /// None where there is nothing to confuse, or too much for a matrix.
+    matrix: Option<Matrix<'a>>,
     confusions: Vec<&'a KindPair>,
     counts: Vec<Pair>,
     /// Empty in a run without.
@@ -96,6 +111,11 @@ struct Page<'a> {
     warnings: Vec<String>,
     tolerances: Vec<Pair>,
     lateness: Vec<Pair>,
+    /// Only where the run was compared.
+    comparison: Option<Section>,
+    /// Those that are there.
+    files: Vec<FileRow<'a>>,
+    zoom: &'static str,
 }
 
 /// Writes the report.
@@ -150,7 +170,11 @@ pub fn html(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportEr
         ],
         ways: accuracy::ways(&result.detection),
         late: accuracy::lateness(&result.detection.accuracy.lateness),
+        precision_recall: chart::precision_recall(&result.detection),
+        no_curve: chart::no_precision_recall(&result.detection),
+        detect_chart: chart::detect(&result.detection.accuracy.time_to_detect),
         burden: accuracy::burden(&result.detection.accuracy),
+        matrix: confusion::matrix(&result.detection.accuracy.kinds.pairs),
         confusions: accuracy::confusions(&result.detection.accuracy),
         counts: tables::counts(&result.detection),
         faults: faults(result),
@@ -165,6 +189,9 @@ pub fn html(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportEr
         warnings: warnings(result),
         tolerances: tables::tolerances(&result.detection.tolerances),
         lateness: tables::lateness(&result.detection.tolerances),
+        comparison: input.comparison.map(section),
+        files: files(input.files),
+        zoom: ZOOM,
     };
     // No tool that reads the file, a terminal among them, should meet control characters in it.
     let shown = |c: char| if c == '\n' { c } else { prose::visible(c) };

@@ -33,7 +33,7 @@ mod verdict;
 use std::io;
 
 use floodmark_contracts::{
-    alert::CollectedAlert, label::Label, record::SeriesRow, result::RunResult,
+    alert::CollectedAlert, compare::Comparison, label::Label, record::SeriesRow, result::RunResult,
 };
 
 pub use self::{
@@ -82,6 +82,10 @@ pub struct ReportInput<'a> {
     pub alerts: &'a [CollectedAlert],
     /// Its time series; may be empty.
     pub series: &'a [SeriesRow],
+    /// How it compares with stored runs, where that was asked for.
+    pub comparison: Option<&'a Comparison>,
+    /// Files that lie beside the report, as paths from it with `/`; those that are known are linked to.
+    pub files: &'a [String],
 }
 
 /// Why a report could not be made.

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use floodmark_contracts::{
+    alert::CollectedAlert,
+    clock::Timeline,
     fault::FaultScores,
     kind::Kind,
+    record::SeriesRow,
     result::{LatencySummary, RunResult, Throughput},
 };
 use floodmark_scoring::{
@@ -55,6 +58,9 @@ pub(crate) fn total_throughput(result: &RunResult) -> Throughput {
     }
 }
 
+/// The line of the alerts' latency: its highest in each second, microseconds.
+pub(crate) const ALERT_LATENCY: &str = "alert_latency_max_us";
+
 /// Time series over all streams: points of (seconds, value).
 pub(crate) struct Series {
     /// By metric; a metric that no stream recorded is absent.
@@ -62,10 +68,9 @@ pub(crate) struct Series {
 }
 
 impl Series {
-    /// Rates and lag are summed over streams, lateness is their highest.
-    /// Matches alerts with labels once more, from what the result says of its tolerances, so that charts and
-    /// tables agree with the scores.
-    pub(crate) fn new(input: &ReportInput<'_>) -> Self {
+    /// Rates and lag are summed over streams, lateness is their highest. To what was recorded comes
+    /// [`ALERT_LATENCY`], which the alerts tell.
+    pub(crate) fn new(input: &ReportInput<'_>, matching: &Matching) -> Self {
         let mut sums: BTreeMap<&str, BTreeMap<i64, f64>> = BTreeMap::new();
         for row in input.series.iter().filter(|row| row.value.is_finite()) {
             let slot = sums
@@ -78,6 +83,10 @@ impl Series {
             } else {
                 *slot + row.value
             };
+        }
+        let latencies = alert_latencies(input, matching);
+        if !latencies.is_empty() {
+            sums.insert(ALERT_LATENCY, latencies);
         }
         let thin = |(name, points): (&str, BTreeMap<i64, f64>)| {
             let line = thinned(&points.into_iter().collect::<Vec<_>>(), is_maximum(name));
@@ -102,7 +111,34 @@ impl Series {
 
 /// Whether a metric is a highest value, which no sum or mean keeps.
 fn is_maximum(metric: &str) -> bool {
-    metric.contains("_max")
+    metric.contains("_max") || metric == "lag_s"
+}
+
+/// The highest latency of the alerts that were appended in each second, microseconds, over the alerts that the latency
+/// `alert` is measured over; empty where the result does not say how event time and wall time belong together.
+fn alert_latencies(input: &ReportInput<'_>, matching: &Matching) -> BTreeMap<i64, f64> {
+    let result = input.result;
+    let Some(origin) = result.event_time_origin else {
+        return BTreeMap::new();
+    };
+    let timeline = Timeline {
+        origin,
+        speed: result.speed,
+    };
+    let counts = |fate: &Fate| matches!(fate, Fate::True | Fate::False | Fate::Ignored);
+    let latency = |collected: &CollectedAlert| {
+        let appended = collected.appended_at.offset_from(result.started_at).0;
+        let latency_us = appended - timeline.run_micros(collected.alert.end).0;
+        (appended.div_euclid(1_000_000) + 1, latency_us.max(0) as f64)
+    };
+    let mut highest = BTreeMap::new();
+    let alerts = input.alerts.iter().zip(&matching.alerts);
+    for (collected, _) in alerts.filter(|(_, fate)| counts(fate)) {
+        let (second, latency_us) = latency(collected);
+        let slot: &mut f64 = highest.entry(second).or_insert(0.0);
+        *slot = slot.max(latency_us);
+    }
+    highest
 }
 
 /// At most [`MAX_POINTS`] points: the mean of as many neighbours as that takes, or their highest.
@@ -124,18 +160,22 @@ fn thinned(points: &[(i64, f64)], maximum: bool) -> Vec<(f64, f64)> {
 }
 
 /// An incident on the time line, in seconds of wall time.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Band {
     pub(crate) from: f64,
     pub(crate) until: f64,
     pub(crate) fate: LabelFate,
+    /// The label's.
+    pub(crate) id: String,
 }
 
 /// An alert on the time line, in seconds of wall time at which it was appended.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Mark {
     pub(crate) at: f64,
     pub(crate) fate: Fate,
+    /// The alert's.
+    pub(crate) id: String,
 }
 
 /// One row of the time line of incidents.
@@ -148,11 +188,13 @@ pub(crate) struct Lane {
 }
 
 /// What was broken on purpose, in seconds of wall time.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Shade {
     pub(crate) from: f64,
     pub(crate) until: f64,
     pub(crate) kind: &'static str,
+    /// What was done.
+    pub(crate) did: String,
 }
 
 /// What a report shows over time.
@@ -162,6 +204,8 @@ pub(crate) struct Model {
     pub(crate) lanes: Vec<Lane>,
     /// Faults, in the order in which they began.
     pub(crate) shades: Vec<Shade>,
+    /// Seconds at whose end rebalances of the subject's group had been seen, with how many.
+    pub(crate) rebalances: Vec<(f64, f64)>,
     /// End of the time line, seconds of wall time; at least 1.
     pub(crate) end: f64,
     /// End of the time in which events were due, if the run got that far.
@@ -169,10 +213,12 @@ pub(crate) struct Model {
 }
 
 impl Model {
+    /// Matches alerts with labels once more, from what the result says of its tolerances, so that charts and
+    /// tables agree with the scores.
     pub(crate) fn new(input: &ReportInput<'_>) -> Self {
         let result = input.result;
         let matching = matching::of(&result.detection, input.labels, input.alerts);
-        let series = Series::new(input);
+        let series = Series::new(input, &matching);
         let phase_end = result
             .phases
             .iter()
@@ -192,6 +238,7 @@ impl Model {
             series,
             lanes,
             shades: shades(result),
+            rebalances: rebalances(input),
             end,
             generated_until: generate
                 .map(|phase| phase.to.0 as f64 / 1e6)
@@ -205,8 +252,22 @@ fn shades(result: &RunResult) -> Vec<Shade> {
         from: fault.facts.from.0 as f64 / 1e6,
         until: fault.facts.until.0 as f64 / 1e6,
         kind: fault.facts.kind.name(),
+        did: fault.facts.did.clone(),
     };
     result.faults.iter().map(shade).collect()
+}
+
+/// Taken from the rows themselves: a line would be thinned, and these are few.
+fn rebalances(input: &ReportInput<'_>) -> Vec<(f64, f64)> {
+    let seen = |row: &&SeriesRow| row.metric == "rebalances" && row.value >= 1.0;
+    let mut seen: Vec<(f64, f64)> = input
+        .series
+        .iter()
+        .filter(seen)
+        .map(|row| (row.t as f64, row.value))
+        .collect();
+    seen.sort_by(|a, b| a.0.total_cmp(&b.0));
+    seen
 }
 
 /// One lane per kind that has incidents or alerts, and one for alerts of no kind that we know.
@@ -217,6 +278,7 @@ fn lanes(input: &ReportInput<'_>, matching: &Matching) -> Vec<Lane> {
             from: label.first_sent.0 as f64 / 1e6,
             until: label.last_sent.0 as f64 / 1e6,
             fate: *fate,
+            id: label.id.clone(),
         });
     }
     // An alert without a kind stands with the incident that it detects, if it detects one.
@@ -233,6 +295,7 @@ fn lanes(input: &ReportInput<'_>, matching: &Matching) -> Vec<Lane> {
             .push(Mark {
                 at: collected.appended_at.offset_from(input.result.started_at).0 as f64 / 1e6,
                 fate: *fate,
+                id: collected.alert.id.clone(),
             });
     }
     // `None` sorts first; the lane of the others belongs below the kinds.

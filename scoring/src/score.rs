@@ -110,6 +110,7 @@ pub fn score(
         subject: record.subject.clone(),
         started_at: record.started_at,
         speed: record.timeline.speed,
+        event_time_origin: Some(record.timeline.origin),
         phases: record.phases.clone(),
         outcome: outcome(record, &gates),
         validity: validity(record, &gates),

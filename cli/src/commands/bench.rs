@@ -18,7 +18,7 @@ use floodmark_reports::comparison_text;
 use crate::{
     args::{BenchArgs, Global, PROPERTIES_VARIABLE, ProfileArgs},
     commands::{
-        calibrate, compare, generate::job::check_senders, metrics, say, say_marked,
+        calibrate, compare, generate::job::check_senders, metrics, report, say, say_marked,
         score::score_and_report, stored::Runs, tell,
     },
     exit::{Exit, Failure},
@@ -77,6 +77,7 @@ fn beside(baseline: &Runs, result: &RunResult, out: &Path) -> Result<(), Failure
     let comparison = compare::against(baseline, result, out)?;
     // In a folder of its own: the run may get a `junit.xml` too.
     compare::leave(&out.join("baseline"), &comparison)?;
+    report::write_page_again(out, result)?;
     say("");
     say_marked(comparison_text(&comparison).trim_end());
     Ok(())

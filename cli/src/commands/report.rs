@@ -6,7 +6,7 @@ use std::{
 };
 
 use floodmark_contracts::{
-    alert::CollectedAlert, label::Label, record::SeriesRow, result::RunResult,
+    alert::CollectedAlert, compare::Comparison, label::Label, record::SeriesRow, result::RunResult,
 };
 use floodmark_harness::run::{read_alerts, read_labels, read_series};
 use floodmark_reports::{Better, IndexEntry, ReportError, ReportInput};
@@ -45,17 +45,14 @@ pub fn run(args: &ReportArgs) -> Result<Exit, Failure> {
     };
     let out = args.out.as_deref().unwrap_or(&args.dir);
     std::fs::create_dir_all(out).map_err(|error| cannot_write(out, error))?;
-    let mut written = Vec::new();
-    for format in &args.format {
-        match format {
-            ReportFormat::Json if is_same(out, &args.dir) => {
-                say(&format!("left `{}` as it is", path.display()));
-            }
-            ReportFormat::Json => written.push(put(out, "result.json", &text)?),
-            format => written.extend(write_one(out, *format, &facts.input(&result))?),
-        }
+    let keeps_result = args.format.contains(&ReportFormat::Json);
+    if keeps_result && is_same(out, &args.dir) {
+        say(&format!("left `{}` as it is", path.display()));
+    } else if keeps_result {
+        put(out, "result.json", &text)?;
+        say(&format!("wrote `{}`", out.join("result.json").display()));
     }
-    for path in &written {
+    for path in write_all(out, &args.format, &facts, &result)? {
         say(&format!("wrote `{}`", path.display()));
     }
     Ok(Exit::Pass)
@@ -105,37 +102,107 @@ fn index(args: &ReportArgs) -> Result<Exit, Failure> {
 
 /// What a report shows beside the result.
 #[derive(Default)]
-struct Facts {
-    labels: Vec<Label>,
-    alerts: Vec<CollectedAlert>,
-    series: Vec<SeriesRow>,
+pub(super) struct Facts {
+    pub(super) labels: Vec<Label>,
+    pub(super) alerts: Vec<CollectedAlert>,
+    pub(super) series: Vec<SeriesRow>,
+    /// With stored runs, if the run was compared with any.
+    comparison: Option<Comparison>,
 }
 
 impl Facts {
-    fn read(dir: &Path) -> Result<Self, Failure> {
+    /// What lies in a run's folder.
+    pub(super) fn read(dir: &Path) -> Result<Self, Failure> {
         Ok(Self {
             labels: read_labels(&dir.join("labels.ndjson"))?,
             alerts: read_alerts(&dir.join("alerts.ndjson"))?,
             series: read_series(&dir.join("timeseries.ndjson"))?,
+            comparison: read_comparison(dir)?,
         })
     }
 
-    fn input<'a>(&'a self, result: &'a RunResult) -> ReportInput<'a> {
+    fn input<'a>(&'a self, result: &'a RunResult, files: &'a [String]) -> ReportInput<'a> {
         ReportInput {
             result,
             labels: &self.labels,
             alerts: &self.alerts,
             series: &self.series,
+            comparison: self.comparison.as_ref(),
+            files,
         }
     }
 }
 
-/// Writes into a run's folder what every run has: `report.html`, `summary.md` and the plots.
-pub fn write(dir: &Path, input: &ReportInput<'_>) -> Result<(), Failure> {
-    for format in ReportFormat::OF_EVERY_RUN {
-        write_one(dir, format, input)?;
+/// What `bench --baseline` leaves in a run's folder, or what somebody put there.
+fn read_comparison(dir: &Path) -> Result<Option<Comparison>, Failure> {
+    let places = ["baseline/comparison.json", "comparison.json"];
+    let Some(path) = places
+        .map(|place| dir.join(place))
+        .into_iter()
+        .find(|path| path.is_file())
+    else {
+        return Ok(None);
+    };
+    let comparison = serde_json::from_slice(&std::fs::read(&path)?).map_err(|error| {
+        let message = format!(
+            "`{}` is no comparison; take it away, or compare again",
+            path.display()
+        );
+        Failure::new(Exit::Usage, anyhow::Error::new(error).context(message))
+    })?;
+    Ok(Some(comparison))
+}
+
+/// The files in a folder and in its folders of logs and of a comparison, as paths from it.
+fn beside(out: &Path) -> Result<Vec<String>, Failure> {
+    let mut files = Vec::new();
+    for below in ["", "baseline/", "logs/"] {
+        let folder = out.join(below);
+        if !folder.is_dir() {
+            continue;
+        }
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.path().is_file() {
+                files.push(format!("{below}{}", entry.file_name().to_string_lossy()));
+            }
+        }
     }
-    Ok(())
+    files.sort();
+    Ok(files)
+}
+
+/// Writes into a run's folder what every run has: `report.html`, `summary.md` and the plots.
+pub(super) fn write(dir: &Path, facts: &Facts, result: &RunResult) -> Result<(), Failure> {
+    write_all(dir, &ReportFormat::OF_EVERY_RUN, facts, result).map(drop)
+}
+
+/// Writes the page again after something came to lie beside it.
+pub(super) fn write_page_again(dir: &Path, result: &RunResult) -> Result<(), Failure> {
+    write_all(dir, &[ReportFormat::Html], &Facts::read(dir)?, result).map(drop)
+}
+
+/// Writes the formats; gives the files in their order.
+fn write_all(
+    out: &Path,
+    formats: &[ReportFormat],
+    facts: &Facts,
+    result: &RunResult,
+) -> Result<Vec<PathBuf>, Failure> {
+    let mut written: Vec<(usize, Vec<PathBuf>)> = Vec::new();
+    let mut ordered: Vec<(usize, ReportFormat)> = formats.iter().copied().enumerate().collect();
+    // The page links to the others, so that they have to be there.
+    ordered.sort_by_key(|(_, format)| *format == ReportFormat::Html);
+    for (place, format) in ordered {
+        let files = match format {
+            ReportFormat::Html => beside(out)?,
+            _ => Vec::new(),
+        };
+        let paths = write_one(out, format, &facts.input(result, &files))?;
+        written.push((place, paths));
+    }
+    written.sort_by_key(|(place, _)| *place);
+    Ok(written.into_iter().flat_map(|(_, paths)| paths).collect())
 }
 
 /// Writes the files of one format and says which.

@@ -14,10 +14,9 @@ use floodmark_contracts::{
     result::{Detection, Outcome, RunResult},
 };
 use floodmark_harness::run::{
-    read_alerts, read_bare_alerts, read_generator_facts, read_labels, read_record,
-    read_scored_rows, read_series,
+    read_bare_alerts, read_generator_facts, read_labels, read_record, read_scored_rows,
 };
-use floodmark_reports::{ReportInput, detection_table, detectors_text, row_scores_text};
+use floodmark_reports::{detection_table, detectors_text, row_scores_text};
 use floodmark_scoring::{
     compare::{
         Plan,
@@ -29,7 +28,10 @@ use floodmark_scoring::{
 
 use crate::{
     args::ScoreArgs,
-    commands::{report, say},
+    commands::{
+        report::{self, Facts},
+        say,
+    },
     exit::{Exit, Failure},
     output,
 };
@@ -136,22 +138,15 @@ fn read_truth(truth: &Path) -> Result<(Vec<Label>, Option<EventSpan>), Failure> 
 
 /// Scores the facts in a run's folder, and writes `result.json`, `latency.hlog` and the report.
 pub fn score_and_report(dir: &Path, record: &RunRecord) -> Result<RunResult, Failure> {
-    let labels = read_labels(&dir.join("labels.ndjson"))?;
-    let alerts = read_alerts(&dir.join("alerts.ndjson"))?;
-    let series = read_series(&dir.join("timeseries.ndjson"))?;
-    let result = floodmark_scoring::score(record, &labels, &alerts, &series)?;
+    let facts = Facts::read(dir)?;
+    let (labels, alerts) = (&facts.labels, &facts.alerts);
+    let result = floodmark_scoring::score(record, labels, alerts, &facts.series)?;
     let mut file = BufWriter::new(File::create(dir.join("result.json"))?);
     serde_json::to_writer_pretty(&mut file, &result)?;
     file.flush()?;
     let mut hlog = BufWriter::new(File::create(dir.join("latency.hlog"))?);
-    floodmark_scoring::hlog::write(record, &labels, &alerts, &mut hlog)?;
+    floodmark_scoring::hlog::write(record, labels, alerts, &mut hlog)?;
     hlog.flush()?;
-    let input = ReportInput {
-        result: &result,
-        labels: &labels,
-        alerts: &alerts,
-        series: &series,
-    };
-    report::write(dir, &input)?;
+    report::write(dir, &facts, &result)?;
     Ok(result)
 }

@@ -92,8 +92,30 @@ fn every_format_of_a_run_is_written_and_parses() {
         text(&out.join("result.json")),
         text(&run.join("result.json"))
     );
+    every_link_leads_to_a_file(
+        &out,
+        &["result.json", "timeline.svg", "detection.png", "junit.xml"],
+    );
+    every_link_leads_to_a_file(&run, &["result.json", "record.json", "logs/subject.log"]);
     the_formats_say_what_the_result_says(&out, &result);
     only_the_result_is_needed_for_ci(&run, temporary.path());
+}
+
+/// The report of a folder links to what lies there, these among it, and to nothing else.
+fn every_link_leads_to_a_file(folder: &Path, expected: &[&str]) {
+    let page = text(&folder.join("report.html"));
+    let links: Vec<&str> = page
+        .split("href=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .filter(|link| !link.starts_with('#') && !link.starts_with("data:"))
+        .collect();
+    for link in &links {
+        assert!(folder.join(link).is_file(), "{link}");
+    }
+    for name in expected {
+        assert!(links.contains(name), "{name}: {links:?}");
+    }
 }
 
 /// Test cases, measures and entries, counted.

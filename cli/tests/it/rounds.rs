@@ -281,6 +281,11 @@ fn a_run_is_shown_beside_stored_ones_and_their_history_has_it() {
     }
     assert_eq!(second.status.code(), Some(0));
     let comparison: Comparison = read(&runs.join("second/baseline/comparison.json"));
+    let page = std::fs::read_to_string(runs.join("second/report.html")).unwrap();
+    assert!(
+        page.contains("id=\"comparison-forest\"")
+            && page.contains("href=\"baseline/comparison.html\"")
+    );
     assert!(!comparison.advisory.is_empty());
     assert_eq!(comparison.metrics[0].base.len(), 1);
 

@@ -18,6 +18,7 @@ use super::{
     Folders, Generated, LagNow, Request, RunError, RunEvent, alerts_file,
     disturbed::{self, Led},
     files::{self, read_json, read_series, write_private},
+    group::GroupWatch,
     live,
     misses::Misses,
     several,
@@ -81,6 +82,7 @@ pub(super) struct Setup {
     pub(super) misses: Misses,
     pub(super) sampler: Sampler,
     lag_clock: LagClock,
+    group_watch: GroupWatch,
     /// The bounds of the input topics before the first event.
     pub(super) starts: Vec<Watermarks>,
     pub(super) probe: Probe,
@@ -163,12 +165,25 @@ impl Setup {
     /// What is looked at once a second while events are generated.
     pub(super) fn look(&mut self, clock: &dyn Clock) -> Result<(), RunError> {
         if self.lag_group.is_some() {
-            self.sample_lag(clock).map(|_| ())
+            let lag = self.sample_lag(clock)?;
+            if lag.is_some() {
+                self.watch_group(clock);
+            }
+            Ok(())
         } else if self.is_unread {
             self.trim_unread(clock)
         } else {
             // Somebody reads, and does not tell how far: everything may still be of use.
             Ok(())
+        }
+    }
+
+    /// Looks at who has which partitions. What a reader of the time line would like to know is no reason to end a run.
+    fn watch_group(&mut self, clock: &dyn Clock) {
+        match self.admin.group(&self.group) {
+            Ok(Some(group)) => self.group_watch.observe(clock.now(), &group),
+            Ok(None) => (),
+            Err(error) => tracing::debug!(%error, "the members of the subject's group"),
         }
     }
 
@@ -197,13 +212,15 @@ impl Setup {
         noted.map(drop).map_err(RunError::Cluster)
     }
 
-    /// The samples of the subject's progress as a time series from `start`.
+    /// The samples of the subject's progress and of its group as a time series from `start`.
     pub(super) fn progress_series(&self, start: WallTime) -> Vec<SeriesRow> {
         let samples = self
             .progress
             .iter()
             .map(|((at, stream), progress)| (*at, *stream, *progress));
-        progress_rows(start, samples)
+        let mut rows = progress_rows(start, samples);
+        rows.extend(self.group_watch.rows(start));
+        rows
     }
 }
 
@@ -289,6 +306,7 @@ pub(super) fn set_up(
         notices,
         sampler,
         lag_clock: LagClock::default(),
+        group_watch: GroupWatch::default(),
         starts,
         probe,
         faults,

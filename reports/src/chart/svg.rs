@@ -163,6 +163,34 @@ impl Svg {
         );
     }
 
+    /// A rectangle outside of which shapes that name it do not show.
+    pub(super) fn clip(&mut self, id: &str, [x, y]: [f64; 2], [width, height]: [f64; 2]) {
+        let _ = write!(
+            self.out,
+            "<defs><clipPath id=\"{id}\"><rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" \
+             height=\"{height:.1}\"/></clipPath></defs>"
+        );
+    }
+
+    /// Begins a group; attributes are names and values.
+    pub(super) fn begin(&mut self, attributes: &[(&str, &str)]) {
+        self.out.push_str("<g");
+        for (name, value) in attributes {
+            let _ = write!(self.out, " {name}=\"{}\"", escape(value));
+        }
+        self.out.push('>');
+    }
+
+    /// What a pointer is told that rests on the group; stands first in it.
+    pub(super) fn title(&mut self, text: &str) {
+        let _ = write!(self.out, "<title>{}</title>", escape(text));
+    }
+
+    /// Ends the group that was begun last.
+    pub(super) fn end(&mut self) {
+        self.out.push_str("</g>");
+    }
+
     /// The whole chart.
     pub(super) fn finish(mut self) -> String {
         self.out.push_str("</svg>");

@@ -1,15 +1,22 @@
-//! The time line: rates, lag and lateness over wall time, and below them the incidents with their
-//! alerts, all on one axis.
+//! The time line: rates, lag and latencies over wall time, and below them the incidents with their alerts, all on one axis.
+//!
+//! Whatever stands at a time says which in `data-` attributes: the page's script draws any part of the run from them. Without
+//! it the picture is that of the whole run.
+
+mod lanes;
+mod panels;
+mod together;
 
 use floodmark_scoring::matching::{Fate, LabelFate};
 
+use self::panels::Panel;
 use super::{
     scale::{Scale, nice_ticks},
     svg::{Anchor, Svg},
 };
 use crate::{
-    format::{micros, number, tick},
-    model::{Band, Lane, Mark, Model},
+    format::{number, tick},
+    model::Model,
 };
 
 /// Width of the picture; the page scales it, and lets narrow screens scroll.
@@ -21,307 +28,164 @@ const LEFT: f64 = 160.0;
 /// End of the axis, with room for half of the last tick's name.
 const RIGHT: f64 = 925.0;
 
-/// Room for a bar with its alerts above.
-const LANE_HEIGHT: f64 = 26.0;
+/// Upper end of what stands at a time; the legend of the rates is above.
+const TOP: f64 = 40.0;
 
-/// Lines of the panel of rates: metric of the series, class, name.
-const RATES: [(&str, &str, &str); 4] = [
-    ("due", "offered", "offered"),
-    ("sent", "sent", "sent"),
-    ("acknowledged", "acked", "acknowledged"),
-    ("consumed", "consumed", "consumed"),
-];
+/// Least width of a fault: a short one of a long run would be too thin to see.
+const LEAST_FAULT: f64 = 2.0;
+
+/// Least distance of two lines of rebalances.
+const APART: f64 = 2.0;
 
 /// Draws the time line.
 pub(crate) fn timeline(model: &Model) -> String {
-    let panels = panels(model);
-    let n_lanes = model.lanes.len().max(1) as f64;
-    let lanes_top = 40.0 + panels.iter().map(|panel| panel.height + 34.0).sum::<f64>() + 8.0;
-    let bottom = lanes_top + n_lanes * LANE_HEIGHT;
+    let panels = panels::panels(model);
+    let lanes_top = TOP + panels.iter().map(Panel::room).sum::<f64>() + 8.0;
+    let bottom = lanes_top + lanes::height(model);
+    let below = if has_disturbances(model) { 94.0 } else { 74.0 };
     let mut svg = Svg::new(
         "timeline",
-        [WIDTH, bottom + 74.0],
+        [WIDTH, bottom + below],
         "Time line of the run",
         &describe(model),
     );
     svg.hatch("missed-hatch", "hatch-line");
+    svg.clip("timeline-clip", [LEFT, 0.0], [RIGHT - LEFT, bottom]);
     let x = Scale::new([0.0, model.end], [LEFT, RIGHT]);
-    rates_legend(&mut svg, model);
-    let ticks: Vec<f64> = nice_ticks(model.end, 8)
-        .into_iter()
-        .filter(|t| *t <= model.end)
-        .collect();
+    panels::rates_legend(&mut svg, model);
+    svg.begin(&[
+        ("id", "timeline-time"),
+        ("data-left", &LEFT.to_string()),
+        ("data-right", &RIGHT.to_string()),
+        ("data-end", &format!("{:.3}", model.end)),
+    ]);
     draw_shades(&mut svg, model, x, bottom);
+    let ticks = ticks(model.end);
+    svg.begin(&[("id", "timeline-grid")]);
     for t in &ticks {
-        svg.line("grid", [x.at(*t), 40.0], [x.at(*t), bottom]);
+        svg.line("grid", [x.at(*t), TOP], [x.at(*t), bottom]);
     }
-    let mut top = 40.0;
+    svg.end();
+    let mut top = TOP;
     for panel in &panels {
-        top += 14.0;
-        draw_panel(&mut svg, model, panel, x, top);
-        top += panel.height + 20.0;
+        panels::draw(&mut svg, model, panel, x, top + 14.0);
+        top += panel.room();
     }
-    draw_lanes(&mut svg, model, x, lanes_top);
-    if let Some(end) = model.generated_until.filter(|end| *end < model.end * 0.995) {
-        svg.line("mark", [x.at(end), 40.0], [x.at(end), bottom]);
-        svg.text(
-            "note",
-            [x.at(end) - 4.0, 37.0],
-            Anchor::End,
-            "last event due",
-        );
-    }
+    draw_rebalances(&mut svg, model, x, bottom);
+    lanes::draw(&mut svg, model, x, lanes_top);
+    draw_last_due(&mut svg, model, x, bottom);
     svg.line("axis", [LEFT, bottom], [RIGHT, bottom]);
+    svg.begin(&[("id", "timeline-ticks")]);
     for t in &ticks {
-        svg.text(
-            "tick",
-            [x.at(*t), bottom + 15.0],
-            Anchor::Middle,
-            &format!("{} s", tick(*t)),
-        );
+        let at = [x.at(*t), bottom + 15.0];
+        svg.text("tick", at, Anchor::Middle, &format!("{} s", tick(*t)));
     }
+    svg.end();
+    svg.end();
     let caption = "wall time since the start of the run";
     svg.text("axis-name", [RIGHT, bottom + 32.0], Anchor::End, caption);
-    lanes_legend(&mut svg, bottom + 56.0);
+    lanes::legend(&mut svg, bottom + 56.0);
+    if has_disturbances(model) {
+        disturbances_legend(&mut svg, model, bottom + 80.0);
+    }
     svg.finish()
+}
+
+/// Round seconds up to the end of the axis.
+fn ticks(end: f64) -> Vec<f64> {
+    let ticks = nice_ticks(end, 8).into_iter();
+    ticks.filter(|t| *t <= end).collect()
+}
+
+/// Begins a group that stands at one instant.
+fn begin_at(svg: &mut Svg, at: f64) {
+    svg.begin(&[("data-at", &format!("{at:.3}"))]);
+}
+
+/// Begins a group that lasts; its rectangles are at least `least` wide.
+fn begin_span(svg: &mut Svg, [from, until]: [f64; 2], least: f64) {
+    let span = format!("{from:.3} {until:.3} {least}");
+    svg.begin(&[("data-span", &span)]);
+}
+
+/// Instants and spans as titles say them.
+fn seconds(from: f64, until: f64) -> String {
+    let [from, until] = [from, until].map(|t| format!("{t:.1}"));
+    if from == until {
+        return format!("at {from} s");
+    }
+    format!("{from} to {until} s")
 }
 
 /// Faults behind everything else, over all diagrams; their names stand above.
 fn draw_shades(svg: &mut Svg, model: &Model, x: Scale, bottom: f64) {
     for shade in model.shades.iter().filter(|shade| shade.from <= model.end) {
-        let (from, until) = (x.at(shade.from), x.at(shade.until.min(model.end)));
-        // A short fault of a long run would be too thin to see.
-        let width = (until - from).max(2.0);
-        svg.rect("fault", [from, 40.0], [width, bottom - 40.0]);
-        svg.text("note", [from, 37.0], Anchor::Start, shade.kind);
+        let until = shade.until.min(model.end);
+        let (left, right) = (x.at(shade.from), x.at(until));
+        begin_span(svg, [shade.from, until], LEAST_FAULT);
+        let when = seconds(shade.from, shade.until);
+        svg.title(&format!("fault {}, {when}: {}", shade.kind, shade.did));
+        let width = (right - left).max(LEAST_FAULT);
+        svg.rect("fault", [left, TOP], [width, bottom - TOP]);
+        svg.text("note", [left, TOP - 3.0], Anchor::Start, shade.kind);
+        svg.end();
     }
 }
 
-/// One diagram above the lanes.
-struct Panel {
-    name: &'static str,
-    height: f64,
-    /// Metrics of the series with the classes of their lines.
-    lines: Vec<(&'static str, &'static str)>,
-    /// Whether the area below the line is filled: for quantities whose normal state is near nothing.
-    filled: bool,
-    /// How its ticks are written.
-    show: fn(f64) -> String,
-}
-
-/// The diagrams for which the run has series; rates always, empty if need be, so that their absence shows.
-fn panels(model: &Model) -> Vec<Panel> {
-    let has = |metric: &str| !model.series.line(metric).is_empty();
-    let mut panels = vec![Panel {
-        name: "events per second",
-        height: 150.0,
-        lines: RATES.map(|(metric, class, _)| (metric, class)).to_vec(),
-        filled: false,
-        show: number,
-    }];
-    if has("lag") {
-        panels.push(Panel {
-            name: "lag, records",
-            height: 60.0,
-            lines: vec![("lag", "lag")],
-            filled: true,
-            show: number,
-        });
-    }
-    if has("send_lateness_max_us") {
-        panels.push(Panel {
-            name: "send lateness, highest",
-            height: 60.0,
-            lines: vec![("send_lateness_max_us", "lateness")],
-            filled: true,
-            show: micros,
-        });
-    }
-    panels
-}
-
-/// A diagram with an axis of its own, on the time line's axis.
-fn draw_panel(svg: &mut Svg, model: &Model, panel: &Panel, x: Scale, top: f64) {
-    let bottom = top + panel.height;
-    let values = panel
-        .lines
-        .iter()
-        .flat_map(|(metric, _)| model.series.line(metric));
-    let highest = values.map(|(_, value)| *value).fold(0.0, f64::max);
-    let ticks = nice_ticks(highest, if panel.height > 100.0 { 4 } else { 2 });
-    let y = Scale::new([0.0, ticks.last().copied().unwrap_or(1.0)], [bottom, top]);
-    for tick in &ticks {
-        svg.line("grid", [LEFT, y.at(*tick)], [RIGHT, y.at(*tick)]);
-        svg.text(
-            "tick",
-            [LEFT - 8.0, y.at(*tick) + 4.0],
-            Anchor::End,
-            &(panel.show)(*tick),
-        );
-    }
-    svg.text(
-        "panel-name",
-        [LEFT + 4.0, top - 4.0],
-        Anchor::Start,
-        panel.name,
-    );
-    svg.line("axis", [LEFT, bottom], [RIGHT, bottom]);
-    let mut drawn = false;
-    for (metric, class) in &panel.lines {
-        let line = model.series.line(metric);
-        let points: Vec<[f64; 2]> = line.iter().map(|(t, v)| [x.at(*t), y.at(*v)]).collect();
-        drawn |= !points.is_empty();
-        if panel.filled {
-            svg.area(&format!("{class} fill"), &points, bottom);
+/// Rebalances as lines through all diagrams, each with a diamond at its upper end.
+fn draw_rebalances(svg: &mut Svg, model: &Model, x: Scale, bottom: f64) {
+    let mut last = f64::NEG_INFINITY;
+    for (t, seen) in &model.rebalances {
+        let at = x.at(*t);
+        if at - last < APART {
+            continue;
         }
-        svg.polyline(&format!("series {class}"), &points);
-    }
-    if !drawn {
-        let middle = [f64::midpoint(LEFT, RIGHT), top + panel.height / 2.0];
-        svg.text(
-            "note",
-            middle,
-            Anchor::Middle,
-            "no time series was recorded",
-        );
+        last = at;
+        begin_at(svg, *t);
+        let what = match seen {
+            seen if *seen > 1.0 => format!("{seen} rebalances"),
+            _ => "a rebalance".to_owned(),
+        };
+        svg.title(&format!("{what} of the detector's group seen at {t} s"));
+        svg.line("rebalance", [at, TOP + 10.0], [at, bottom]);
+        svg.diamond("rebalance-mark", [at, TOP + 6.0], 4.0);
+        svg.end();
     }
 }
 
-/// Names the lines that are drawn.
-fn rates_legend(svg: &mut Svg, model: &Model) {
+/// Where the drain begins, if that is not the end.
+fn draw_last_due(svg: &mut Svg, model: &Model, x: Scale, bottom: f64) {
+    let end = model.generated_until.filter(|end| *end < model.end * 0.995);
+    if let Some(end) = end {
+        let at = x.at(end);
+        begin_at(svg, end);
+        svg.line("mark", [at, TOP], [at, bottom]);
+        let above = [at - 4.0, TOP - 3.0];
+        svg.text("note", above, Anchor::End, "last event due");
+        svg.end();
+    }
+}
+
+/// Whether anything came between: a fault, or a rebalance.
+fn has_disturbances(model: &Model) -> bool {
+    !model.shades.is_empty() || !model.rebalances.is_empty()
+}
+
+/// What shades and lines through all diagrams stand for.
+fn disturbances_legend(svg: &mut Svg, model: &Model, y: f64) {
     let mut at = LEFT;
-    let drawn = |(metric, _, _): &(&str, _, _)| !model.series.line(metric).is_empty();
-    for (_, class, name) in RATES.into_iter().filter(drawn) {
-        svg.line(&format!("series {class}"), [at, 14.0], [at + 28.0, 14.0]);
-        svg.text("legend", [at + 34.0, 18.0], Anchor::Start, name);
-        at += 60.0 + name.len() as f64 * 7.5;
+    if !model.shades.is_empty() {
+        svg.rect("fault", [at, y - 10.0], [22.0, 13.0]);
+        let text = "fault, named above";
+        svg.text("legend", [at + 28.0, y + 1.0], Anchor::Start, text);
+        at += 172.0;
     }
-}
-
-/// Below the diagrams, so that a missed incident can be held against what the rates did then.
-fn draw_lanes(svg: &mut Svg, model: &Model, x: Scale, top: f64) {
-    svg.text(
-        "panel-name",
-        [LEFT + 4.0, top - 4.0],
-        Anchor::Start,
-        "incidents and alerts",
-    );
-    if model.lanes.is_empty() {
-        let middle = [f64::midpoint(LEFT, RIGHT), top + LANE_HEIGHT * 0.65];
-        svg.text("note", middle, Anchor::Middle, "no incidents and no alerts");
+    if !model.rebalances.is_empty() {
+        svg.line("rebalance", [at + 5.0, y - 6.0], [at + 5.0, y + 5.0]);
+        svg.diamond("rebalance-mark", [at + 5.0, y - 9.0], 4.0);
+        let text = "rebalance of the detector's group, looked for once a second";
+        svg.text("legend", [at + 15.0, y + 1.0], Anchor::Start, text);
     }
-    for (i, lane) in model.lanes.iter().enumerate() {
-        let y = top + i as f64 * LANE_HEIGHT;
-        svg.line("grid", [LEFT, y + LANE_HEIGHT], [RIGHT, y + LANE_HEIGHT]);
-        svg.text("lane", [LEFT - 8.0, y + 17.0], Anchor::End, &lane.name);
-        draw_lane(svg, lane, x, model.end, y);
-    }
-}
-
-/// Incidents as bars, alerts above them.
-fn draw_lane(svg: &mut Svg, lane: &Lane, x: Scale, end: f64, top: f64) {
-    for (band, class) in merged_bands(&lane.bands, x, end) {
-        // An incident of a single event would be too thin to see.
-        let width = (band[1] - band[0]).max(3.0);
-        svg.rect(class, [band[0], top + 13.0], [width, 10.0]);
-    }
-    for (at, class) in distinct_marks(&lane.marks, x) {
-        if class == "alert-true" {
-            svg.pin(class, [at, top + 12.0], 7.0);
-        } else if class == "alert-false" {
-            svg.cross(class, [at, top + 8.0], 3.2);
-        } else {
-            svg.circle(class, [at, top + 8.0], 2.4);
-        }
-    }
-}
-
-/// Bands in pixels; those of one fate that touch are one, so that a run with thousands stays small.
-fn merged_bands(bands: &[Band], x: Scale, end: f64) -> Vec<([f64; 2], &'static str)> {
-    let mut merged: Vec<([f64; 2], &'static str)> = Vec::new();
-    // Missed ones last, so that nothing lies over them.
-    for class in ["band-left-out", "band-found", "band-missed"] {
-        let first = merged.len();
-        // What an interrupted run never came to is not squeezed in at the edge.
-        let shown = |band: &&Band| band.from <= end && band_class(band.fate) == class;
-        for band in bands.iter().filter(shown) {
-            let (from, until) = (x.at(band.from), x.at(band.until));
-            match merged[first..].last_mut() {
-                Some((last, _)) if from <= last[1] + 0.5 => last[1] = last[1].max(until),
-                _ => merged.push(([from, until], class)),
-            }
-        }
-    }
-    merged
-}
-
-/// The class of an incident, which sets fill and border.
-fn band_class(fate: LabelFate) -> &'static str {
-    match fate {
-        LabelFate::Detected => "band-found",
-        LabelFate::Missed => "band-missed",
-        // Decoys are no incidents; the marks say whether alerts stand on them.
-        LabelFate::WarmUp
-        | LabelFate::Truncated
-        | LabelFate::DecoySpared
-        | LabelFate::DecoyAlerted => "band-left-out",
-    }
-}
-
-/// Marks in pixels, at most one of a fate for every two of them.
-fn distinct_marks(marks: &[Mark], x: Scale) -> Vec<(f64, &'static str)> {
-    let mut distinct = Vec::new();
-    // False ones last, for the same reason as with incidents.
-    for class in ["alert-left-out", "alert-true", "alert-false"] {
-        let mut last = f64::NEG_INFINITY;
-        for mark in marks.iter().filter(|mark| mark_class(mark.fate) == class) {
-            let at = x.at(mark.at);
-            if at - last >= 2.0 {
-                distinct.push((at, class));
-                last = at;
-            }
-        }
-    }
-    distinct
-}
-
-/// The class of an alert; each has a shape as well.
-fn mark_class(fate: Fate) -> &'static str {
-    match fate {
-        Fate::True => "alert-true",
-        Fate::False => "alert-false",
-        Fate::Duplicate | Fate::WarmUp | Fate::AfterEnd | Fate::Ignored => "alert-left-out",
-    }
-}
-
-/// What bars and marks stand for.
-fn lanes_legend(svg: &mut Svg, y: f64) {
-    let mut at = LEFT;
-    for (class, name) in [
-        ("band-found", "incident found"),
-        ("band-missed", "missed"),
-        ("band-left-out", "not scored"),
-    ] {
-        svg.rect(class, [at, y - 8.0], [22.0, 10.0]);
-        svg.text("legend", [at + 28.0, y + 1.0], Anchor::Start, name);
-        at += 46.0 + name.len() as f64 * 7.0;
-    }
-    svg.pin("alert-true", [at + 5.0, y], 7.0);
-    svg.text("legend", [at + 15.0, y + 1.0], Anchor::Start, "true alert");
-    svg.cross("alert-false", [at + 105.0, y - 3.0], 3.2);
-    svg.text(
-        "legend",
-        [at + 115.0, y + 1.0],
-        Anchor::Start,
-        "false alert",
-    );
-    svg.circle("alert-left-out", [at + 205.0, y - 3.0], 2.4);
-    svg.text(
-        "legend",
-        [at + 215.0, y + 1.0],
-        Anchor::Start,
-        "alert not scored",
-    );
 }
 
 /// The chart in a sentence, for those who listen.
@@ -340,52 +204,17 @@ fn describe(model: &Model) -> String {
         .iter()
         .filter(|fate| **fate == Fate::False)
         .count();
+    let rebalances = match model.rebalances.len() {
+        0 => String::new(),
+        n => format!(" Rebalances were seen in {n} seconds."),
+    };
     format!(
-        "Rates, lag and send lateness over {} seconds of wall time; below, {} incidents by kind, {} of \
-         them found, and {} alerts, {} of them false. The tables of this report hold the same figures.",
+        "Rates, lag and latencies over {} seconds of wall time; below, {} incidents by kind, {} of \
+         them found, and {} alerts, {} of them false.{rebalances} The tables of this report hold the same figures.",
         number(model.end),
         fates.len() - decoys,
         found,
         model.matching.alerts.len(),
         wrong
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn band(from: f64, until: f64, fate: LabelFate) -> Band {
-        Band { from, until, fate }
-    }
-
-    #[test]
-    fn touching_bands_of_one_fate_are_drawn_once() {
-        let x = Scale::new([0.0, 100.0], [0.0, 100.0]);
-        let bands = [
-            band(0.0, 5.0, LabelFate::Detected),
-            band(4.0, 8.0, LabelFate::Detected),
-            band(6.0, 9.0, LabelFate::Missed),
-            band(20.0, 21.0, LabelFate::Detected),
-            band(101.0, 102.0, LabelFate::Truncated),
-        ];
-        let expected = [
-            ([0.0, 8.0], "band-found"),
-            ([20.0, 21.0], "band-found"),
-            ([6.0, 9.0], "band-missed"),
-        ];
-        assert_eq!(merged_bands(&bands, x, 100.0), expected);
-    }
-
-    #[test]
-    fn a_thousand_alerts_in_a_pixel_are_one_mark() {
-        let x = Scale::new([0.0, 100.0], [0.0, 100.0]);
-        let marks: Vec<Mark> = (0..1000)
-            .map(|i| Mark {
-                at: f64::from(i) / 1000.0,
-                fate: Fate::False,
-            })
-            .collect();
-        assert_eq!(distinct_marks(&marks, x), [(0.0, "alert-false")]);
-    }
 }

@@ -187,7 +187,7 @@ fn page(comparison: &Comparison) -> Page<'_> {
 }
 
 /// How the figures came about, for below the title.
-fn design(comparison: &Comparison) -> String {
+pub(super) fn design(comparison: &Comparison) -> String {
     match comparison.design {
         Design::PairedRounds => {
             format!(
@@ -200,7 +200,7 @@ fn design(comparison: &Comparison) -> String {
 }
 
 /// A gated metric that changed, or that cannot be told, in a sentence of HTML.
-fn news(metric: &MetricComparison) -> Option<String> {
+pub(super) fn news(metric: &MetricComparison) -> Option<String> {
     let (sign, word) = badge(metric.verdict);
     let said = match (metric.verdict, metric.effect) {
         (Verdict::Equivalent, _) => return None,

@@ -21,15 +21,27 @@ fn with_chart<T>(run: &Scored, id: &str, look: impl FnOnce(Node<'_, '_>) -> T) -
     look(chart.unwrap())
 }
 
+/// Everything in a chart, in groups or not, but what only others refer to.
+fn shapes_of<'a, 'b>(chart: Node<'a, 'b>) -> impl Iterator<Item = Node<'a, 'b>> {
+    let shapes = chart.descendants().skip(1).filter(Node::is_element);
+    shapes.filter(|n| {
+        !n.ancestors()
+            .skip(1)
+            .any(|above| above.has_tag_name("defs"))
+    })
+}
+
 /// The description, the texts in order, and the shapes by class.
 fn outline(run: &Scored, id: &str) -> String {
     with_chart(run, id, |chart| {
         let text = |n: Node<'_, '_>| n.text().unwrap_or_default().to_owned();
         let mut shapes: BTreeMap<String, u32> = BTreeMap::new();
         let mut lines = Vec::new();
-        for node in chart.children() {
+        for node in shapes_of(chart) {
             match node.tag_name().name() {
-                "title" | "desc" => lines.push(text(node)),
+                "title" | "desc" if node.parent() == Some(chart) => lines.push(text(node)),
+                // Those of groups have tests of their own.
+                "title" | "g" => (),
                 "text" => lines.push(format!("  {}", text(node))),
                 name => {
                     let class = node.attribute("class").unwrap_or("-");
@@ -46,7 +58,7 @@ fn outline(run: &Scored, id: &str) -> String {
 fn the_time_line_holds_rates_lag_lateness_and_a_lane_per_kind() {
     insta::assert_snapshot!(outline(&full(), "timeline"), @r#"
     Time line of the run
-    Rates, lag and send lateness over 612 seconds of wall time; below, 72 incidents by kind, 65 of them found, and 75 alerts, 10 of them false. The tables of this report hold the same figures.
+    Rates, lag and latencies over 612 seconds of wall time; below, 72 incidents by kind, 65 of them found, and 75 alerts, 10 of them false. The tables of this report hold the same figures.
       offered
       sent
       acknowledged
@@ -60,6 +72,10 @@ fn the_time_line_holds_rates_lag_lateness_and_a_lane_per_kind() {
       2,000
       4,000
       lag, records
+      0 µs
+      2.00 s
+      4.00 s
+      latency of alerts, highest in a second
       0 µs
       10.0 ms
       20.0 ms
@@ -88,9 +104,10 @@ fn the_time_line_holds_rates_lag_lateness_and_a_lane_per_kind() {
       false alert
       alert not scored
     1 circle alert-left-out
-    1 defs -
-    4 line axis
-    24 line grid
+    72 circle sent dot
+    2 defs -
+    5 line axis
+    27 line grid
     1 line mark
     1 line series acked
     1 line series consumed
@@ -116,7 +133,7 @@ fn the_time_line_holds_rates_lag_lateness_and_a_lane_per_kind() {
 fn the_time_line_of_an_empty_run_says_what_is_missing() {
     insta::assert_snapshot!(outline(&empty(), "timeline"), @r#"
     Time line of the run
-    Rates, lag and send lateness over 1.00 seconds of wall time; below, 0 incidents by kind, 0 of them found, and 0 alerts, 0 of them false. The tables of this report hold the same figures.
+    Rates, lag and latencies over 1.00 seconds of wall time; below, 0 incidents by kind, 0 of them found, and 0 alerts, 0 of them false. The tables of this report hold the same figures.
       0
       0.500
       1.00
@@ -138,7 +155,7 @@ fn the_time_line_of_an_empty_run_says_what_is_missing() {
       false alert
       alert not scored
     1 circle alert-left-out
-    1 defs -
+    2 defs -
     2 line axis
     9 line grid
     1 path alert-false
@@ -271,7 +288,7 @@ fn every_shape_stands_inside_of_its_chart() {
             with_chart(&run, id, |chart| {
                 let view = numbers(chart.attribute("viewBox").unwrap());
                 let inside = |value: f64, size: f64| (0.0..=size).contains(&value);
-                for node in chart.children() {
+                for node in shapes_of(chart) {
                     for (name, size) in [
                         ("x", view[2]),
                         ("x1", view[2]),
@@ -303,7 +320,7 @@ fn what_an_interrupted_run_never_came_to_is_not_drawn() {
     let drawn = |run: &Scored| {
         with_chart(run, "timeline", |chart| {
             let left_out = |n: &Node<'_, '_>| n.attribute("class") == Some("band-left-out");
-            chart.children().filter(left_out).count()
+            chart.descendants().filter(left_out).count()
         })
     };
     let legend_only = drawn(&run);

@@ -12,14 +12,17 @@ mod comparison_pages;
 mod comparison_plots;
 mod comparison_texts;
 mod comparisons;
+mod detection_charts;
 mod histories;
 mod html;
 mod indexes;
 mod page;
 mod plots;
 mod runs;
+mod sections;
 mod series;
 mod sound;
 #[path = "../../../scoring/tests/it/support.rs"]
 mod support;
 mod texts;
+mod zoom;

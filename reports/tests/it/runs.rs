@@ -3,6 +3,7 @@
 use floodmark_contracts::{
     alert::CollectedAlert,
     clock::{EventTime, RunMicros},
+    compare::Comparison,
     fault::{FaultFacts, FaultKind, LagSample},
     kind::Kind,
     label::Label,
@@ -22,6 +23,8 @@ pub struct Scored {
     pub labels: Vec<Label>,
     pub alerts: Vec<CollectedAlert>,
     pub series: Vec<SeriesRow>,
+    pub comparison: Option<Comparison>,
+    pub files: Vec<String>,
 }
 
 impl Scored {
@@ -31,6 +34,8 @@ impl Scored {
             labels: run.labels,
             alerts: run.alerts,
             series,
+            comparison: None,
+            files: Vec::new(),
         }
     }
 
@@ -40,6 +45,8 @@ impl Scored {
             labels: &self.labels,
             alerts: &self.alerts,
             series: &self.series,
+            comparison: self.comparison.as_ref(),
+            files: &self.files,
         }
     }
 }
@@ -231,6 +238,16 @@ pub fn with_difficulty() -> Scored {
             let id = format!("a-{}", label.id.replace("-0", "-"));
             run.alerts.retain(|alert| alert.alert.id != id);
         }
+    }
+    Scored::of(run, series(600))
+}
+
+/// A full run of which every alert has a score; false ones have middling scores.
+pub fn with_scores() -> Scored {
+    let mut run = full_run();
+    for (number, alert) in (0u32..).zip(&mut run.alerts) {
+        let score = 0.5 + f64::from(number % 10) / 20.0;
+        alert.alert.score.get_or_insert(score);
     }
     Scored::of(run, series(600))
 }
