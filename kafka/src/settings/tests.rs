@@ -248,11 +248,11 @@ fn options_of_ours_are_refused_with_the_reason() {
         &["`enable.auto.commit`", "committed with"],
     );
     check_refused(
-        "bootstrap.servers=a:1",
-        &[],
+        "",
+        &["bootstrap.servers=a:1"],
         &["`bootstrap.servers`", "its own option"],
     );
-    check_refused("metadata.broker.list=a:1", &[], &["`bootstrap.servers`"]);
+    check_refused("", &["metadata.broker.list=a:1"], &["`bootstrap.servers`"]);
     check_refused(
         "isolation.level=read_uncommitted",
         &[],
