@@ -152,7 +152,7 @@ fn time_to_detect_rises_in_steps_to_the_share_that_is_found() {
             .all(|ends| ends[0][0] == ends[1][0] || ends[0][1] == ends[1][1]);
         assert!(steep, "steps, and nothing in between");
     }
-    let says = with_chart(&run, "time-to-detect.svg", |chart| text_of(chart)).unwrap();
+    let says = with_chart(&run, "time-to-detect.svg", text_of).unwrap();
     assert!(says.contains("65 of 72 found at all"), "{says}");
 }
 
@@ -160,7 +160,7 @@ fn time_to_detect_rises_in_steps_to_the_share_that_is_found() {
 fn a_delay_that_is_not_known_in_wall_time_says_so_and_without_incidents_nothing_is_drawn() {
     let mut run = full();
     run.result.detection.accuracy.time_to_detect.wall_ms = Delays::default();
-    let says = with_chart(&run, "time-to-detect.svg", |chart| text_of(chart)).unwrap();
+    let says = with_chart(&run, "time-to-detect.svg", text_of).unwrap();
     assert!(says.contains("not known"), "{says}");
     let text = page(&empty());
     assert!(!text.contains("id=\"time-to-detect\""));
