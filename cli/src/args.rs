@@ -6,6 +6,7 @@ mod compare;
 mod documented;
 mod first_steps;
 mod generate;
+mod optional_profile;
 mod origins;
 mod process;
 mod report;
@@ -25,6 +26,7 @@ pub use self::{
     compare::{CompareArgs, HistoryArgs, MarginArgs},
     first_steps::{DoctorArgs, InitArgs, ManArgs},
     generate::{CalibrationArgs, GenerateArgs, LoadArgs, TraceArgs},
+    optional_profile::OptionalProfile,
     origins::Origins,
     report::{ReportArgs, ReportFormat},
     rounds::{AaArgs, AbArgs, RoundsArgs},
@@ -329,7 +331,7 @@ pub struct CalibrateArgs {
 pub struct DetectArgs {
     /// The profile and what overrides it
     #[command(flatten)]
-    pub profile: Option<ProfileArgs>,
+    pub profile: OptionalProfile,
     /// A resolved plan in place of a profile; `bench` uses it
     #[arg(
         long,
@@ -445,7 +447,7 @@ the profile, as those of `detect` do.")]
 pub struct DrainArgs {
     /// The profile and what overrides it
     #[command(flatten)]
-    pub profile: Option<ProfileArgs>,
+    pub profile: OptionalProfile,
     /// A resolved plan in place of a profile
     #[arg(
         long,

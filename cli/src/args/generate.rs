@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, builder::FalseyValueParser};
 
-use super::{ProfileArgs, metrics_address};
+use super::{OptionalProfile, metrics_address};
 
 /// Arguments of `generate`.
 #[derive(Debug, Args)]
@@ -20,7 +20,7 @@ use super::{ProfileArgs, metrics_address};
 pub struct GenerateArgs {
     /// The profile and what overrides it
     #[command(flatten)]
-    pub profile: Option<ProfileArgs>,
+    pub profile: OptionalProfile,
     /// A resolved plan in place of a profile; `bench` uses it
     #[arg(
         long,

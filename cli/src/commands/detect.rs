@@ -43,7 +43,7 @@ const PORT: u16 = 9249;
 /// Runs the detector until a signal, or until everything is read.
 pub fn run(args: &DetectArgs, global: &Global) -> Result<Exit, Failure> {
     let stop = signals::stop_flag()?;
-    let job = match (&args.job, &args.profile) {
+    let job = match (&args.job, &args.profile.0) {
         (Some(file), _) => read_job(file)?,
         (None, Some(profile)) => {
             let mut job = job_of(profile, &args.group, args.slot, args.enrichment.as_deref())?;

@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub fn run(args: &DrainArgs, global: &Global) -> Result<Exit, Failure> {
     let stop = signals::stop_flag()?;
     let clock = SystemClock::new();
-    let job = match (&args.job, &args.profile) {
+    let job = match (&args.job, &args.profile.0) {
         (Some(file), _) => read_job(file)?,
         (None, Some(profile)) => {
             // A group that has read before would find nothing: a new one begins at the beginning.

@@ -38,7 +38,7 @@ pub fn run(args: &GenerateArgs, global: &Global) -> Result<Exit, Failure> {
     let sink: SinkChoice = args.sink.parse().map_err(Failure::usage)?;
     let stop = signals::stop_flag()?;
     let clock = SystemClock::new();
-    match (&args.job, &args.profile) {
+    match (&args.job, &args.profile.0) {
         (Some(file), _) => {
             let job = read_job(file)?;
             let traces = open_traces(args, &sink)?;
