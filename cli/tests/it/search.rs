@@ -191,7 +191,7 @@ fn what_cannot_be_searched_or_varied_is_refused_before_a_broker_is_touched() {
             "search",
             &["--recall", "2"][..],
             78,
-            "search.recall: found the number `2`; use 1.0 or less",
+            "search.recall: `2` is no recall",
         ),
         (
             "search",

@@ -114,9 +114,40 @@ fn sharpen(schema: &mut Value) {
                 map.extend(value);
             }
         }
+        leave_to_checks(map);
         map.values_mut().for_each(sharpen);
     } else if let Value::Array(items) = schema {
         items.iter_mut().for_each(sharpen);
+    }
+}
+
+/// Takes away what tells editors which values make sense: the checks behind this one know more, and say what would work.
+/// What a type holds at all stays.
+fn leave_to_checks(map: &mut Map<String, Value>) {
+    let format = map
+        .get("format")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let most = match format {
+        "uint8" => Some(json!(u8::MAX)),
+        "uint16" => Some(json!(u16::MAX)),
+        _ => None,
+    };
+    let least = format.starts_with("uint").then(|| json!(0));
+    // In a list of properties these would be names.
+    for (keyword, of_type) in [("minimum", least), ("maximum", most)] {
+        if map.get(keyword).is_some_and(Value::is_number) {
+            map.remove(keyword);
+            map.extend(of_type.map(|limit| (keyword.to_owned(), limit)));
+        }
+    }
+    for keyword in ["exclusiveMinimum", "exclusiveMaximum"] {
+        if map.get(keyword).is_some_and(Value::is_number) {
+            map.remove(keyword);
+        }
+    }
+    if map.get("pattern").is_some_and(Value::is_string) {
+        map.remove("pattern");
     }
 }
 
