@@ -137,7 +137,7 @@ pub(crate) fn find(scope: &Scope<'_>, settings: Settings) -> Found {
     };
     let mut matches = Matches::default();
     for (position, alert) in (0u32..).zip(&scope.alerts) {
-        if position as usize % ahead::STEP == 0 {
+        if (position as usize).is_multiple_of(ahead::STEP) {
             let next = scope.alerts[position as usize..].iter().take(ahead::STEP);
             ahead::touch(next.flat_map(|alert| alert.event_ids).map(String::as_str));
         }

@@ -36,7 +36,7 @@ impl Read {
         };
         let mut claims = Map::default();
         for (position, alert) in alerts.iter().enumerate() {
-            if position % ahead::STEP == 0 {
+            if position.is_multiple_of(ahead::STEP) {
                 let next = position..alerts.len().min(position + ahead::STEP);
                 ahead::touch(next.flat_map(|position| words(alerts.at(position))));
             }
@@ -107,7 +107,6 @@ fn claim<'a>(alert: &'a Alert, known: &mut Map<&'a str, Claim>) -> Claim {
 
 /// The same on every machine, whatever else there is. FNV-1a in steps of eight bytes, mixed by `SplitMix64`: ids that
 /// differ in their last sign alone are far apart.
-#[expect(clippy::cast_possible_truncation, reason = "the upper half is wanted")]
 fn mark(id: &str) -> u32 {
     let (words, rest) = id.as_bytes().as_chunks::<8>();
     let add = |sum: u64, word: u64| (sum ^ word).wrapping_mul(0x0100_0000_01b3).rotate_left(29);
