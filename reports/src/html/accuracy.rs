@@ -9,7 +9,9 @@ use floodmark_contracts::{
 };
 
 use super::tables::{NOTHING, Pair};
-use crate::format::{UNDEFINED, count, interval, millis, number, percent, ratio, setting_millis};
+use crate::format::{
+    UNDEFINED, count, interval, millis, number, percent, ratio, setting_millis, tick,
+};
 
 /// One way to count, with what alerts placed at random get.
 pub(super) struct WayRow {
@@ -171,7 +173,7 @@ fn detect(of: &TimeToDetect) -> Vec<Pair> {
     add("Incidents found, event time", &of.event_ms, &millis);
     add("Incidents found, wall time", &of.wall_ms, &millis);
     if let Some(seen) = &of.events_seen {
-        let events = |n: f64| format!("{} events", number(n));
+        let events = |n: f64| format!("{} {}", tick(n), if n == 1.0 { "event" } else { "events" });
         add(
             "Incidents found, affected events sent",
             &seen.events,
