@@ -61,6 +61,6 @@ search:
 anomaly-plots:
     ci/anomaly-plots
 
-# Make the example report and the README's picture again: a run of the profile `full` on an Apache Kafka.
+# Make the example report and the README's picture again: a minute of the quickstart on an Apache Kafka.
 example-report:
     ci/example-report
