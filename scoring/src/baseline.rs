@@ -62,11 +62,10 @@ impl<'a> Space<'a> {
         settings: Settings,
     ) -> Self {
         let mut alerts: Map<_, u64> = Map::default();
-        let counts = found.is_true.iter().zip(&found.touches_left_out);
-        let counts = counts.map(|(is_true, ignored)| *is_true || !*ignored);
-        let counted = scope.alerts.iter().zip(counts).filter(|(_, it)| *it);
-        for (alert, _) in counted {
-            *alerts.entry((alert.key_type, alert.claim)).or_default() += 1;
+        for (i, alert) in scope.alerts.iter().enumerate() {
+            if found.is_true[i] || !found.touches_left_out[i] {
+                *alerts.entry((alert.key_type, alert.claim)).or_default() += 1;
+            }
         }
         let mut space = Self {
             scope,

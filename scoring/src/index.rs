@@ -4,6 +4,7 @@ use floodmark_contracts::kind::Kind;
 
 use crate::{
     events::Events,
+    published::merged,
     scope::{Candidate, Claim, Scope, Standing},
     settings::Settings,
     tree::{Entry, Forest},
@@ -55,8 +56,8 @@ impl<'a> Index<'a> {
             by_key.extend(known.iter().map(|key| (*key, entry)));
             if scope.standings[item as usize] == Standing::Kept {
                 let times = &mut of_kinds[label.kind as usize];
-                times.windows.push((entry.low, entry.high));
-                times.labels.push((label.start.0, label.end.0));
+                times.windows.push([entry.low, entry.high]);
+                times.labels.push([label.start.0, label.end.0]);
             }
         }
         Self {
@@ -119,8 +120,8 @@ impl<'a> Index<'a> {
             return false;
         };
         let times = &self.of_kinds[kind as usize];
-        touches(&times.windows, (alert.end, alert.end))
-            || touches(&times.labels, (alert.start, alert.end))
+        touches(&times.windows, [alert.end, alert.end])
+            || touches(&times.labels, [alert.start, alert.end])
     }
 }
 
@@ -128,32 +129,25 @@ impl<'a> Index<'a> {
 #[derive(Debug, Clone, Default)]
 struct Times {
     /// In which an alert's end makes it a candidate.
-    windows: Vec<(i64, i64)>,
+    windows: Vec<[i64; 2]>,
     /// Which an alert has to touch otherwise.
-    labels: Vec<(i64, i64)>,
+    labels: Vec<[i64; 2]>,
 }
 
 impl Times {
     /// Stretches that touch are one, in order: the question is only whether there is any.
-    fn united(mut self) -> Self {
-        for stretches in [&mut self.windows, &mut self.labels] {
-            stretches.sort_unstable();
-            stretches.dedup_by(|next, last| {
-                let touches = next.0 <= last.1;
-                if touches {
-                    last.1 = last.1.max(next.1);
-                }
-                touches
-            });
+    fn united(self) -> Self {
+        Self {
+            windows: merged(self.windows),
+            labels: merged(self.labels),
         }
-        self
     }
 }
 
 /// Whether a stretch touches one of those that are united.
-fn touches(united: &[(i64, i64)], (from, until): (i64, i64)) -> bool {
-    let next = united.partition_point(|(_, end)| *end < from);
-    united.get(next).is_some_and(|(start, _)| *start <= until)
+fn touches(united: &[[i64; 2]], [from, until]: [i64; 2]) -> bool {
+    let next = united.partition_point(|[_, end]| *end < from);
+    united.get(next).is_some_and(|[start, _]| *start <= until)
 }
 
 #[cfg(test)]
@@ -169,11 +163,11 @@ mod tests {
             from in -2i64..44,
             length in 0i64..5,
         ) {
-            let parts: Vec<(i64, i64)> = parts.iter().map(|(start, more)| (*start, start + more)).collect();
+            let parts: Vec<[i64; 2]> = parts.iter().map(|(start, more)| [*start, start + more]).collect();
             let until = from + length;
-            let expected = parts.iter().any(|(start, end)| *start <= until && from <= *end);
+            let expected = parts.iter().any(|[start, end]| *start <= until && from <= *end);
             let times = Times { windows: parts.clone(), labels: parts };
-            prop_assert_eq!(touches(&times.united().windows, (from, until)), expected);
+            prop_assert_eq!(touches(&times.united().windows, [from, until]), expected);
         }
     }
 }

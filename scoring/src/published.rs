@@ -19,10 +19,10 @@ pub mod volume;
 
 pub(crate) use range_based::Rows;
 
-/// Sorted; those that share a row are one.
-pub(crate) fn merged(mut spans: Vec<Rows>) -> Vec<Rows> {
+/// Sorted; those that share a row, or an instant, are one. Both ends are inclusive.
+pub(crate) fn merged<T: Copy + Ord>(mut spans: Vec<[T; 2]>) -> Vec<[T; 2]> {
     spans.sort_unstable();
-    let mut merged: Vec<Rows> = Vec::with_capacity(spans.len());
+    let mut merged: Vec<[T; 2]> = Vec::with_capacity(spans.len());
     for span in spans {
         match merged.last_mut() {
             Some(last) if span[0] <= last[1] => last[1] = last[1].max(span[1]),

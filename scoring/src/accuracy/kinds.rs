@@ -14,7 +14,7 @@
 mod attribution;
 mod curves;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use floodmark_contracts::{
     accuracy::{KindPair, KindRates, Kinds, Rates},
@@ -313,6 +313,6 @@ fn kinds(ground: &Ground<'_>) -> Vec<Kind> {
             is_there[kind as usize] = Some(kind);
         }
     }
-    let kinds: BTreeSet<Kind> = is_there.into_iter().flatten().collect();
-    kinds.into_iter().collect()
+    // Numbered in the order in which they are listed, so that they come sorted.
+    is_there.into_iter().flatten().collect()
 }
