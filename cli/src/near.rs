@@ -1,16 +1,8 @@
-//! Names that people may have meant.
+//! Profiles that people may have meant.
 
 use std::path::{Path, PathBuf};
 
-/// The candidate that differs least from what was found, unless all are too different to have been meant.
-pub fn nearest<S: AsRef<str>>(found: &str, candidates: impl IntoIterator<Item = S>) -> Option<S> {
-    candidates
-        .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(name.as_ref(), found), name))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, name)| *distance <= 2.max(name.as_ref().len() / 3))
-        .map(|(_, name)| name)
-}
+use floodmark_contracts::near::nearest;
 
 /// The profile that may have been meant by a file that is not there: one of a similar name beside it or in `profiles`.
 pub fn profile(missing: &Path) -> Option<PathBuf> {
@@ -52,17 +44,6 @@ fn profiles_in(folder: &Path) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_what_is_near_is_asked_about() {
-        for (found, expected) in [
-            ("profle", Some("profile")),
-            ("lables", Some("label")),
-            ("something", None),
-        ] {
-            assert_eq!(nearest(found, ["label", "profile"]), expected);
-        }
-    }
 
     #[test]
     fn a_profile_is_found_by_a_name_with_a_slip_or_without_its_ending() {

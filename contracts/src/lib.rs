@@ -51,6 +51,8 @@ pub mod label;
 pub mod lateness;
 /// Scores over labelled public series.
 pub mod nab;
+/// Names that people may have meant.
+pub mod near;
 /// The broker's clock against ours.
 pub mod probe;
 /// What is wrong with a profile.

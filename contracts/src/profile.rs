@@ -90,7 +90,8 @@ pub struct Profile {
     #[serde(default)]
     pub topic_prefix: String,
     /// Settings of the client library, as `key: value`, for every client of the run.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "quantity::properties")]
+    #[schemars(with = "BTreeMap<String, quantity::PropertyValue>")]
     pub client: BTreeMap<String, String>,
     /// The streams to generate; at least one.
     pub streams: StreamsSection,

@@ -13,7 +13,7 @@ use floodmark_contracts::{
 use floodmark_kafka::{
     Admin, Batch, BatchConsumer, ClientSettings, ErrorCode,
     admin::NewTopic,
-    consumer::{CommitMode, Event, StartOffset},
+    consumer::{CommitMode, Event},
     registry::Registry,
 };
 
@@ -356,9 +356,13 @@ fn is_caught_up(source: &Source, sink: &Sink) -> bool {
 /// Takes note of what the consumer reports beside partitions that come, go or end.
 fn note(source: &mut Source, event: &Event) -> Result<(), DetectError> {
     match event {
-        Event::DataLost { partition, detail } => {
-            tracing::warn!(%partition, detail, "records are gone; going on at the oldest one");
-            let start = [(partition.clone(), StartOffset::Beginning)];
+        Event::DataLost {
+            partition,
+            resume,
+            detail,
+        } => {
+            tracing::warn!(%partition, detail, "records are gone; going on with those that are there");
+            let start = [(partition.clone(), *resume)];
             source.consumer.seek(&start, PATIENCE)?;
         }
         Event::Error {

@@ -29,8 +29,12 @@ use crate::{
 
 pub(crate) use transactions::TRANSACTION_TIMEOUT;
 
-/// How long the broker may take to acknowledge; librdkafka retries within.
+/// How long a transaction's call may take; librdkafka retries within.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long the broker may take to acknowledge, as for Kafka's own producers (`delivery.timeout.ms`). Whoever gives up
+/// forgets its open windows, and a broker that is started again may need a minute.
+const ACKNOWLEDGED: Duration = Duration::from_secs(120);
 
 /// Wait for room in a full queue.
 const ROOM_WAIT: Duration = Duration::from_millis(10);
@@ -360,7 +364,7 @@ impl Sink {
             producer, reports, ..
         } = self;
         if producer.in_flight() > 0 {
-            producer.flush(PATIENCE, &mut |delivery| reports.note(delivery))?;
+            producer.flush(ACKNOWLEDGED, &mut |delivery| reports.note(delivery))?;
         } else {
             producer.poll(Duration::ZERO, &mut |delivery| reports.note(delivery));
         }
@@ -381,7 +385,7 @@ impl Sink {
         clock: &dyn Clock,
     ) -> Result<(), DetectError> {
         let deadline =
-            clock.monotonic_us() + i64::try_from(PATIENCE.as_micros()).unwrap_or(i64::MAX);
+            clock.monotonic_us() + i64::try_from(ACKNOWLEDGED.as_micros()).unwrap_or(i64::MAX);
         loop {
             match self.producer.send(record, tag) {
                 Ok(()) => return Ok(()),

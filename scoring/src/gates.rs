@@ -15,6 +15,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use floodmark_contracts::{
+    near,
     problem::Problem,
     profile::GateSection,
     result::{GateResult, Metric},
@@ -251,14 +252,10 @@ fn known(name: &str, speed: f64) -> Result<metrics::Family, GateError> {
 
 /// The nearest metric's name as a question, or where to look.
 fn nearest(name: &str) -> String {
-    metrics::names()
-        .map(|(known, _)| (strsim::damerau_levenshtein(name, &known), known))
-        .min()
-        .filter(|(distance, _)| *distance <= 1 + name.len() / 4)
-        .map_or_else(
-            || "; the metrics reference lists them all".to_owned(),
-            |(_, known)| format!("; did you mean `{known}`?"),
-        )
+    near::nearest(name, metrics::names().map(|(known, _)| known)).map_or_else(
+        || "; the metrics reference lists them all".to_owned(),
+        |known| format!("; did you mean `{known}`?"),
+    )
 }
 
 fn read_bound(

@@ -2,11 +2,12 @@
 
 mod reference;
 
+use floodmark_contracts::near::nearest;
+
 use crate::{
     args::SchemaArgs,
     commands::say,
     exit::{Exit, Failure},
-    near,
 };
 
 /// Lists, prints or writes the schemas.
@@ -37,7 +38,7 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
     let wanted = format!("{}.json", name.trim_end_matches(".json"));
     let Some((_, schema)) = all.iter().find(|(file, _)| *file == wanted) else {
         let names = all.iter().map(|(file, _)| file.trim_end_matches(".json"));
-        let hint = near::nearest(name, names).map_or_else(
+        let hint = nearest(name, names).map_or_else(
             || "`floodmark schema` lists them".to_owned(),
             |near| format!("did you mean `{near}`?"),
         );

@@ -276,13 +276,17 @@ impl Session<'_> {
                     place.end = *offset;
                 }
             }
-            Event::DataLost { partition, detail } => {
+            Event::DataLost {
+                partition,
+                resume,
+                detail,
+            } => {
                 if let Some(place) = self.places.get_mut(partition) {
                     place.next = None;
                 }
                 let sink = &self.reader.name;
-                tracing::warn!(sink, %partition, detail, "records are gone; going on at the oldest one");
-                let start = [(partition.clone(), StartOffset::Beginning)];
+                tracing::warn!(sink, %partition, detail, "records are gone; going on with those that are there");
+                let start = [(partition.clone(), *resume)];
                 self.consumer.seek(&start, PATIENCE).map_err(in_topic)?;
             }
             other => tracing::debug!(sink = self.reader.name, ?other, "the consumer reports"),

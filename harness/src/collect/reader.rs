@@ -169,7 +169,21 @@ impl Reader {
                 Event::EndOfPartition { partition, offset } => {
                     self.ends.insert(partition.clone(), *offset);
                 }
-                Event::DataLost { partition, detail } => {
+                // A broker that came back with less: its alerts come again.
+                Event::DataLost {
+                    partition,
+                    resume: resume @ StartOffset::At(_),
+                    detail,
+                } => {
+                    tracing::warn!(%partition, detail, "a log of alerts was cut off; going on at its end");
+                    let start = [(partition.clone(), *resume)];
+                    self.consumer
+                        .seek(&start, TIMEOUT)
+                        .map_err(CollectError::Cluster)?;
+                }
+                Event::DataLost {
+                    partition, detail, ..
+                } => {
                     self.flush()?;
                     return Err(CollectError::Lost {
                         topic: partition.topic.clone(),

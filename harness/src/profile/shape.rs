@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use floodmark_contracts::{problem::Problem, profile::Profile};
+use floodmark_contracts::{near::nearest, problem::Problem, profile::Profile};
 use jsonschema::{ValidationError, error::ValidationErrorKind};
 use schemars::schema_for;
 use serde_json::{Map, Value, json};
@@ -235,13 +235,8 @@ fn explain(kind: &ValidationErrorKind, found: &Value) -> String {
 }
 
 fn unknown(key: &str, known: &[String]) -> String {
-    let near = known
-        .iter()
-        .map(|name| (strsim::damerau_levenshtein(name, key), name))
-        .min()
-        .filter(|(distance, name)| *distance <= 2.max(name.len() / 3));
-    match near {
-        Some((_, name)) => format!("`{key}` is not known here; did you mean `{name}`?"),
+    match nearest(key, known) {
+        Some(name) => format!("`{key}` is not known here; did you mean `{name}`?"),
         None => {
             let known: Vec<String> = known.iter().map(|name| quote(name)).collect();
             format!("`{key}` is not known here; known are {}", known.join(", "))

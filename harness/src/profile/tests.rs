@@ -40,6 +40,21 @@ fn a_sound_profile_has_no_problems_and_keeps_its_overrides() {
 }
 
 #[test]
+fn properties_of_the_client_may_be_numbers_and_truth_as_yaml_has_them() {
+    let client = "client: { session.timeout.ms: 60000, linger.ms: 0.5, enable.idempotence: true, acks: all }\n";
+    let source = Source::new(format!("{GOOD}{client}"), Vec::new());
+    let profile = source.read().profile.unwrap();
+    let texts: Vec<&str> = profile.client.values().map(String::as_str).collect();
+    assert_eq!(texts, ["all", "true", "0.5", "60000"]);
+    let listed = format!("{GOOD}client: {{ acks: [all] }}\n");
+    assert!(
+        problems_of(&listed, &[]).contains("client.acks: found a list"),
+        "{}",
+        problems_of(&listed, &[])
+    );
+}
+
+#[test]
 fn all_problems_are_told_at_once_each_with_its_place() {
     let text = "\
 name: tiny

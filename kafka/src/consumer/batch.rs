@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rdkafka_sys as sys;
 
+use super::StartOffset;
 use crate::error::ErrorCode;
 use crate::native::Client;
 use crate::partition::{PartitionOffset, TopicPartition};
@@ -55,6 +56,9 @@ pub enum Event {
     DataLost {
         /// The partition.
         partition: TopicPartition,
+        /// Where reading can go on: at the oldest record, or where a log was cut off that had been read further, as
+        /// after the crash of a broker.
+        resume: StartOffset,
         /// librdkafka's words, with the offset.
         detail: String,
     },

@@ -252,12 +252,40 @@ fn event_of(message: &sys::rd_kafka_message_t) -> Event {
             offset: message.offset,
         },
         (e::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, Some(partition)) => {
-            Event::DataLost { partition, detail }
+            let resume = cut_off_at(&detail).map_or(StartOffset::Beginning, StartOffset::At);
+            Event::DataLost {
+                partition,
+                resume,
+                detail,
+            }
         }
         (_, partition) => Event::Error {
             partition,
             code,
             detail,
         },
+    }
+}
+
+/// Where a log ends that had been read beyond that. librdkafka tells it in words alone.
+fn cut_off_at(detail: &str) -> Option<i64> {
+    let (_, told) = detail
+        .strip_prefix("Partition log truncation detected")?
+        .split_once("broker end offset is ")?;
+    let digits = told.split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_was_cut_off_is_read_on_from_its_end_and_no_other_loss_is_taken_for_that() {
+        let cut = "Partition log truncation detected at offset 90 (leader epoch 0): broker end offset is 89 \
+                   (offset leader epoch 0). Reset to INVALID.: Local: Partition log truncation detected (broker 1)";
+        assert_eq!(cut_off_at(cut), Some(89));
+        let expired = "fetch failed due to requested offset not available on the broker: Broker: Offset out of range";
+        assert_eq!(cut_off_at(expired), None);
     }
 }

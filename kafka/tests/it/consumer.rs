@@ -224,12 +224,14 @@ fn lost_records_are_an_event_and_reading_goes_on_after_a_seek() {
         event = event
             .take()
             .or(batch.events().iter().find_map(|event| match event {
-                Event::DataLost { partition, .. } => Some(partition.clone()),
+                Event::DataLost {
+                    partition, resume, ..
+                } => Some((partition.clone(), *resume)),
                 _ => None,
             }));
         event.is_some() && !seen.is_empty()
     });
-    assert_eq!(event, Some(lost.clone()));
+    assert_eq!(event, Some((lost.clone(), StartOffset::Beginning)));
     assert_eq!(
         seen,
         ["x"],
