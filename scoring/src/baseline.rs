@@ -16,16 +16,19 @@
 //! many as labels and alerts name, which is also the least for every type. Fewer keys than there are
 //! make the baseline better than it should be, never the detector.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use floodmark_contracts::{
     key::KeyType, kind::Kind, profile::StreamsSection, result::Baseline, stream::Stream,
 };
 
 use crate::{
-    hashing::Map,
+    index::N_KINDS,
     matching::Found,
-    scope::{Bounds, Claim, Scope, Standing},
+    scope::{Bounds, Candidate, Claim, Scope, Standing},
     settings::Settings,
 };
 
@@ -37,10 +40,21 @@ pub(crate) struct Space<'a> {
     keys: BTreeMap<KeyType, u64>,
     /// Alerts that are neither excluded nor ignored, by type of key and claimed kind.
     alerts: BTreeMap<(KeyType, Claim), u64>,
-    /// Positions of the labels that count, by their kind.
-    labels: BTreeMap<Kind, Vec<usize>>,
-    /// The windows of labels that count, or were left out, by key.
-    windows: Vec<Window>,
+    /// The labels that count, in their order, of each kind and, without one, of all.
+    labels: BTreeMap<Option<Kind>, Vec<Placed>>,
+    /// The types of those labels' keys, each key once, one label behind the other.
+    types: Vec<KeyType>,
+    /// By number of a kind the space that its labels leave and cover; behind them that of all labels.
+    covers: Vec<Cover>,
+}
+
+/// A label that counts.
+#[derive(Debug, Clone)]
+struct Placed {
+    /// Length of the part of its window that is scored, milliseconds.
+    window_ms: f64,
+    /// Where the types of its keys stand.
+    types: Range<usize>,
 }
 
 /// A label's window on one of its keys, by the key's number.
@@ -61,10 +75,15 @@ impl<'a> Space<'a> {
         bounds: Bounds,
         settings: Settings,
     ) -> Self {
-        let mut alerts: Map<_, u64> = Map::default();
-        for (i, alert) in scope.alerts.iter().enumerate() {
-            if found.is_true[i] || !found.touches_left_out[i] {
-                *alerts.entry((alert.key_type, alert.claim)).or_default() += 1;
+        let mut alerts: BTreeMap<_, u64> = BTreeMap::new();
+        let mut fates = found.is_true.iter().zip(&found.touches_left_out);
+        let claims = |alert: &Candidate| (alert.key_type, alert.claim);
+        for alike in scope.alerts.chunk_by(|a, b| claims(a) == claims(b)) {
+            let fates = fates.by_ref().take(alike.len());
+            let n_counted = fates.filter(|(is_true, ignored)| **is_true || !**ignored);
+            let n_counted = n_counted.count() as u64;
+            if n_counted > 0 {
+                *alerts.entry(claims(&alike[0])).or_default() += n_counted;
             }
         }
         let mut space = Self {
@@ -72,9 +91,10 @@ impl<'a> Space<'a> {
             bounds,
             settings,
             keys: estimate_keys(scope, streams),
-            alerts: alerts.into_iter().collect(),
+            alerts,
             labels: BTreeMap::new(),
-            windows: Vec::new(),
+            types: Vec::new(),
+            covers: Vec::new(),
         };
         space.take_labels();
         space
@@ -113,7 +133,8 @@ impl<'a> Space<'a> {
     fn baseline(&self, kind: Option<Kind>) -> Baseline {
         let says = |claim: Claim| kind.is_none_or(|kind| claim == Claim::Known(kind));
         let places = |claim: Claim| says(claim) || claim == Claim::Silent;
-        let regions = self.regions(kind);
+        let cover = kind.map_or(N_KINDS, |kind| kind as usize);
+        let regions = &self.covers[cover].regions;
         let mut per_type: BTreeMap<KeyType, u64> = BTreeMap::new();
         let (mut n_alerts, mut inside, mut false_cells) = (0.0, 0.0, 0.0);
         for (&(key_type, claim), &n) in &self.alerts {
@@ -130,7 +151,7 @@ impl<'a> Space<'a> {
                 n as f64 * (1.0 - region.share()),
             );
         }
-        let (n_labels, hits) = self.expected_hits(kind, &regions, &per_type);
+        let (n_labels, hits) = self.expected_hits(kind, regions, &per_type);
         let recall = (n_labels > 0.0).then(|| hits / n_labels);
         Baseline {
             precision: (n_alerts > 0.0).then(|| inside / n_alerts),
@@ -148,18 +169,14 @@ impl<'a> Space<'a> {
         alerts: &BTreeMap<KeyType, u64>,
     ) -> (f64, f64) {
         let (mut n_labels, mut hits) = (0.0, 0.0);
-        for i in self.labels_of(kind) {
-            let window = self
-                .window(i)
-                .map_or(0.0, |(from, until)| (until - from) as f64);
-            let missed: f64 = self
-                .key_types(i)
-                .into_iter()
+        for label in self.labels.get(&kind).into_iter().flatten() {
+            let missed: f64 = self.types[label.types.clone()]
+                .iter()
                 .map(|key_type| {
-                    let n = alerts.get(&key_type).copied().unwrap_or(0);
-                    let space = regions.get(&key_type).map_or(0.0, |region| region.space);
+                    let n = alerts.get(key_type).copied().unwrap_or(0);
+                    let space = regions.get(key_type).map_or(0.0, |region| region.space);
                     let share = if space > 0.0 {
-                        (window / space).min(1.0)
+                        (label.window_ms / space).min(1.0)
                     } else {
                         0.0
                     };
@@ -172,45 +189,6 @@ impl<'a> Space<'a> {
         (n_labels, hits)
     }
 
-    /// The space of each type of key and how much of it the labels' windows cover.
-    fn regions(&self, kind: Option<Kind>) -> BTreeMap<KeyType, Region> {
-        let span = self.bounds.until.since(self.bounds.from).max(0);
-        let mut regions: BTreeMap<KeyType, Region> = self
-            .keys
-            .iter()
-            .map(|(key_type, n)| (*key_type, Region::of(*n as f64 * span as f64)))
-            .collect();
-        let is_of_kind =
-            |window: &&Window| kind.is_none() || window.kind.is_none() || window.kind == kind;
-        let (mut key, mut wanted, mut every) = (None, i64::MIN, i64::MIN);
-        for window in self.windows.iter().filter(is_of_kind) {
-            if key != Some(window.key) {
-                (key, wanted, every) = (Some(window.key), i64::MIN, i64::MIN);
-            }
-            let added = extend(&mut every, window.span);
-            let covered = match window.kind {
-                Some(_) => extend(&mut wanted, window.span),
-                None => 0,
-            };
-            if let Some(region) = regions.get_mut(&window.key_type) {
-                region.covered += covered as f64;
-                region.space -= (added - covered) as f64;
-            }
-        }
-        regions
-    }
-
-    /// The types of a label's keys, each key once.
-    fn key_types(&self, label: usize) -> Vec<KeyType> {
-        let types = self.scope.labels[label].keys.iter();
-        let types = types.map(|key| key.key_type);
-        let numbers = self.scope.keys_of(label).iter().copied();
-        let mut keys: Vec<(KeyType, u32)> = types.zip(numbers).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        keys.into_iter().map(|(key_type, _)| key_type).collect()
-    }
-
     /// Sorts out labels and their windows once for all kinds.
     fn take_labels(&mut self) {
         let mut windows = Vec::new();
@@ -221,28 +199,51 @@ impl<'a> Space<'a> {
                 // Alerts on decoys are false, so their windows stay a part of the space.
                 Standing::Decoy | Standing::DecoyLeftOut => continue,
             };
-            if let Some(kind) = kind {
-                self.labels.entry(kind).or_default().push(i);
-            }
-            if let Some(span) = self.window(i) {
-                let keys = label.keys.iter().zip(self.scope.keys_of(i));
-                windows.extend(keys.map(|(key, number)| Window {
-                    key: *number,
+            let span = self.window(i);
+            let types = label.keys.iter().map(|key| key.key_type);
+            let mut keys: Vec<(KeyType, u32)> =
+                types.zip(self.scope.keys_of(i).iter().copied()).collect();
+            windows.extend(span.into_iter().flat_map(|span| {
+                keys.iter().map(move |(key_type, key)| Window {
+                    key: *key,
                     span,
-                    key_type: key.key_type,
+                    key_type: *key_type,
                     kind,
-                }));
+                })
+            }));
+            if kind.is_some() {
+                keys.sort_unstable();
+                keys.dedup();
+                let begin = self.types.len();
+                self.types.extend(keys.iter().map(|(key_type, _)| key_type));
+                let placed = Placed {
+                    window_ms: span.map_or(0.0, |(from, until)| (until - from) as f64),
+                    types: begin..self.types.len(),
+                };
+                self.labels.entry(kind).or_default().push(placed.clone());
+                self.labels.entry(None).or_default().push(placed);
             }
         }
         windows.sort_unstable();
-        self.windows = windows;
+        self.cover(&windows);
     }
 
-    /// Positions of the labels that count, of one kind or of all, ascending.
-    fn labels_of(&self, kind: Option<Kind>) -> Vec<usize> {
-        match kind {
-            Some(kind) => self.labels.get(&kind).cloned().unwrap_or_default(),
-            None => self.scope.kept_labels().map(|(i, _)| i).collect(),
+    /// Works out the space of each type of key and how much of it windows cover, which come by key: once through them for
+    /// all kinds.
+    fn cover(&mut self, windows: &[Window]) {
+        let span = self.bounds.until.since(self.bounds.from).max(0);
+        let keys = self.keys.iter();
+        let spaces = keys.map(|(key_type, n)| (*key_type, Region::of(*n as f64 * span as f64)));
+        self.covers = vec![Cover::of(spaces.collect()); N_KINDS + 1];
+        for window in windows {
+            match window.kind {
+                Some(kind) => {
+                    self.covers[kind as usize].add(window);
+                    self.covers[N_KINDS].add(window);
+                }
+                // What was left out is no space for any kind.
+                None => self.covers.iter_mut().for_each(|cover| cover.add(window)),
+            }
         }
     }
 
@@ -260,6 +261,43 @@ impl<'a> Space<'a> {
             .saturating_add(label.kind.late_ms())
             .min(self.bounds.until.0);
         (from < until).then_some((from, until))
+    }
+}
+
+/// The space of each type of key, as windows are laid over it.
+#[derive(Debug, Clone)]
+struct Cover {
+    regions: BTreeMap<KeyType, Region>,
+    /// The key of the last window.
+    key: Option<u32>,
+    /// Where windows of labels that count, and all windows, on that key reach.
+    wanted: i64,
+    every: i64,
+}
+
+impl Cover {
+    fn of(regions: BTreeMap<KeyType, Region>) -> Self {
+        Self {
+            regions,
+            key: None,
+            wanted: i64::MIN,
+            every: i64::MIN,
+        }
+    }
+
+    fn add(&mut self, window: &Window) {
+        if self.key != Some(window.key) {
+            (self.key, self.wanted, self.every) = (Some(window.key), i64::MIN, i64::MIN);
+        }
+        let added = extend(&mut self.every, window.span);
+        let covered = match window.kind {
+            Some(_) => extend(&mut self.wanted, window.span),
+            None => 0,
+        };
+        if let Some(region) = self.regions.get_mut(&window.key_type) {
+            region.covered += covered as f64;
+            region.space -= (added - covered) as f64;
+        }
     }
 }
 

@@ -1,109 +1,303 @@
-//! Event ids: which labels list one, and how many of them alerts list.
+//! Event ids as numbers: which labels list one, and which ones an alert lists.
+
+use std::hash::BuildHasher;
+
+use floodmark_contracts::label::Label;
 
 use crate::{
     ahead,
-    hashing::{Numbers, Set},
+    hashing::{Hashing, Names, Numbers},
     matching::EventCounts,
-    scope::{Scope, Standing},
+    scope::Standing,
 };
 
-/// No further owner.
-const END: u32 = u32::MAX;
+/// No further owner, or no list.
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// A label that lists an event id.
-struct Owner<'a> {
-    id: &'a str,
+#[derive(Debug, Clone, Copy)]
+struct Owner {
+    /// Its position, or [`NONE`].
     label: u32,
-    /// The place of another label that lists the same id, or [`END`].
-    before: u32,
+    /// The place of another one among the further owners, or [`NONE`].
+    other: u32,
 }
 
-/// Which labels list an event id. An id's place is that of the last label that lists it.
-pub(crate) struct Events<'a> {
-    places: Numbers,
-    owners: Vec<Owner<'a>>,
+/// Who owns what no label lists.
+const NOBODY: Owner = Owner {
+    label: NONE,
+    other: NONE,
+};
+
+/// Event ids by their numbers: those that labels list come first.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    /// By number: the first label that lists the id.
+    owners: Vec<Owner>,
+    /// All further ones.
+    further: Vec<Owner>,
+    /// The numbers on alerts' lists, one list behind the other.
+    listed: Vec<u32>,
+    /// The labels with an alert's key that list at least half of its list, likewise.
+    candidates: Vec<u32>,
+    /// Where what there is of each list ends.
+    ends: Vec<Ends>,
+    /// Owners of the ids on the list that is being taken up.
+    scratch: Vec<u32>,
 }
 
-impl<'a> Events<'a> {
-    /// Takes up the ids of all labels; none where no alert lists any: the ids are most of the labels' bytes.
-    pub(crate) fn new(scope: &Scope<'a>) -> Self {
-        let is_listing = scope.alerts.iter().any(|alert| !alert.event_ids.is_empty());
-        let labels = if is_listing { scope.labels } else { &[] };
-        let n_ids = labels.iter().map(|label| label.event_ids.len()).sum();
-        let mut places = Numbers::with_capacity(n_ids);
-        let mut owners: Vec<Owner<'a>> = Vec::with_capacity(n_ids);
-        for (label, of) in (0u32..).zip(labels) {
-            ahead::touch(of.event_ids.iter().map(String::as_str));
-            for id in &of.event_ids {
-                let next = u32::try_from(owners.len()).unwrap_or(END);
-                let place = places.or_insert(id, next, |place| owners[place as usize].id);
-                let before = if *place == next { END } else { *place };
-                // A label that lists an id twice owns it once.
-                if before == END || owners[before as usize].label != label {
-                    *place = next;
-                    owners.push(Owner { id, label, before });
-                }
-            }
-        }
-        Self { places, owners }
+/// Where the ids of a list end, and the labels that list half of them.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ends {
+    ids: usize,
+    labels: usize,
+}
+
+/// What an alert says that lists event ids.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Said<'a> {
+    /// The number of its key.
+    pub(crate) key: u32,
+    pub(crate) ids: &'a [String],
+}
+
+/// What is known of an alert's list.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct List<'a> {
+    /// The numbers of the ids, ascending, each once.
+    pub(crate) ids: &'a [u32],
+    /// The labels with the alert's key that list at least half of them, ascending, each once.
+    pub(crate) labels: &'a [u32],
+}
+
+/// The ids that have a number.
+struct Known<'a> {
+    names: Vec<&'a str>,
+}
+
+impl<'a> Names<&'a str> for Known<'a> {
+    fn len(&self) -> usize {
+        self.names.len()
     }
 
-    /// The place of an id that a label lists.
-    pub(crate) fn place(&self, id: &str) -> Option<u32> {
-        self.places.get(id, |place| self.owners[place as usize].id)
+    fn is(&self, number: u32, name: &'a str) -> bool {
+        self.names[number as usize] == name
     }
 
-    /// The labels that list the id with a place, each once.
-    pub(crate) fn owners(&self, place: u32) -> impl Iterator<Item = u32> {
-        let mut place = place;
-        std::iter::from_fn(move || {
-            let owner = self.owners.get(place as usize)?;
-            place = owner.before;
-            Some(owner.label)
-        })
+    fn hash(&self, number: u32, hashing: &Hashing) -> u64 {
+        hashing.hash_one(self.names[number as usize])
+    }
+
+    fn push(&mut self, name: &'a str) {
+        self.names.push(name);
     }
 }
 
-/// The event ids that alerts which count have listed so far.
-pub(crate) struct Listed<'a> {
-    /// By place: those that a label lists as well.
-    known: Vec<bool>,
-    /// Those that none does.
-    foreign: Set<&'a str>,
+/// Numbers the ids of some lists at a time.
+struct Numbering<'a> {
+    numbers: Numbers,
+    known: Known<'a>,
+    /// The ids that are being numbered, and their numbers.
+    names: Vec<&'a str>,
+    found: Vec<u32>,
 }
 
-impl<'a> Listed<'a> {
-    pub(crate) fn new(events: &Events<'_>) -> Self {
+impl<'a> Numbering<'a> {
+    /// For so many ids.
+    fn with_capacity(n_ids: usize) -> Self {
         Self {
-            known: vec![false; events.owners.len()],
-            foreign: Set::default(),
+            numbers: Numbers::with_capacity(n_ids),
+            known: Known {
+                names: Vec::with_capacity(n_ids),
+            },
+            names: Vec::new(),
+            found: Vec::new(),
         }
     }
 
-    /// Takes up an id with its place, if it has one.
-    pub(crate) fn add(&mut self, id: &'a str, place: Option<u32>) {
-        match place {
-            Some(place) => self.known[place as usize] = true,
-            None => {
-                self.foreign.insert(id);
+    /// The numbers of all ids on the lists, one list behind the other.
+    fn number_all(&mut self, lists: impl Iterator<Item = &'a [String]>) -> &mut [u32] {
+        self.names.clear();
+        self.names.extend(lists.flatten().map(String::as_str));
+        self.found.clear();
+        let (names, found) = (&self.names, &mut self.found);
+        self.numbers.number_all(names, &mut self.known, found);
+        found
+    }
+}
+
+impl Events {
+    /// Takes up the ids of all labels and of the lists of alerts; `has_key` tells whether a label has a key. Without any
+    /// list nothing is: the ids are most of the labels' bytes.
+    pub(crate) fn new(
+        labels: &[Label],
+        lists: &[Said<'_>],
+        has_key: impl Fn(u32, u32) -> bool,
+    ) -> Self {
+        let mut events = Self::default();
+        if lists.iter().all(|said| said.ids.is_empty()) {
+            return events;
+        }
+        let n_ids = labels.iter().map(|label| label.event_ids.len()).sum();
+        let mut numbering = Numbering::with_capacity(n_ids);
+        events.owners.reserve(n_ids);
+        let mut label = 0;
+        for some in labels.chunks(ahead::STEP) {
+            let ids = some.iter().map(|of| of.event_ids.as_slice());
+            let mut rest: &[u32] = numbering.number_all(ids);
+            for of in some {
+                let (own, others) = rest.split_at(of.event_ids.len());
+                events.add_label(label, own);
+                (label, rest) = (label + 1, others);
+            }
+        }
+        for some in lists.chunks(ahead::STEP) {
+            let mut rest = numbering.number_all(some.iter().map(|said| said.ids));
+            for said in some {
+                let (own, others) = rest.split_at_mut(said.ids.len());
+                events.add_list(own, |label| has_key(label, said.key));
+                rest = others;
+            }
+        }
+        events.owners.resize(numbering.known.names.len(), NOBODY);
+        events
+    }
+
+    /// Takes up the numbers of what a label lists. One that it lists twice it owns once.
+    fn add_label(&mut self, label: u32, numbers: &[u32]) {
+        for number in numbers {
+            let number = *number as usize;
+            if number >= self.owners.len() {
+                self.owners.resize(number + 1, NOBODY);
+            }
+            let first = &mut self.owners[number];
+            let last = self.further.get(first.other as usize).unwrap_or(first);
+            if first.label == NONE {
+                first.label = label;
+            } else if last.label != label {
+                let other = first.other;
+                first.other = u32::try_from(self.further.len()).unwrap_or(NONE);
+                self.further.push(Owner { label, other });
             }
         }
     }
 
-    /// What was listed against what labels that count list. `None` if nothing was.
-    pub(crate) fn counts(&self, scope: &Scope<'_>, events: &Events<'_>) -> Option<EventCounts> {
-        let said = self.known.iter().filter(|is_listed| **is_listed).count() + self.foreign.len();
-        let mut counts = EventCounts {
-            said: said as u64,
-            ..EventCounts::default()
+    /// Takes up the numbers of what an alert lists, each once.
+    fn add_list(&mut self, numbers: &mut [u32], has_key: impl Fn(u32) -> bool) {
+        numbers.sort_unstable();
+        let begin = self.listed.len();
+        let own = numbers.chunk_by(|a, b| a == b).map(|same| same[0]);
+        self.listed.extend(own);
+        let own = &self.listed[begin..];
+        let mut owners = std::mem::take(&mut self.scratch);
+        owners.clear();
+        let all = own.iter().flat_map(|number| self.owners(*number));
+        owners.extend(all.filter(|label| has_key(*label)));
+        owners.sort_unstable();
+        let owners_of_half = owners
+            .chunk_by(|a, b| a == b)
+            .filter(|same| same.len() * 2 >= own.len())
+            .map(|same| same[0]);
+        self.candidates.extend(owners_of_half);
+        self.scratch = owners;
+        self.ends.push(Ends {
+            ids: self.listed.len(),
+            labels: self.candidates.len(),
+        });
+    }
+
+    /// What a list holds; nothing where there is no such list.
+    pub(crate) fn list(&self, list: u32) -> List<'_> {
+        let list = list as usize;
+        let Some(end) = self.ends.get(list) else {
+            return List::default();
         };
-        for place in events.places.values() {
-            let is_kept = |label: u32| scope.standings[label as usize] == Standing::Kept;
-            if events.owners(place).any(is_kept) {
-                counts.truth += 1;
-                counts.both += u64::from(self.known[place as usize]);
-            }
+        let before = list.checked_sub(1).and_then(|before| self.ends.get(before));
+        let begin = before.copied().unwrap_or_default();
+        List {
+            ids: &self.listed[begin.ids..end.ids],
+            labels: &self.candidates[begin.labels..end.labels],
         }
-        (said > 0).then_some(counts)
+    }
+
+    /// The labels that list the id with a number, each once.
+    pub(crate) fn owners(&self, number: u32) -> impl Iterator<Item = u32> {
+        let first = self.owners.get(number as usize);
+        let first = first.filter(|owner| owner.label != NONE);
+        let others = std::iter::successors(first, |owner| self.further.get(owner.other as usize));
+        others.map(|owner| owner.label)
+    }
+
+    /// For each number a mark that its id was not listed yet.
+    pub(crate) fn unlisted(&self) -> Vec<bool> {
+        vec![false; self.owners.len()]
+    }
+
+    /// What alerts listed, by number, against what labels that count list. `None` if nothing was.
+    pub(crate) fn counts(&self, is_listed: &[bool], standings: &[Standing]) -> Option<EventCounts> {
+        let mut counts = EventCounts::default();
+        for (number, is_listed) in (0u32..).zip(is_listed) {
+            let is_kept = |label: u32| standings[label as usize] == Standing::Kept;
+            let is_true = self.owners(number).any(is_kept);
+            counts.truth += u64::from(is_true);
+            counts.said += u64::from(*is_listed);
+            counts.both += u64::from(is_true && *is_listed);
+        }
+        (counts.said > 0).then_some(counts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use floodmark_contracts::kind::Kind;
+
+    use super::*;
+    use crate::support::label;
+
+    fn listing(ids: &[&str]) -> Label {
+        Label {
+            event_ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+            ..label("L", Kind::SensorSpike, "a", 0, 1)
+        }
+    }
+
+    #[test]
+    fn an_id_has_one_number_whoever_lists_it_and_a_label_owns_it_once() {
+        let labels = [listing(&["x", "y", "x"]), listing(&["y"]), listing(&["y"])];
+        let lists = [&["z", "y", "z"][..], &[], &["x", "unknown"], &["y"]];
+        let lists: [Vec<String>; 4] =
+            lists.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());
+        let said: Vec<Said<'_>> = lists.iter().map(|ids| Said { key: 7, ids }).collect();
+        // The last label has another key.
+        let events = Events::new(&labels, &said, |label, key| key == 7 && label < 2);
+        let list = |list: u32| (events.list(list).ids, events.list(list).labels);
+        assert_eq!(list(0), (&[1, 2][..], &[0, 1][..]));
+        assert_eq!(list(2), (&[0, 3][..], &[0][..]));
+        assert_eq!(list(3), (&[1][..], &[0, 1][..]));
+        let nothing = (&[][..], &[][..]);
+        assert_eq!([list(1), list(4), list(NONE)], [nothing; 3]);
+        let owners = |number: u32| events.owners(number).collect::<Vec<_>>();
+        assert_eq!([owners(0), owners(1)], [vec![0], vec![0, 2, 1]]);
+        assert!(owners(2).is_empty() && owners(3).is_empty());
+    }
+
+    #[test]
+    fn events_count_once_and_only_for_labels_that_count() {
+        let labels = [listing(&["x", "y"]), listing(&["y"]), listing(&["x"])];
+        let ids = ["y", "z", "y"].map(str::to_owned);
+        let said = Said { key: 0, ids: &ids };
+        let events = Events::new(&labels, &[said], |_, _| true);
+        let standings = [Standing::Truncated, Standing::Kept, Standing::Truncated];
+        let mut is_listed = events.unlisted();
+        assert_eq!(events.counts(&is_listed, &standings), None);
+        for number in events.list(0).ids {
+            is_listed[*number as usize] = true;
+        }
+        let expected = EventCounts {
+            truth: 1,
+            said: 2,
+            both: 1,
+        };
+        assert_eq!(events.counts(&is_listed, &standings), Some(expected));
     }
 }

@@ -24,8 +24,8 @@ use crate::{
     difficulty::Detected,
     intervals::{CONFIDENCE, wilson},
     matching::Found,
-    merged::FalseRuns,
-    scope::{Claim, Scope},
+    merged::{FalseRuns, each_run},
+    scope::{Claim, Outline, Scope},
 };
 
 /// What the incident level says.
@@ -136,11 +136,11 @@ fn false_runs(
         };
         !is_right && !found.touches_left_out[at]
     };
-    for run in FalseRuns::new(scope, is_wrong, merge_gap_ms).runs() {
+    each_run(scope, is_wrong, merge_gap_ms, |run, _| {
         if let Claim::Known(kind) = run.claim {
             levels.entry(kind).or_default().false_merged += run.cost;
         }
-    }
+    });
     let is_false = |position: u32| {
         let at = position as usize;
         !found.is_true[at] && !found.touches_left_out[at]
@@ -175,15 +175,10 @@ impl Hits {
             by_claim: vec![false; n_labels],
             is_of_its_kind: vec![false; scope.alerts.len()],
         };
-        let labels: Vec<(Kind, i64)> = scope
-            .labels
-            .iter()
-            .map(|label| (label.kind, label.start.0))
-            .collect();
         for &(position, label) in &found.pairs {
             let alert = &scope.alerts[position as usize];
             let label = label as usize;
-            let (kind, start) = labels[label];
+            let Outline { kind, start, .. } = scope.outlines[label];
             // The first in event time, not in arrival: event time depends on plan and seed alone.
             let delay = alert.end - start;
             note_delay(&mut hits.delays[label], delay);

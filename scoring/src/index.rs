@@ -3,7 +3,6 @@
 use floodmark_contracts::kind::Kind;
 
 use crate::{
-    events::Events,
     published::merged,
     scope::{Candidate, Claim, Scope, Standing},
     settings::Settings,
@@ -19,32 +18,20 @@ pub(crate) struct Index<'a> {
     by_key: Forest,
     /// When labels that count are, by kind, whatever their key.
     of_kinds: Vec<Times>,
-    /// Start and end of each label.
-    spans: Vec<(i64, i64)>,
     scope: &'a Scope<'a>,
-    events: &'a Events<'a>,
-}
-
-/// What was found for an alert.
-#[derive(Default)]
-pub(crate) struct Matches<'a> {
-    /// The labels of which it is a candidate, each once, ascending.
-    pub(crate) labels: Vec<u32>,
-    /// The event ids that it lists, each once, with their places.
-    pub(crate) events: Vec<(&'a str, Option<u32>)>,
 }
 
 impl<'a> Index<'a> {
     /// Takes up all labels of a scope.
-    pub(crate) fn new(scope: &'a Scope<'a>, events: &'a Events<'a>, settings: Settings) -> Self {
+    pub(crate) fn new(scope: &'a Scope<'a>, settings: Settings) -> Self {
         let mut by_key = Vec::with_capacity(scope.labels.len());
         let mut of_kinds = vec![Times::default(); N_KINDS];
         let n_keys = u32::try_from(scope.n_alert_keys).unwrap_or(u32::MAX);
         let mut known = Vec::new();
-        for (item, label) in (0u32..).zip(scope.labels) {
+        for (item, label) in (0u32..).zip(&scope.outlines) {
             let entry = Entry {
-                low: label.start.0.saturating_sub(settings.early_ms),
-                high: label.end.0.saturating_add(label.kind.late_ms()),
+                low: label.start.saturating_sub(settings.early_ms),
+                high: label.end.saturating_add(label.kind.late_ms()),
                 item,
             };
             // Keys that no alert has cannot match, so they are not indexed.
@@ -57,65 +44,41 @@ impl<'a> Index<'a> {
             if scope.standings[item as usize] == Standing::Kept {
                 let times = &mut of_kinds[label.kind as usize];
                 times.windows.push([entry.low, entry.high]);
-                times.labels.push([label.start.0, label.end.0]);
+                times.labels.push([label.start, label.end]);
             }
         }
         Self {
             by_key: Forest::new(scope.n_alert_keys, by_key),
             of_kinds: of_kinds.into_iter().map(Times::united).collect(),
-            spans: scope.labels.iter().map(|l| (l.start.0, l.end.0)).collect(),
             scope,
-            events,
         }
     }
 
-    /// Finds the labels of which `alert` is a candidate, in place of what was found before.
-    pub(crate) fn candidates(&self, alert: &Candidate<'a>, matches: &mut Matches<'a>) {
-        matches.labels.clear();
-        matches.events.clear();
+    /// Finds the labels of which `alert` is a candidate, each once, ascending, in place of what was found before.
+    pub(crate) fn candidates(&self, alert: &Candidate, labels: &mut Vec<u32>) {
+        labels.clear();
         let span = (alert.start, alert.end);
         self.by_key.overlapping(alert.key, span, &mut |entry| {
             if self.matches_in_time(alert, entry) {
-                matches.labels.push(entry.item);
+                labels.push(entry.item);
             }
         });
-        if !alert.event_ids.is_empty() {
-            self.candidates_by_event(alert, matches);
-        }
-        matches.labels.sort_unstable();
-        matches.labels.dedup();
-    }
-
-    fn candidates_by_event(&self, alert: &Candidate<'a>, matches: &mut Matches<'a>) {
-        let ids = &mut matches.events;
-        ids.extend(alert.event_ids.iter().map(|id| (id.as_str(), None)));
-        ids.sort_unstable();
-        ids.dedup();
-        let mut owners = Vec::new();
-        for (id, place) in ids.iter_mut() {
-            *place = self.events.place(id);
-            let labels = place.iter().flat_map(|place| self.events.owners(*place));
-            owners.extend(
-                labels.filter(|label| self.scope.keys_of(*label as usize).contains(&alert.key)),
-            );
-        }
-        owners.sort_unstable();
-        for same in owners.chunk_by(|a, b| a == b) {
-            if same.len() * 2 >= ids.len() {
-                matches.labels.push(same[0]);
-            }
+        labels.extend(self.scope.events.list(alert.list).labels);
+        if labels.len() > 1 {
+            labels.sort_unstable();
+            labels.dedup();
         }
     }
 
     /// Whether the alert ends within the label's matching window, which is the entry, or overlaps the label.
-    fn matches_in_time(&self, alert: &Candidate<'_>, entry: Entry) -> bool {
-        let (start, end) = self.spans[entry.item as usize];
+    fn matches_in_time(&self, alert: &Candidate, entry: Entry) -> bool {
+        let label = self.scope.outlines[entry.item as usize];
         let inside = entry.low <= alert.end && alert.end <= entry.high;
-        inside || (alert.start <= end && start <= alert.end)
+        inside || (alert.start <= label.end && label.start <= alert.end)
     }
 
     /// Whether it would be a candidate of a label of the kind that it names, if its key were another.
-    pub(crate) fn matches_another_key(&self, alert: &Candidate<'_>) -> bool {
+    pub(crate) fn matches_another_key(&self, alert: &Candidate) -> bool {
         let Claim::Known(kind) = alert.claim else {
             return false;
         };

@@ -1,7 +1,6 @@
 //! Alerts held against labels: all that needs no run around them.
 
 use floodmark_contracts::{
-    clock::EventTime,
     kind::Kind,
     label::Label,
     profile::StreamsSection,
@@ -15,7 +14,7 @@ use crate::{
     decoys, difficulty,
     hashing::Set,
     incident,
-    matching::{self, Fate, LabelFate, Matching},
+    matching::{self, Found, Matching},
     parts::{Part, Watcher},
     scope::{Bounds, Exclusion, Scope, Standing},
     score::ScoreError,
@@ -28,8 +27,15 @@ const FALSE_ALERTS_LISTED: usize = 1000;
 /// Alerts held against labels.
 pub(crate) struct Judged<'a> {
     pub(crate) scope: Scope<'a>,
-    pub(crate) matching: Matching,
     pub(crate) detection: Detection,
+    found: Found,
+}
+
+impl Judged<'_> {
+    /// What became of every label and alert.
+    pub(crate) fn matching(&self) -> Matching {
+        matching::fates(&self.scope, &self.found)
+    }
 }
 
 /// Holds alerts against labels; what of event time counts is in `bounds`.
@@ -45,7 +51,6 @@ pub(crate) fn judge_within<'a>(
     let scope = Scope::new(labels, alerts, bounds, settings);
     watcher(Part::Scope);
     let found = matching::find(&scope, settings);
-    let matching = matching::fates(&scope, &found);
     watcher(Part::Matching);
     let incident = incident::score(&scope, &found, settings.merge_gap_ms);
     let decoys = decoys::score(&scope, &found);
@@ -81,14 +86,14 @@ pub(crate) fn judge_within<'a>(
         shared_alerts: incident.shared_alerts,
         accuracy,
         tolerances: settings.tolerances(),
-        missed: missed(labels, &matching),
-        false_alerts: false_alerts(alerts, &matching),
+        missed: missed(&scope, &found),
+        false_alerts: false_alerts(&scope, &found, alerts),
     };
     watcher(Part::Rest);
     Ok(Judged {
         scope,
-        matching,
         detection,
+        found,
     })
 }
 
@@ -114,27 +119,40 @@ fn check_labels(labels: &[Label]) -> Result<(), ScoreError> {
 }
 
 /// Ids of missed labels, by start, then by id.
-fn missed(labels: &[Label], matching: &Matching) -> Vec<String> {
-    let fates = labels.iter().zip(&matching.labels);
-    let mut missed: Vec<(EventTime, &str)> = fates
-        .filter(|(_, fate)| **fate == LabelFate::Missed)
-        .map(|(label, _)| (label.start, label.id.as_str()))
+fn missed(scope: &Scope<'_>, found: &Found) -> Vec<String> {
+    let mut is_detected = vec![false; scope.labels.len()];
+    for (_, label) in &found.pairs {
+        is_detected[*label as usize] = true;
+    }
+    let mut missed: Vec<(i64, &str)> = scope
+        .kept_labels()
+        .filter(|(position, _)| !is_detected[*position])
+        .map(|(_, label)| (label.start.0, label.id.as_str()))
         .collect();
     missed.sort_unstable();
     missed.into_iter().map(|(_, id)| id.to_owned()).collect()
 }
 
 /// Ids of the first false alerts, by end, then by id.
-fn false_alerts(alerts: Alerts<'_>, matching: &Matching) -> Vec<String> {
-    let fates = alerts.iter().zip(&matching.alerts);
-    let mut wrong: Vec<(EventTime, &str)> = fates
-        .filter(|(_, fate)| **fate == Fate::False)
-        .map(|(alert, _)| (alert.end, alert.id.as_str()))
+fn false_alerts(scope: &Scope<'_>, found: &Found, alerts: Alerts<'_>) -> Vec<String> {
+    let fates = found.is_true.iter().zip(&found.touches_left_out);
+    let mut wrong: Vec<(i64, u32)> = scope
+        .alerts
+        .iter()
+        .zip(fates)
+        .filter(|(_, (is_true, ignored))| !**is_true && !**ignored)
+        .map(|(alert, _)| (alert.end, alert.source))
         .collect();
     if wrong.len() > FALSE_ALERTS_LISTED {
-        wrong.select_nth_unstable(FALSE_ALERTS_LISTED);
-        wrong.truncate(FALSE_ALERTS_LISTED);
+        let (_, last, _) = wrong.select_nth_unstable(FALSE_ALERTS_LISTED - 1);
+        let last = last.0;
+        // Of those that end together with the last one ids decide.
+        wrong.retain(|(end, _)| *end <= last);
     }
-    wrong.sort_unstable();
-    wrong.into_iter().map(|(_, id)| id.to_owned()).collect()
+    let id = |source: u32| alerts.at(source as usize).id.as_str();
+    let named = wrong.into_iter().map(|(end, source)| (end, id(source)));
+    let mut named: Vec<(i64, &str)> = named.collect();
+    named.sort_unstable();
+    named.truncate(FALSE_ALERTS_LISTED);
+    named.into_iter().map(|(_, id)| id.to_owned()).collect()
 }

@@ -1,55 +1,83 @@
 //! Numbers for keys: equal for equal keys, from 0 without gaps.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, hash::BuildHasher};
 
 use floodmark_contracts::key::{KeyType, TypedKey};
 
-use crate::hashing::Numbers;
+use crate::hashing::{Hashing, Names, Numbers};
 
 /// The keys of a run by their numbers.
+#[derive(Debug, Default)]
+pub(crate) struct Keys {
+    numbers: Numbers,
+    known: Known,
+}
+
+/// A key that is looked up.
+pub(crate) type Key<'a> = (KeyType, &'a str);
+
+/// The keys that have a number.
 ///
 /// Every alert's key is looked up, so that names are copied to one place: where they come from they are spread over
 /// all the memory that alerts take, and most of the time would go into waiting for it.
 #[derive(Debug, Default)]
-pub(crate) struct Keys {
+struct Known {
     names: String,
-    /// Where each name ends; it begins where the one before it ends.
-    ends: Vec<usize>,
-    by_type: BTreeMap<KeyType, Numbers>,
+    /// The type of each key, and where its name begins and ends.
+    places: Vec<(KeyType, usize, usize)>,
 }
 
 impl Keys {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.ends.len()
+        self.known.places.len()
     }
 
     /// How many there are of each type that has any.
     pub(crate) fn of_types(&self) -> BTreeMap<KeyType, u64> {
-        let types = self.by_type.iter();
-        types
-            .map(|(key_type, numbers)| (*key_type, numbers.len() as u64))
-            .collect()
+        let mut counts = BTreeMap::new();
+        for (key_type, ..) in &self.known.places {
+            *counts.entry(*key_type).or_default() += 1;
+        }
+        counts
     }
 
-    /// The number of a key, the next one if it has none yet.
-    pub(crate) fn number_of(&mut self, key: &TypedKey) -> u32 {
-        let next = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
-        let (names, ends) = (&self.names, &self.ends);
-        let numbers = self.by_type.entry(key.key_type).or_default();
-        let number = *numbers.or_insert(&key.id, next, |number| name(names, ends, number));
-        if number == next {
-            self.names.push_str(&key.id);
-            self.ends.push(self.names.len());
-        }
-        number
+    /// Adds the number of each key to `numbers`, the next one if it has none yet.
+    pub(crate) fn number_all(&mut self, keys: &[Key<'_>], numbers: &mut Vec<u32>) {
+        self.numbers.number_all(keys, &mut self.known, numbers);
     }
 }
 
-fn name<'a>(names: &'a str, ends: &[usize], number: u32) -> &'a str {
-    let number = number as usize;
-    let begin = number.checked_sub(1).map_or(0, |before| ends[before]);
-    &names[begin..ends[number]]
+/// What a key is looked up by.
+pub(crate) fn looked_up(key: &TypedKey) -> Key<'_> {
+    (key.key_type, &key.id)
+}
+
+impl Known {
+    fn key(&self, number: u32) -> Key<'_> {
+        let (key_type, begin, end) = self.places[number as usize];
+        (key_type, &self.names[begin..end])
+    }
+}
+
+impl<'a> Names<Key<'a>> for Known {
+    fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    fn is(&self, number: u32, key: Key<'a>) -> bool {
+        self.key(number) == key
+    }
+
+    fn hash(&self, number: u32, hashing: &Hashing) -> u64 {
+        hashing.hash_one(self.key(number))
+    }
+
+    fn push(&mut self, (key_type, name): Key<'a>) {
+        let begin = self.names.len();
+        self.names.push_str(name);
+        self.places.push((key_type, begin, self.names.len()));
+    }
 }
 
 #[cfg(test)]
@@ -67,7 +95,9 @@ mod tests {
             (KeyType::User, "u"),
             (KeyType::User, ""),
         ];
-        let numbers = listed.map(|(key_type, id)| keys.number_of(&TypedKey::new(key_type, id)));
+        let mut numbers = Vec::new();
+        keys.number_all(&listed[..4], &mut numbers);
+        keys.number_all(&listed[4..], &mut numbers);
         assert_eq!(numbers, [0, 1, 2, 0, 3, 2]);
         assert_eq!(keys.len(), 4);
         let of_types = BTreeMap::from([(KeyType::User, 3), (KeyType::Sensor, 1)]);

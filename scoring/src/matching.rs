@@ -18,8 +18,7 @@ use floodmark_contracts::{alert::CollectedAlert, label::Label, result::Detection
 use crate::{
     ahead,
     alerts::Alerts,
-    events::{Events, Listed},
-    index::{Index, Matches},
+    index::Index,
     scope::{Bounds, Exclusion, Scope, Standing},
     settings::Settings,
 };
@@ -124,9 +123,8 @@ pub(crate) struct EventCounts {
 
 /// Finds every candidate pair.
 pub(crate) fn find(scope: &Scope<'_>, settings: Settings) -> Found {
-    let events = Events::new(scope);
-    let index = Index::new(scope, &events, settings);
-    let mut listed = Listed::new(&events);
+    let index = Index::new(scope, settings);
+    let mut is_listed = scope.events.unlisted();
     let mut found = Found {
         pairs: Vec::new(),
         decoy_pairs: Vec::new(),
@@ -135,16 +133,17 @@ pub(crate) fn find(scope: &Scope<'_>, settings: Settings) -> Found {
         events: None,
         key_mismatch: 0,
     };
-    let mut matches = Matches::default();
+    let mut labels = Vec::new();
     for (position, alert) in (0u32..).zip(&scope.alerts) {
         if (position as usize).is_multiple_of(ahead::STEP) {
+            // Lists stand in the order of reading, alerts in that of their keys.
             let next = scope.alerts[position as usize..].iter().take(ahead::STEP);
-            ahead::touch(next.flat_map(|alert| alert.event_ids).map(String::as_str));
+            let lists = next.map(|alert| scope.events.list(alert.list));
+            ahead::touch_all(lists.filter_map(|list| list.ids.first().zip(list.labels.first())));
         }
-        index.candidates(alert, &mut matches);
-        let labels = &matches.labels;
+        index.candidates(alert, &mut labels);
         let mut is_true = false;
-        for &label in labels {
+        for &label in &labels {
             match scope.standings[label as usize] {
                 Standing::Kept => {
                     is_true = true;
@@ -169,11 +168,12 @@ pub(crate) fn find(scope: &Scope<'_>, settings: Settings) -> Found {
             found.key_mismatch += 1;
         }
         if is_true || !ignored {
-            let ids = &matches.events;
-            ids.iter().for_each(|(id, place)| listed.add(id, *place));
+            for event in scope.events.list(alert.list).ids {
+                is_listed[*event as usize] = true;
+            }
         }
     }
-    found.events = listed.counts(scope, &events);
+    found.events = scope.events.counts(&is_listed, &scope.standings);
     found
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct Run {
     pub(crate) claim: Claim,
     /// Started gaps of its length.
     pub(crate) cost: u64,
-    /// Where they stand among the false alerts; not empty.
+    /// Where they stand among the false alerts that are kept.
     places: Range<u32>,
 }
 
@@ -31,38 +31,17 @@ pub(crate) struct FalseRuns {
 impl FalseRuns {
     /// Of the alerts that `is_false` takes; they are by key, by kind and in event time.
     pub(crate) fn new(scope: &Scope<'_>, is_false: impl Fn(u32) -> bool, gap_ms: i64) -> Self {
-        let n_alerts = u32::try_from(scope.alerts.len()).unwrap_or(u32::MAX);
-        let positions: Vec<u32> = (0..n_alerts).filter(|it| is_false(*it)).collect();
-        let alert = |position: u32| &scope.alerts[position as usize];
-        let mut all: Vec<Run> = Vec::new();
-        let mut reached = i64::MIN;
-        let mut from = i64::MIN;
-        for (place, &position) in (0u32..).zip(&positions) {
-            let next = alert(position);
-            match all.last_mut() {
-                Some(run)
-                    if (run.key, run.claim) == (next.key, next.claim)
-                        && next.start - reached < gap_ms =>
-                {
-                    reached = reached.max(next.end);
-                    run.places.end = place + 1;
-                    run.cost = started((from, reached), gap_ms);
-                }
-                _ => {
-                    (from, reached) = (next.start, next.end);
-                    all.push(Run {
-                        key: next.key,
-                        claim: next.claim,
-                        cost: started((from, reached), gap_ms),
-                        places: place..place + 1,
-                    });
-                }
-            }
-        }
-        Self {
-            positions,
-            runs: all,
-        }
+        let mut kept = Self::default();
+        each_run(scope, is_false, gap_ms, |run, positions| {
+            let begin = kept.positions.len();
+            kept.positions.extend(positions);
+            let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+            kept.runs.push(Run {
+                places: place(begin)..place(kept.positions.len()),
+                ..run
+            });
+        });
+        kept
     }
 
     /// The runs, by number of the key.
@@ -79,6 +58,48 @@ impl FalseRuns {
     pub(crate) fn cost(&self) -> u64 {
         self.runs.iter().map(|run| run.cost).sum()
     }
+}
+
+/// Calls `visit` for each run of the alerts that `is_false` takes, by number of the key, with the positions of its alerts
+/// in `scope.alerts`.
+pub(crate) fn each_run(
+    scope: &Scope<'_>,
+    is_false: impl Fn(u32) -> bool,
+    gap_ms: i64,
+    mut visit: impl FnMut(Run, &[u32]),
+) {
+    let mut positions: Vec<u32> = Vec::new();
+    let (mut from, mut reached) = (0, 0);
+    let mut end = |positions: &mut Vec<u32>, span: (i64, i64)| {
+        if let Some(first) = positions.first() {
+            let first = &scope.alerts[*first as usize];
+            let run = Run {
+                key: first.key,
+                claim: first.claim,
+                cost: started(span, gap_ms),
+                places: 0..0,
+            };
+            visit(run, positions);
+            positions.clear();
+        }
+    };
+    for (position, next) in (0u32..).zip(&scope.alerts) {
+        if !is_false(position) {
+            continue;
+        }
+        let goes_on = positions.last().is_some_and(|last| {
+            let last = &scope.alerts[*last as usize];
+            (last.key, last.claim) == (next.key, next.claim) && next.start - reached < gap_ms
+        });
+        if goes_on {
+            reached = reached.max(next.end);
+        } else {
+            end(&mut positions, (from, reached));
+            (from, reached) = (next.start, next.end);
+        }
+        positions.push(position);
+    }
+    end(&mut positions, (from, reached));
 }
 
 /// Number of started `gap_ms` in the merged runs of `spans`, which are sorted by start.

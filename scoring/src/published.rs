@@ -22,12 +22,12 @@ pub(crate) use range_based::Rows;
 /// Sorted; those that share a row, or an instant, are one. Both ends are inclusive.
 pub(crate) fn merged<T: Copy + Ord>(mut spans: Vec<[T; 2]>) -> Vec<[T; 2]> {
     spans.sort_unstable();
-    let mut merged: Vec<[T; 2]> = Vec::with_capacity(spans.len());
-    for span in spans {
-        match merged.last_mut() {
-            Some(last) if span[0] <= last[1] => last[1] = last[1].max(span[1]),
-            _ => merged.push(span),
+    spans.dedup_by(|next, last| {
+        let touches = next[0] <= last[1];
+        if touches {
+            last[1] = last[1].max(next[1]);
         }
-    }
-    merged
+        touches
+    });
+    spans
 }

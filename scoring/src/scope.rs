@@ -5,14 +5,22 @@
 //! 2. Labels and alerts of the warm-up are left out; so are labels whose tolerance passes the end of
 //!    the run (`truncated`) and alerts that end after it.
 
+mod outline;
 mod read;
 
 use floodmark_contracts::{
     clock::EventTime, key::KeyType, kind::Kind, label::Label, record::RunRecord,
 };
 
-use self::read::{Read, Said};
-use crate::{alerts::Alerts, keys::Keys, settings::Settings};
+pub(crate) use self::outline::Outline;
+use self::read::Read;
+use crate::{
+    ahead,
+    alerts::Alerts,
+    events::Events,
+    keys::{Key, Keys, looked_up},
+    settings::Settings,
+};
 
 /// Why a label counts or does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +54,7 @@ pub(crate) enum Exclusion {
 
 /// An alert that is to be matched.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Candidate<'a> {
+pub(crate) struct Candidate {
     /// Position in the run's alerts.
     pub(crate) source: u32,
     /// The key, as a number that is equal for equal keys.
@@ -61,10 +69,11 @@ pub(crate) struct Candidate<'a> {
     pub(crate) score: f64,
     /// A number that follows from the id alone, for draws: nearly every id has another one.
     pub(crate) mark: u32,
-    pub(crate) event_ids: &'a [String],
+    /// The number of its list of event ids, if it has one.
+    pub(crate) list: u32,
 }
 
-impl Candidate<'_> {
+impl Candidate {
     /// The score, if it has a finite one.
     pub(crate) fn score(&self) -> Option<f64> {
         Some(self.score).filter(|score| score.is_finite())
@@ -101,30 +110,21 @@ impl Bounds {
     }
 }
 
-/// What stands where an alert will be.
-const NOTHING: Candidate<'static> = Candidate {
-    source: 0,
-    key: 0,
-    key_type: KeyType::User,
-    claim: Claim::Silent,
-    start: 0,
-    end: 0,
-    score: f64::NAN,
-    mark: 0,
-    event_ids: &[],
-};
-
 /// Labels with their standing and alerts that are to be matched.
 pub(crate) struct Scope<'a> {
     pub(crate) labels: &'a [Label],
     pub(crate) standings: Vec<Standing>,
+    /// By position of the label.
+    pub(crate) outlines: Vec<Outline>,
     /// By key, then by kind, then in event time: what is counted for a key is at hand then, and whatever goes through
     /// them need not sort.
-    pub(crate) alerts: Vec<Candidate<'a>>,
+    pub(crate) alerts: Vec<Candidate>,
     /// By position in the run's alerts; `None` for those in `alerts`.
     pub(crate) exclusions: Vec<Option<Exclusion>>,
     /// The numbers of keys: those of the alerts first, then those that labels alone have.
     pub(crate) keys: Keys,
+    /// The event ids of labels and of the alerts that are to be matched.
+    pub(crate) events: Events,
     /// How many of the keys alerts have.
     pub(crate) n_alert_keys: usize,
     /// The numbers of all labels' keys, in the order of the labels.
@@ -143,72 +143,76 @@ impl<'a> Scope<'a> {
         settings: Settings,
     ) -> Self {
         let standings = labels.iter().map(|l| standing(l, bounds)).collect();
-        let read = Read::new(alerts, bounds);
+        let mut read = Read::new(alerts, bounds);
         let mut scope = Self {
             labels,
             standings,
+            outlines: labels.iter().map(Outline::of).collect(),
             alerts: Vec::new(),
-            exclusions: read.exclusions,
+            events: Events::default(),
+            exclusions: Vec::new(),
             n_alert_keys: read.keys.len(),
-            keys: read.keys,
+            keys: std::mem::take(&mut read.keys),
             label_keys: Vec::with_capacity(labels.len()),
             label_keys_begin: Vec::with_capacity(labels.len() + 1),
             reversed: 0,
         };
-        scope.take_alerts(alerts, &read.said, settings);
-        scope.label_keys_begin.push(0);
-        for label in labels {
-            for key in &label.keys {
-                let number = scope.keys.number_of(key);
-                scope.label_keys.push(number);
-            }
-            let end = u32::try_from(scope.label_keys.len()).unwrap_or(u32::MAX);
-            scope.label_keys_begin.push(end);
-        }
+        scope.take_alerts(&read, settings);
+        scope.exclusions = read.exclusions;
+        // They are as large as all that comes next.
+        drop(read.candidates);
+        scope.number_label_keys();
+        let has_key = |label: u32, key: u32| scope.keys_of(label as usize).contains(&key);
+        scope.events = Events::new(labels, &read.lists, has_key);
         scope
     }
 
-    /// Takes up the alerts that are not excluded, each at the place that its key has.
-    fn take_alerts(&mut self, alerts: Alerts<'a>, said: &[Said], settings: Settings) {
-        let kept = || self.exclusions.iter().zip(said).filter(|it| it.0.is_none());
-        let n_kept = kept().count();
-        let mut next = begins(kept().map(|(_, said)| said.key), self.keys.len());
-        let mut taken = vec![NOTHING; n_kept];
-        for ((source, alert), (exclusion, said)) in (0u32..)
-            .zip(alerts.iter())
-            .zip(self.exclusions.iter().zip(said))
-        {
-            if exclusion.is_some() {
-                continue;
+    /// Numbers the keys of labels behind those of alerts.
+    fn number_label_keys(&mut self) {
+        self.label_keys_begin.push(0);
+        for some in self.labels.chunks(ahead::STEP) {
+            let keys = some.iter().flat_map(|of| &of.keys).map(looked_up);
+            let keys: Vec<Key<'_>> = keys.collect();
+            self.keys.number_all(&keys, &mut self.label_keys);
+            for label in some {
+                let begin = self.label_keys_begin.last().copied().unwrap_or(0);
+                let n_keys = u32::try_from(label.keys.len()).unwrap_or(u32::MAX);
+                self.label_keys_begin.push(begin.saturating_add(n_keys));
             }
-            self.reversed += u64::from(alert.end < alert.start);
-            let end = alert.end.0;
-            let earliest = end.saturating_sub(settings.max_span_ms);
-            let place = &mut next[said.key as usize];
-            taken[*place as usize] = Candidate {
-                source,
-                key: said.key,
-                key_type: alert.key.key_type,
-                claim: said.claim,
-                start: alert.start.0.min(end).max(earliest),
-                end,
-                score: alert.score.unwrap_or(f64::NAN),
-                mark: said.mark,
-                event_ids: &alert.event_ids,
-            };
+        }
+    }
+
+    /// Takes up the alerts that are not excluded, by key.
+    fn take_alerts(&mut self, read: &Read<'_>, settings: Settings) {
+        let mut next = begins(read.kept().map(|alert| alert.key), self.keys.len());
+        let n_kept = next.last().copied().unwrap_or(0);
+        let mut order = vec![0; n_kept as usize];
+        for alert in read.kept() {
+            let place = &mut next[alert.key as usize];
+            order[*place as usize] = alert.source;
             *place += 1;
         }
-        for of_key in taken.chunk_by_mut(|a, b| a.key == b.key) {
+        let reversed = read.kept().filter(|alert| alert.end < alert.start).count();
+        self.reversed = reversed as u64;
+        let taken = order.iter().map(|source| {
+            let alert = read.candidates[*source as usize];
+            let earliest = alert.end.saturating_sub(settings.max_span_ms);
+            Candidate {
+                start: alert.start.min(alert.end).max(earliest),
+                ..alert
+            }
+        });
+        self.alerts = taken.collect();
+        for of_key in self.alerts.chunk_by_mut(|a, b| a.key == b.key) {
             of_key.sort_unstable_by_key(Candidate::order);
         }
-        self.alerts = taken;
     }
 
     /// The same labels with other alerts, whose keys have numbers under `n_alert_keys`; `label_keys` has those of all
     /// labels' keys, in the order of the labels. Names of keys are not kept.
     pub(crate) fn with_alerts(
         &self,
-        mut alerts: Vec<Candidate<'a>>,
+        mut alerts: Vec<Candidate>,
         n_alert_keys: usize,
         standings: Vec<Standing>,
         label_keys: Vec<u32>,
@@ -217,7 +221,9 @@ impl<'a> Scope<'a> {
         Self {
             labels: self.labels,
             standings,
+            outlines: self.outlines.clone(),
             alerts,
+            events: Events::default(),
             exclusions: Vec::new(),
             keys: Keys::default(),
             n_alert_keys,
@@ -234,6 +240,11 @@ impl<'a> Scope<'a> {
             self.label_keys_begin[label + 1],
         );
         &self.label_keys[from as usize..until as usize]
+    }
+
+    /// The number under which all keys' numbers are.
+    pub(crate) fn n_keys(&self) -> usize {
+        self.keys.len().max(self.n_alert_keys)
     }
 
     /// Number of alerts excluded for `reason`.
@@ -268,7 +279,7 @@ fn standing(label: &Label, bounds: Bounds) -> Standing {
     }
 }
 
-/// Where the alerts of each key begin, if `numbers` has the key of each alert.
+/// Where those of each key begin in an order by key, and where the last ones end, if `numbers` has the key of each.
 fn begins(numbers: impl Iterator<Item = u32>, n_keys: usize) -> Vec<u32> {
     let mut begins = vec![0; n_keys + 1];
     for number in numbers {

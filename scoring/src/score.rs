@@ -83,12 +83,13 @@ pub fn score(
 ) -> Result<RunResult, ScoreError> {
     let seconds = check_record(record)?;
     let judged = judge(record, labels, alerts)?;
-    let histograms = latency::measure(record, labels, alerts, &judged.matching)?;
+    let matching = judged.matching();
+    let histograms = latency::measure(record, labels, alerts, &matching)?;
     let latency = latency::summaries(&histograms);
     let throughput = throughput::per_stream(record, seconds);
     let steady = phases::steady(record, series);
     let phase_figures = phases::figures(record, alerts, series, &steady)?;
-    let faults = faults::score(record, labels, alerts, &judged.matching, seconds);
+    let faults = faults::score(record, labels, alerts, &matching, seconds);
     let metrics = metrics::collect(
         record,
         &judged.detection,
@@ -99,7 +100,7 @@ pub fn score(
     );
     let gates = gates::evaluate(&record.gates, &metrics, record.timeline.speed)?;
     let mut warnings = warnings::collect(record, &judged.scope, &judged.detection, &gates);
-    warnings.extend(latency::negative_warning(record, alerts, &judged.matching));
+    warnings.extend(latency::negative_warning(record, alerts, &matching));
     Ok(RunResult {
         schema_version: SCHEMA_VERSION,
         floodmark_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -120,7 +121,7 @@ pub fn score(
         throughput,
         disorder: disorder::per_stream(record)?,
         latency,
-        waterfall: waterfall::collect(record, alerts, &judged.matching),
+        waterfall: waterfall::collect(record, alerts, &matching),
         steady,
         phase_figures,
         gates,
@@ -161,18 +162,15 @@ pub fn score_files_watched(
     watcher: Watcher<'_>,
 ) -> Result<Detection, ScoreError> {
     let (settings, resolution_ms) = read_settings(section)?;
-    let starts = labels.iter().map(|l| l.start.plus_ms(-settings.early_ms));
-    let ends = labels.iter().map(|l| l.end.plus_ms(l.kind.late_ms()));
-    let everything = Bounds {
-        from: starts
-            .chain(alerts.iter().map(|a| a.end))
-            .min()
-            .unwrap_or_default(),
-        until: ends
-            .chain(alerts.iter().map(|a| a.end))
-            .max()
-            .unwrap_or_default(),
-    };
+    let windows = labels.iter().map(|label| {
+        let from = label.start.plus_ms(-settings.early_ms);
+        (from, label.end.plus_ms(label.kind.late_ms()))
+    });
+    // Once through the alerts: they are large.
+    let instants = windows.chain(alerts.iter().map(|alert| (alert.end, alert.end)));
+    let both = instants.reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)));
+    let (from, until) = both.unwrap_or_default();
+    let everything = Bounds { from, until };
     let bounds = span.map_or(everything, |span| Bounds {
         from: span.from,
         until: span.until,
@@ -205,7 +203,12 @@ pub(crate) fn histograms(
 ) -> Result<BTreeMap<String, Histogram<u64>>, ScoreError> {
     check_record(record)?;
     let judged = judge(record, labels, alerts)?;
-    Ok(latency::measure(record, labels, alerts, &judged.matching)?)
+    Ok(latency::measure(
+        record,
+        labels,
+        alerts,
+        &judged.matching(),
+    )?)
 }
 
 fn judge<'a>(

@@ -1,7 +1,5 @@
 //! Figures over keys, and intervals that know that what goes wrong on one key goes wrong together.
 
-use std::collections::BTreeMap;
-
 use floodmark_contracts::accuracy::Entities;
 
 use super::Ground;
@@ -49,7 +47,9 @@ pub(super) fn score(ground: &Ground<'_>) -> Entities {
 
 /// What was counted on each key, by what it is: the numbers of keys depend on the order in which alerts came.
 pub(super) fn counts(ground: &Ground<'_>) -> Vec<Counts> {
-    let mut counts: Vec<Counts> = by_key(ground).into_values().collect();
+    let mut counts = by_key(ground);
+    // Keys of neither a label nor a false alert count nowhere.
+    counts.retain(|of| *of != Counts::default());
     counts.sort_unstable();
     counts
 }
@@ -71,16 +71,16 @@ pub(super) fn shares(counts: &[Counts]) -> Entities {
     }
 }
 
-fn by_key(ground: &Ground<'_>) -> BTreeMap<u32, Counts> {
-    let mut counts: BTreeMap<u32, Counts> = BTreeMap::new();
+fn by_key(ground: &Ground<'_>) -> Vec<Counts> {
+    let mut counts = vec![Counts::default(); ground.scope.n_keys()];
     for (position, _) in ground.scope.kept_labels() {
         let number = u32::try_from(position).unwrap_or(u32::MAX);
-        let of = counts.entry(ground.key_of(number)).or_default();
+        let of = &mut counts[ground.key_of(number) as usize];
         of[0] += 1;
         of[1] += u64::from(ground.is_detected[position]);
     }
     for run in ground.false_runs.runs() {
-        counts.entry(run.key).or_default()[2] += run.cost;
+        counts[run.key as usize][2] += run.cost;
     }
     counts
 }

@@ -18,13 +18,9 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 const TOP: usize = 100;
 
 pub(super) fn score(ground: &Ground<'_>, space: &Space<'_>, events: Option<u64>) -> Fatigue {
-    let alerts: Vec<Counted<'_>> = ground
-        .counted()
-        .map(|(alert, is_true)| (&ground.scope.alerts[alert as usize], is_true))
-        .collect();
-    let n_true = alerts.iter().filter(|(_, is_true)| *is_true).count() as u64;
-    let n_false = alerts.len() as u64 - n_true;
-    let keys = Keys::of(&alerts);
+    let n_true = ground.found.is_true.iter().filter(|it| **it).count() as u64;
+    let n_false = ground.counted().count() as u64 - n_true;
+    let keys = Keys::of(counted(ground));
     let n_detected = ground.is_detected.iter().filter(|it| **it).count() as u64;
     let days = (ground.bounds.until.0 - ground.bounds.from.0) as f64 / DAY_MS as f64;
     let entity_days = space.alerted_keys() as f64 * days;
@@ -42,14 +38,21 @@ pub(super) fn score(ground: &Ground<'_>, space: &Space<'_>, events: Option<u64>)
         redundancy: share(n_true.saturating_sub(n_detected), n_true),
         alarming_precision: share(n_detected.min(n_true), n_true),
         alerts_per_key_day_p95: quantile(&keys.per_day, 0.95),
-        worst_hour: worst_hour(&alerts),
+        worst_hour: worst_hour(counted(ground)),
         false_share_of_top_keys: keys.false_share_of_top(),
-        time_in_alert: time_in_alert(ground, &alerts),
+        time_in_alert: time_in_alert(ground),
     }
 }
 
 /// An alert that counts, and whether it is true.
-type Counted<'a> = (&'a Candidate<'a>, bool);
+type Counted<'a> = (&'a Candidate, bool);
+
+/// All of them, by key.
+fn counted<'a>(ground: &'a Ground<'_>) -> impl Iterator<Item = Counted<'a>> {
+    let alert = |position: u32| &ground.scope.alerts[position as usize];
+    let counted = ground.counted();
+    counted.map(move |(position, is_true)| (alert(position), is_true))
+}
 
 /// What alerts are per key.
 #[derive(Default)]
@@ -62,17 +65,22 @@ struct Keys {
 
 impl Keys {
     /// Of alerts by key.
-    fn of(alerts: &[Counted<'_>]) -> Self {
+    fn of<'a>(alerts: impl Iterator<Item = Counted<'a>>) -> Self {
         let mut keys = Self::default();
+        let mut alerts = alerts.peekable();
         let mut days: Vec<i64> = Vec::new();
-        for of_key in alerts.chunk_by(|(a, _), (b, _)| a.key == b.key) {
+        while let Some((first, _)) = alerts.peek() {
+            let key = first.key;
+            let mut n_false = 0;
             days.clear();
-            days.extend(of_key.iter().map(|(alert, _)| alert.end.div_euclid(DAY_MS)));
+            while let Some((alert, is_true)) = alerts.next_if(|(alert, _)| alert.key == key) {
+                days.push(alert.end.div_euclid(DAY_MS));
+                n_false += u64::from(!is_true);
+            }
             days.sort_unstable();
             let of_day = days.chunk_by(|a, b| a == b);
             keys.per_day.extend(of_day.map(|day| day.len() as f64));
-            let n_false = of_key.iter().filter(|(_, is_true)| !is_true).count();
-            keys.n_false.push(n_false as u64);
+            keys.n_false.push(n_false);
         }
         keys.per_day.sort_unstable_by(f64::total_cmp);
         keys.n_false.sort_unstable();
@@ -89,7 +97,7 @@ impl Keys {
 }
 
 /// Alerts in the hour that has most of them.
-fn worst_hour(alerts: &[Counted<'_>]) -> u64 {
+fn worst_hour<'a>(alerts: impl Iterator<Item = Counted<'a>>) -> u64 {
     let mut hours: Map<i64, u64> = Map::default();
     for (alert, _) in alerts {
         *hours.entry(alert.end.div_euclid(HOUR_MS)).or_default() += 1;
@@ -98,11 +106,10 @@ fn worst_hour(alerts: &[Counted<'_>]) -> u64 {
 }
 
 /// The union of all alerts' intervals over the scored time.
-fn time_in_alert(ground: &Ground<'_>, alerts: &[Counted<'_>]) -> Option<f64> {
+fn time_in_alert(ground: &Ground<'_>) -> Option<f64> {
     let (from, until) = (ground.bounds.from.0, ground.bounds.until.0);
     let whole = until - from;
-    let mut spans: Vec<(i64, i64)> = alerts
-        .iter()
+    let mut spans: Vec<(i64, i64)> = counted(ground)
         .map(|(alert, _)| (alert.start.max(from), alert.end.min(until)))
         .filter(|(start, end)| start < end)
         .collect();

@@ -31,14 +31,15 @@ use crate::{
     hashing::Map,
     incident::f_beta,
     index::N_KINDS,
-    merged::FalseRuns,
+    merged::each_run,
     scope::Claim,
 };
 
 pub(super) fn score(ground: &Ground<'_>) -> Kinds {
-    let table = Table::new(ground);
+    let mut table = Table::new(ground);
     let rates = table.rates();
-    let curves = curves::of(ground, &table);
+    let mistakes = std::mem::take(&mut table.mistakes);
+    let curves = curves::of(ground, &table, mistakes);
     let per_kind = table.kinds.iter().zip(&rates).enumerate();
     Kinds {
         pairs: table.pairs(),
@@ -130,13 +131,11 @@ impl Table {
     /// How each label was found, by its position; notes which alerts are right.
     fn found(&mut self, ground: &Ground<'_>) -> Vec<Found> {
         let mut found = vec![Found::Not; ground.scope.labels.len()];
-        let labels = ground.scope.labels.iter();
-        // Labels are large and pairs many: their kinds alone are soon at hand.
-        let claims: Vec<Claim> = labels.map(|label| Claim::Known(label.kind)).collect();
         for &(alert, label) in &ground.found.pairs {
             let claim = ground.scope.alerts[alert as usize].claim;
             let found = &mut found[label as usize];
-            if claim == claims[label as usize] {
+            let kind = ground.scope.outlines[label as usize].kind;
+            if claim == Claim::Known(kind) {
                 self.is_right[alert as usize] = true;
                 *found = Found::ByItsKind;
             } else if claim == Claim::Silent && *found == Found::Not {
@@ -179,26 +178,32 @@ impl Table {
         }
     }
 
-    /// All other alerts that say a kind of none of their incidents; `absorbed` is in the order of alerts.
+    /// All other alerts that say a kind of none of their incidents; `absorbed` are none of them.
     fn add_false_alarms(&mut self, ground: &Ground<'_>, absorbed: &[Attributed]) {
         let mut is_wrong = vec![false; ground.scope.alerts.len()];
         for (alert, _) in ground.counted() {
-            let is_absorbed = || absorbed.binary_search_by_key(&alert, |it| it.alert).is_ok();
-            let names_wrongly = self.wrong_column(ground, alert).is_some();
-            is_wrong[alert as usize] = names_wrongly && !is_absorbed();
+            is_wrong[alert as usize] = self.wrong_column(ground, alert).is_some();
+        }
+        for it in absorbed {
+            is_wrong[it.alert as usize] = false;
         }
         let is_wrong = |alert: u32| is_wrong[alert as usize];
-        let runs = FalseRuns::new(ground.scope, is_wrong, ground.merge_gap_ms);
-        for run in runs.runs() {
-            let Some(column) = self.column(run.claim) else {
-                continue;
-            };
-            let scores = runs.alerts_of(run).iter();
-            let scores = scores.map(|alert| sweep::score_of(ground, *alert).unwrap_or(f64::MIN));
-            let highest = scores.fold(f64::MIN, f64::max);
-            self.confusion.add_times(None, Some(column), run.cost);
-            self.mistakes[column].push((highest, 0, run.cost));
-        }
+        each_run(
+            ground.scope,
+            is_wrong,
+            ground.merge_gap_ms,
+            |run, alerts| {
+                let Some(column) = self.column(run.claim) else {
+                    return;
+                };
+                let scores = alerts.iter();
+                let scores =
+                    scores.map(|alert| sweep::score_of(ground, *alert).unwrap_or(f64::MIN));
+                let highest = scores.fold(f64::MIN, f64::max);
+                self.confusion.add_times(None, Some(column), run.cost);
+                self.mistakes[column].push((highest, 0, run.cost));
+            },
+        );
     }
 
     /// The column of what an alert says, if that is a kind of none of its incidents.

@@ -57,6 +57,28 @@ fn n_within(stretches: &[Stretch], windows: &[(u32, i64)]) -> u64 {
     windows.iter().copied().filter(is_within).count() as u64
 }
 
+/// Windows of keys, sorted, each once; `visit_all` tells them, as often as it is asked. Those of one key are put together
+/// first: they are few, and sorted soon.
+fn each_once(visit_all: impl Fn(&mut dyn FnMut((u32, i64))), n_keys: usize) -> Vec<(u32, i64)> {
+    let mut next = vec![0; n_keys + 1];
+    visit_all(&mut |(key, _)| next[key as usize + 1] += 1);
+    for key in 1..next.len() {
+        next[key] += next[key - 1];
+    }
+    let n_windows: u32 = next.last().copied().unwrap_or(0);
+    let mut by_key = vec![(0, 0); n_windows as usize];
+    visit_all(&mut |window| {
+        let place = &mut next[window.0 as usize];
+        by_key[*place as usize] = window;
+        *place += 1;
+    });
+    for of_key in by_key.chunk_by_mut(|a, b| a.0 == b.0) {
+        of_key.sort_unstable_by_key(|(_, window)| *window);
+    }
+    by_key.dedup();
+    by_key
+}
+
 pub(super) fn windows(ground: &Ground<'_>) -> Windows {
     let truth = ground.scope.kept_labels().map(|(position, label)| {
         let key = ground.key_of(u32::try_from(position).unwrap_or(u32::MAX));
@@ -68,19 +90,18 @@ pub(super) fn windows(ground: &Ground<'_>) -> Windows {
         let alert = &ground.scope.alerts[alert as usize];
         (alert.key, alert.end.div_euclid(WINDOW_MS))
     };
-    let mut said: Vec<(u32, i64)> = Vec::new();
-    for pairs in ground.found.pairs.chunk_by(|a, b| a.0 == b.0) {
-        let (_, window) = window_of(pairs[0].0);
-        for (_, label) in pairs {
-            let cell = (ground.key_of(*label), window);
-            if said.last() != Some(&cell) {
-                said.push(cell);
+    let visit_all = |visit: &mut dyn FnMut((u32, i64))| {
+        let mut last = None;
+        for (alert, label) in &ground.found.pairs {
+            let cell = (ground.key_of(*label), window_of(*alert).1);
+            if last.replace(cell) != Some(cell) {
+                visit(cell);
             }
         }
-    }
-    said.extend(ground.false_alerts().into_iter().map(window_of));
-    said.sort_unstable();
-    said.dedup();
+        let wrong = ground.counted().filter(|(_, is_true)| !is_true);
+        wrong.for_each(|(alert, _)| visit(window_of(alert)));
+    };
+    let said = each_once(visit_all, ground.scope.n_keys());
     let both = n_within(&truth, &said);
     let n_truth: i64 = truth.iter().map(|(_, from, until)| until - from + 1).sum();
     Windows {

@@ -42,30 +42,18 @@ pub(super) fn score(ground: &Ground<'_>, rules: RowRules) -> Published {
     let clock = Clock::new(ground, rules.resolution_ms);
     let lines = lines(ground, &clock, rules.early_ms);
     let n_rows = clock.n_rows;
-    let with = |bias| {
-        let rules = Rules {
-            alpha: 0.0,
-            cardinality: Cardinality::One,
-            bias,
-        };
-        beside(&lines, |line| {
-            let precision = range_based::precision(&line.truth, &line.said, rules);
-            (
-                precision,
-                range_based::recall(&line.truth, &line.said, rules),
-            )
-        })
-    };
-    let nab: Vec<[Option<f64>; 3]> = lines.iter().map(|line| line.nab(n_rows)).collect();
-    let nab = |profile: usize| mean(nab.iter().map(|scores| scores[profile]));
+    // All that is asked of a line is asked while it is at hand.
+    let figures: Vec<Figures> = lines.iter().map(|line| line.figures(n_rows)).collect();
+    let range = |bias: usize| beside(figures.iter().map(|of| of.range[bias]));
+    let nab = |profile: usize| mean(figures.iter().map(|of| of.nab[profile]));
     Published {
         resolution_ms: clock.resolution_ms,
         rows: n_rows as u64,
         keys: lines.len() as u64,
-        range: with(Bias::Flat),
-        range_front: with(Bias::Front),
-        range_back: with(Bias::Back),
-        affiliation: beside(&lines, |line| line.affiliation(n_rows)),
+        range: range(0),
+        range_front: range(1),
+        range_back: range(2),
+        affiliation: beside(figures.iter().map(|of| of.affiliation)),
         nab: NabFigures {
             standard: nab(0),
             reward_low_fp_rate: nab(1),
@@ -74,6 +62,21 @@ pub(super) fn score(ground: &Ground<'_>, rules: RowRules) -> Published {
         ..Published::default()
     }
 }
+
+/// Precision and recall.
+type Both = (Option<f64>, Option<f64>);
+
+/// What a line scores.
+struct Figures {
+    /// By the biases [`BIASES`].
+    range: [Both; 3],
+    affiliation: Both,
+    /// By the profiles, as [`NabFigures`] lists them.
+    nab: [Option<f64>; 3],
+}
+
+/// Where in a range an overlap counts most, as [`Published`] lists them.
+const BIASES: [Bias; 3] = [Bias::Flat, Bias::Front, Bias::Back];
 
 /// Event time in rows.
 struct Clock {
@@ -126,7 +129,28 @@ impl Line {
         }
     }
 
-    fn affiliation(&self, n_rows: usize) -> (Option<f64>, Option<f64>) {
+    fn figures(&self, n_rows: usize) -> Figures {
+        Figures {
+            range: BIASES.map(|bias| self.range(bias)),
+            affiliation: self.affiliation(n_rows),
+            nab: self.nab(n_rows),
+        }
+    }
+
+    fn range(&self, bias: Bias) -> Both {
+        let rules = Rules {
+            alpha: 0.0,
+            cardinality: Cardinality::One,
+            bias,
+        };
+        let precision = range_based::precision(&self.truth, &self.said, rules);
+        (
+            precision,
+            range_based::recall(&self.truth, &self.said, rules),
+        )
+    }
+
+    fn affiliation(&self, n_rows: usize) -> Both {
         let span = |[first, last]: &Rows| [*first as f64, (*last + 1) as f64];
         let truth: Vec<[f64; 2]> = self.truth.iter().map(span).collect();
         let said: Vec<[f64; 2]> = self.said.iter().map(span).collect();
@@ -134,14 +158,12 @@ impl Line {
         (affiliation::precision(&zones), affiliation::recall(&zones))
     }
 
-    /// By the profiles, as [`NabFigures`] lists them.
     fn nab(&self, n_rows: usize) -> [Option<f64>; 3] {
         let (series, first) = Series::behind_probation(n_rows, &self.windows);
         let rows = &self.flagged[self.flagged.partition_point(|row| *row < first)..];
-        [STANDARD, FEW_FALSE_POSITIVES, FEW_FALSE_NEGATIVES].map(|profile| {
-            let raw = series.score(rows, profile).raw;
-            normalised(raw, series.n_windows(), profile)
-        })
+        let placed = series.place(rows);
+        [STANDARD, FEW_FALSE_POSITIVES, FEW_FALSE_NEGATIVES]
+            .map(|profile| normalised(placed.raw(profile), series.n_windows(), profile))
     }
 }
 
@@ -196,10 +218,9 @@ fn ranges(rows: &[usize]) -> Vec<Rows> {
 }
 
 /// Means of precision and recall over lines.
-fn beside(lines: &[Line], rates: impl Fn(&Line) -> (Option<f64>, Option<f64>)) -> BesideRandom {
-    let rates: Vec<(Option<f64>, Option<f64>)> = lines.iter().map(rates).collect();
-    let precision = mean(rates.iter().map(|(precision, _)| *precision));
-    let recall = mean(rates.iter().map(|(_, recall)| *recall));
+fn beside(rates: impl Iterator<Item = Both> + Clone) -> BesideRandom {
+    let precision = mean(rates.clone().map(|(precision, _)| precision));
+    let recall = mean(rates.map(|(_, recall)| recall));
     BesideRandom {
         precision,
         recall,

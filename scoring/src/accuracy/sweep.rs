@@ -43,9 +43,13 @@ pub(super) fn sweep(ground: &Ground<'_>) -> Thresholds {
 
 fn thresholds(ground: &Ground<'_>) -> Thresholds {
     let score_of = |position: u32| score_of(ground, position);
-    let scored = ground.counted().filter(|(it, _)| score_of(*it).is_some());
-    let scored = scored.count() as u64;
-    let unscored = ground.counted().count() as u64 - scored;
+    let (mut scored, mut unscored) = (0, 0);
+    for (alert, _) in ground.counted() {
+        match score_of(alert) {
+            Some(_) => scored += 1,
+            None => unscored += 1,
+        }
+    }
     let n_labels = ground.scope.kept_labels().count();
     let counts = Thresholds {
         scored,

@@ -48,10 +48,12 @@ pub fn recall(zones: &[Zone]) -> Option<f64> {
 /// point prediction has to be given the length of a row.
 #[must_use]
 pub fn zones(truth: &[Span], predicted: &[Span], range: Span) -> Vec<Zone> {
-    in_each_zone(truth, predicted, range, |zone| Zone {
-        precision: zone.over_predicted(&|x| further_from_truth(zone.span, zone.truth, x)),
+    in_each_zone(truth, predicted, range, |zone, stops| Zone {
+        precision: zone.over_predicted(stops, &|x| further_from_truth(zone.span, zone.truth, x)),
         recall: zone
-            .over_truth(&|y| further_from_point(zone.span, y, zone.to_predicted(y)))
+            .over_truth(stops, &|y| {
+                further_from_point(zone.span, y, zone.to_predicted(y))
+            })
             .unwrap_or(0.0),
     })
 }
@@ -59,10 +61,10 @@ pub fn zones(truth: &[Span], predicted: &[Span], range: Span) -> Vec<Zone> {
 /// The same of distances.
 #[must_use]
 pub fn distances(truth: &[Span], predicted: &[Span], range: Span) -> Vec<Distances> {
-    in_each_zone(truth, predicted, range, |zone| Distances {
-        predicted: zone.over_predicted(&|x| distance(x, zone.truth)),
+    in_each_zone(truth, predicted, range, |zone, stops| Distances {
+        predicted: zone.over_predicted(stops, &|x| distance(x, zone.truth)),
         truth: zone
-            .over_truth(&|y| zone.to_predicted(y))
+            .over_truth(stops, &|y| zone.to_predicted(y))
             .unwrap_or(f64::INFINITY),
     })
 }
@@ -71,10 +73,11 @@ fn in_each_zone<T>(
     truth: &[Span],
     predicted: &[Span],
     range: Span,
-    judge: impl Fn(&Inside<'_>) -> T,
+    judge: impl Fn(&Inside<'_>, &mut Stops) -> T,
 ) -> Vec<T> {
     let border = |left: &Span, right: &Span| f64::midpoint(left[1], right[0]);
     let mut inside: Vec<Span> = Vec::new();
+    let mut stops = Stops::new();
     let judge = |(i, span): (usize, &Span)| {
         let before = i.checked_sub(1).and_then(|i| truth.get(i));
         let from = before.map_or(range[0], |before| border(before, span));
@@ -86,14 +89,18 @@ fn in_each_zone<T>(
         let cut = touching.map(|[start, end]| [start.max(from), end.min(until)]);
         inside.clear();
         inside.extend(cut.filter(|[start, end]| start < end));
-        judge(&Inside {
+        let zone = Inside {
             span: [from, until],
             truth: *span,
             predicted: &inside,
-        })
+        };
+        judge(&zone, &mut stops)
     };
     truth.iter().enumerate().map(judge).collect()
 }
+
+/// Where a function bends and where it ends; kept from one integral to the next, of which there are many.
+type Stops = Vec<f64>;
 
 /// What lies in a zone.
 struct Inside<'a> {
@@ -104,22 +111,24 @@ struct Inside<'a> {
 
 impl Inside<'_> {
     /// The mean of a value over predicted time.
-    fn over_predicted(&self, value: &dyn Fn(f64) -> f64) -> Option<f64> {
+    fn over_predicted(&self, stops: &mut Stops, value: &dyn Fn(f64) -> f64) -> Option<f64> {
         let length: f64 = self.predicted.iter().map(|[from, to]| to - from).sum();
         let corners = precision_corners(self.span, self.truth);
         let parts = self.predicted.iter();
-        let sum: f64 = parts.map(|span| integral(*span, &corners, value)).sum();
+        let sum: f64 = parts
+            .map(|span| integral(*span, corners.into_iter(), stops, value))
+            .sum();
         (!self.predicted.is_empty()).then(|| sum / length)
     }
 
     /// The mean of a value over true time, if anything is predicted.
-    fn over_truth(&self, value: &dyn Fn(f64) -> f64) -> Option<f64> {
+    fn over_truth(&self, stops: &mut Stops, value: &dyn Fn(f64) -> f64) -> Option<f64> {
         if self.predicted.is_empty() {
             return None;
         }
         let corners = recall_corners(self.span, self.predicted);
         let length = self.truth[1] - self.truth[0];
-        Some(integral(self.truth, &corners, value) / length)
+        Some(integral(self.truth, corners, stops, value) / length)
     }
 
     /// How far predicted time is from an instant.
@@ -158,22 +167,26 @@ fn precision_corners(zone: Span, truth: Span) -> [f64; 4] {
 
 /// Where the integrand of recall bends: at the ends of predicted spans, half way between two of them,
 /// and half way from each to an end of the zone, where the ball around `y` leaves the zone.
-fn recall_corners(zone: Span, predicted: &[Span]) -> Vec<f64> {
-    let mut corners = Vec::with_capacity(7 * predicted.len());
-    for end in predicted.iter().flatten() {
-        corners.push(*end);
-        corners.extend(zone.map(|border| f64::midpoint(*end, border)));
-    }
+fn recall_corners(zone: Span, predicted: &[Span]) -> impl Iterator<Item = f64> {
+    let ends = predicted.iter().flatten();
+    let around = ends.flat_map(move |end| {
+        let [before, after] = zone.map(|border| f64::midpoint(*end, border));
+        [*end, before, after]
+    });
     let between = predicted.windows(2);
-    corners.extend(between.map(|pair| f64::midpoint(pair[0][1], pair[1][0])));
-    corners
+    around.chain(between.map(|pair| f64::midpoint(pair[0][1], pair[1][0])))
 }
 
 /// The integral of a function that is linear between the corners.
-fn integral([from, until]: Span, corners: &[f64], value: &dyn Fn(f64) -> f64) -> f64 {
-    let inside = corners.iter().copied().filter(|c| from < *c && *c < until);
-    let mut stops = Vec::with_capacity(corners.len() + 2);
-    stops.extend(inside.chain([from, until]));
+fn integral(
+    [from, until]: Span,
+    corners: impl Iterator<Item = f64>,
+    stops: &mut Stops,
+    value: &dyn Fn(f64) -> f64,
+) -> f64 {
+    stops.clear();
+    stops.extend(corners.filter(|corner| from < *corner && *corner < until));
+    stops.extend([from, until]);
     stops.sort_unstable_by(f64::total_cmp);
     stops
         .windows(2)

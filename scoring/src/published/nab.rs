@@ -11,6 +11,10 @@
 //! ```
 //! The first `min(floor(0.15 n), 750)` rows are probation: nothing there counts.
 
+use std::borrow::Cow;
+
+use super::merged;
+
 /// Scores over many series.
 pub mod corpus;
 
@@ -71,18 +75,9 @@ impl Series {
     /// A series of so many rows; windows are pairs of first and last row.
     #[must_use]
     pub fn new(n_rows: usize, windows: &[[usize; 2]]) -> Self {
-        let mut sorted = windows.to_vec();
-        sorted.sort_unstable();
-        let mut merged: Vec<[usize; 2]> = Vec::with_capacity(sorted.len());
-        for window in sorted {
-            match merged.last_mut() {
-                Some(last) if window[0] <= last[1] => last[1] = last[1].max(window[1]),
-                _ => merged.push(window),
-            }
-        }
         Self {
             n_rows,
-            windows: merged,
+            windows: merged(windows.to_vec()),
         }
     }
 
@@ -115,26 +110,7 @@ impl Series {
     /// Scores detections, given as rows in any order.
     #[must_use]
     pub fn score(&self, detections: &[usize], profile: Profile) -> SeriesScore {
-        let mut rows = detections.to_vec();
-        rows.sort_unstable();
-        rows.dedup();
-        rows.retain(|row| (self.probation()..self.n_rows).contains(row));
-        let (inside, outside): (Vec<usize>, Vec<usize>) = rows
-            .into_iter()
-            .partition(|row| self.window_at(*row).is_some());
-        let mut raw = 0.0;
-        for window in &self.windows {
-            let first = inside.partition_point(|row| *row < window[0]);
-            // Credit falls towards the end of the window, so the first detection has the most.
-            raw += match inside.get(first).filter(|row| is_in(window, **row)) {
-                Some(row) => self.row_score(*row, profile),
-                None => -profile.missed,
-            };
-        }
-        raw += outside
-            .iter()
-            .map(|row| self.row_score(*row, profile))
-            .sum::<f64>();
+        let placed = self.place(detections);
         let counted = self.probation()..self.n_rows;
         let labelled: usize = self
             .windows
@@ -145,33 +121,64 @@ impl Series {
                     .saturating_sub(counted.start.max(*first))
             })
             .sum();
+        let n_outside = placed.outside.len();
         SeriesScore {
-            raw,
-            true_positives: inside.len() as u64,
-            false_positives: outside.len() as u64,
-            true_negatives: (counted.len() - labelled - outside.len()) as u64,
-            false_negatives: (labelled - inside.len()) as u64,
+            raw: placed.raw(profile),
+            true_positives: placed.n_inside as u64,
+            false_positives: n_outside as u64,
+            true_negatives: (counted.len() - labelled - n_outside) as u64,
+            false_negatives: (labelled - placed.n_inside) as u64,
         }
+    }
+
+    /// Where detections fall, given as rows in any order.
+    pub(crate) fn place(&self, detections: &[usize]) -> Placed {
+        let mut rows = Cow::from(detections);
+        if !rows.is_sorted_by(|a, b| a < b) {
+            rows.to_mut().sort_unstable();
+            rows.to_mut().dedup();
+        }
+        let counted = self.probation()..self.n_rows;
+        let mut placed = Placed {
+            firsts: vec![None; self.windows.len()],
+            outside: Vec::new(),
+            n_inside: 0,
+        };
+        for row in rows.iter().filter(|row| counted.contains(row)) {
+            let Some(window) = self.window_of(*row) else {
+                placed.outside.push(self.worth(*row));
+                continue;
+            };
+            placed.n_inside += 1;
+            // Credit falls towards the end of the window, so the first detection has the most.
+            placed.firsts[window].get_or_insert_with(|| self.worth(*row));
+        }
+        placed
     }
 
     /// What a detection at `row` is worth by itself.
     #[must_use]
     pub fn row_score(&self, row: usize, profile: Profile) -> f64 {
-        if let Some([first, last]) = self.window_at(row) {
-            let width = (last - first + 1) as f64;
-            return profile.found * sigma(-((last - row + 1) as f64) / width) / sigma(-1.0);
-        }
+        self.worth(row).score(profile)
+    }
+
+    fn worth(&self, row: usize) -> Worth {
         let n_before = self.windows.partition_point(|[_, last]| *last < row);
+        let window = self.windows.get(n_before);
+        if let Some([first, last]) = window.filter(|window| is_in(window, row)) {
+            let width = (last - first + 1) as f64;
+            return Worth::Inside(sigma(-((last - row + 1) as f64) / width));
+        }
         let before = n_before.checked_sub(1).and_then(|n| self.windows.get(n));
         let Some([first, last]) = before else {
-            return -profile.wrong;
+            return Worth::Far;
         };
         let distance = (row - last) as f64 / (last - first) as f64;
         // A window of one row makes the distance infinite: as far from it as can be.
         if distance > 3.0 {
-            -profile.wrong
+            Worth::Far
         } else {
-            profile.wrong * sigma(distance)
+            Worth::Behind(sigma(distance))
         }
     }
 
@@ -182,9 +189,48 @@ impl Series {
         let window = self.windows.get(n_before);
         window.filter(|window| is_in(window, row)).map(|_| n_before)
     }
+}
 
-    fn window_at(&self, row: usize) -> Option<[usize; 2]> {
-        self.window_of(row).map(|number| self.windows[number])
+/// Where the detections in a series fall, for any profile to weigh.
+pub(crate) struct Placed {
+    /// By window: what its first detection is worth.
+    firsts: Vec<Option<Worth>>,
+    /// Of each detection outside of the windows.
+    outside: Vec<Worth>,
+    /// Detections in windows.
+    n_inside: usize,
+}
+
+impl Placed {
+    /// Sum of credits and costs.
+    pub(crate) fn raw(&self, profile: Profile) -> f64 {
+        let mut raw = 0.0;
+        for first in &self.firsts {
+            raw += first.map_or(-profile.missed, |worth| worth.score(profile));
+        }
+        let outside = self.outside.iter().map(|worth| worth.score(profile));
+        raw + outside.sum::<f64>()
+    }
+}
+
+/// What a detection is worth before it is weighed.
+#[derive(Debug, Clone, Copy)]
+enum Worth {
+    /// In a window: sigma of its place there.
+    Inside(f64),
+    /// Not far behind a window: sigma of the distance.
+    Behind(f64),
+    /// Far from any window before it.
+    Far,
+}
+
+impl Worth {
+    fn score(self, profile: Profile) -> f64 {
+        match self {
+            Self::Inside(sigma_of_place) => profile.found * sigma_of_place / sigma(-1.0),
+            Self::Behind(sigma_of_distance) => profile.wrong * sigma_of_distance,
+            Self::Far => -profile.wrong,
+        }
     }
 }
 

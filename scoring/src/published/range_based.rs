@@ -10,6 +10,8 @@
 //! ```
 //! and recall is the mean over real ranges. Precision is the same with the roles changed and `alpha` 0.
 
+use std::borrow::Cow;
+
 use super::merged;
 
 /// First and last row, both inclusive.
@@ -51,7 +53,7 @@ pub struct Rules {
 /// Mean reward of the real ranges; `None` without any. Predicted ranges that overlap are one.
 #[must_use]
 pub fn recall(real: &[Rows], predicted: &[Rows], rules: Rules) -> Option<f64> {
-    mean_reward(real, &merged(predicted.to_vec()), rules)
+    mean_reward(real, &apart(predicted), rules)
 }
 
 /// Mean reward of the predicted ranges; `None` without any. `alpha` does not apply.
@@ -61,14 +63,30 @@ pub fn precision(real: &[Rows], predicted: &[Rows], rules: Rules) -> Option<f64>
         alpha: 0.0,
         ..rules
     };
-    mean_reward(&merged(predicted.to_vec()), real, rules)
+    mean_reward(&apart(predicted), real, rules)
+}
+
+/// The ranges, those that overlap as one. Most often they come so, and are not copied.
+fn apart(ranges: &[Rows]) -> Cow<'_, [Rows]> {
+    if are_apart(ranges) {
+        Cow::from(ranges)
+    } else {
+        Cow::from(merged(ranges.to_vec()))
+    }
+}
+
+/// Whether ranges are in order and share no row.
+fn are_apart(ranges: &[Rows]) -> bool {
+    ranges.is_sorted() && ranges.windows(2).all(|pair| pair[0][1] < pair[1][0])
 }
 
 fn mean_reward(ranges: &[Rows], others: &[Rows], rules: Rules) -> Option<f64> {
-    let mut others = others.to_vec();
-    others.sort_unstable();
+    let mut others = Cow::from(others);
+    if !others.is_sorted() {
+        others.to_mut().sort_unstable();
+    }
     // Where none overlaps another, most of them need no look.
-    let disjoint = others.windows(2).all(|pair| pair[0][1] < pair[1][0]);
+    let disjoint = are_apart(&others);
     let rewards = ranges.iter().map(|range| {
         let before = others.partition_point(|other| disjoint && other[1] < range[0]);
         let until = others.partition_point(|other| other[0] <= range[1]);
@@ -78,21 +96,21 @@ fn mean_reward(ranges: &[Rows], others: &[Rows], rules: Rules) -> Option<f64> {
 }
 
 fn reward([first, last]: Rows, others: &[Rows], rules: Rules) -> f64 {
-    let overlaps: Vec<Rows> = others
+    let overlaps = others
         .iter()
         .map(|[from, to]| [first.max(*from), last.min(*to)])
-        .filter(|[from, to]| from <= to)
-        .collect();
-    if overlaps.is_empty() {
+        .filter(|[from, to]| from <= to);
+    let n_overlaps = overlaps.clone().count();
+    if n_overlaps == 0 {
         return 0.0;
     }
     let length = last - first + 1;
     let weigh =
         |[from, to]: Rows| sum_of_weights(from - first + 1, to - first + 1, length, rules.bias);
-    let covered: f64 = overlaps.iter().map(|overlap| weigh(*overlap)).sum();
+    let covered: f64 = overlaps.map(weigh).sum();
     let gamma = match rules.cardinality {
         Cardinality::One => 1.0,
-        Cardinality::Reciprocal => 1.0 / overlaps.len() as f64,
+        Cardinality::Reciprocal => 1.0 / n_overlaps as f64,
     };
     rules.alpha + (1.0 - rules.alpha) * gamma * covered / weigh([first, last])
 }

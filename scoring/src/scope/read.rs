@@ -1,67 +1,121 @@
-//! What alerts say in words, read once: ids, keys and kinds lie far apart in memory, and waiting for them is most of the
-//! time that scoring takes.
+//! What alerts say, read once: alerts are large, and their ids, keys and kinds lie far apart in memory, so that waiting for
+//! them is most of the time that reading takes.
 
 use floodmark_contracts::{alert::Alert, kind::Kind};
 
-use super::{Bounds, Claim, Exclusion};
-use crate::{ahead, alerts::Alerts, bootstrap::Draws, hashing::Map, keys::Keys};
+use super::{Bounds, Candidate, Claim, Exclusion};
+use crate::{
+    ahead,
+    alerts::Alerts,
+    bootstrap::Draws,
+    events::{self, Said},
+    hashing::Map,
+    keys::{Key, Keys, looked_up},
+};
 
-/// The words of all alerts as numbers.
-pub(super) struct Read {
+/// What scoring needs of alerts, read in one go through them: they are large, and not looked at again.
+pub(super) struct Read<'a> {
     /// By position of the alert: why it is not matched.
     pub(super) exclusions: Vec<Option<Exclusion>>,
-    /// By position of the alert.
-    pub(super) said: Vec<Said>,
+    /// By position of the alert, with its interval as it says. The key has a number only if its time is scored.
+    pub(super) candidates: Vec<Candidate>,
+    /// What those alerts list that list any event ids.
+    pub(super) lists: Vec<Said<'a>>,
     /// The keys of alerts whose time is scored.
     pub(super) keys: Keys,
+    /// What was made of each name of a kind so far.
+    claims: Map<&'a str, Claim>,
+    /// The [`mark`] of each id and the position of its alert, in the lower half.
+    marks: Vec<u64>,
 }
 
-/// The words of an alert as numbers.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Said {
-    /// The number of its key, if its time is scored.
-    pub(super) key: u32,
-    /// What it says about its kind.
-    pub(super) claim: Claim,
-    /// The [`mark`] of its id.
-    pub(super) mark: u32,
-}
-
-impl Read {
-    pub(super) fn new(alerts: Alerts<'_>, bounds: Bounds) -> Self {
+impl<'a> Read<'a> {
+    pub(super) fn new(alerts: Alerts<'a>, bounds: Bounds) -> Self {
+        let n_alerts = alerts.len();
         let mut read = Self {
-            exclusions: Vec::with_capacity(alerts.len()),
-            said: Vec::with_capacity(alerts.len()),
+            exclusions: Vec::with_capacity(n_alerts),
+            candidates: Vec::with_capacity(n_alerts),
+            lists: Vec::new(),
             keys: Keys::default(),
+            claims: Map::default(),
+            marks: Vec::with_capacity(n_alerts),
         };
-        let mut claims = Map::default();
-        for (position, alert) in alerts.iter().enumerate() {
-            if position.is_multiple_of(ahead::STEP) {
-                let next = position..alerts.len().min(position + ahead::STEP);
-                ahead::touch(next.flat_map(|position| words(alerts.at(position))));
+        let mut numbers = Vec::new();
+        for from in (0..n_alerts).step_by(ahead::STEP) {
+            let some = from..n_alerts.min(from + ahead::STEP);
+            ahead::touch(some.clone().flat_map(|position| words(alerts.at(position))));
+            let times = some
+                .clone()
+                .map(|position| by_time(alerts.at(position), bounds));
+            read.exclusions.extend(times);
+            let scored = some
+                .clone()
+                .filter(|position| read.exclusions[*position].is_none());
+            let keys: Vec<Key<'_>> = scored
+                .map(|position| looked_up(&alerts.at(position).key))
+                .collect();
+            numbers.clear();
+            read.keys.number_all(&keys, &mut numbers);
+            let mut numbers = numbers.iter();
+            for position in some {
+                let is_scored = read.exclusions[position].is_none();
+                let key = if is_scored { numbers.next() } else { None };
+                read.add(
+                    position,
+                    alerts.at(position),
+                    key.copied().unwrap_or(u32::MAX),
+                );
             }
-            let exclusion = by_time(alert, bounds);
-            read.exclusions.push(exclusion);
-            read.said.push(Said {
-                key: match exclusion {
-                    None => read.keys.number_of(&alert.key),
-                    Some(_) => u32::MAX,
-                },
-                claim: claim(alert, &mut claims),
-                mark: mark(&alert.id),
-            });
         }
         read.exclude_copies(alerts);
         read
     }
 
+    fn add(&mut self, position: usize, alert: &'a Alert, key: u32) {
+        let source = u32::try_from(position).unwrap_or(u32::MAX);
+        let mark = mark(&alert.id);
+        self.marks.push((u64::from(mark) << 32) | u64::from(source));
+        let list = if alert.event_ids.is_empty() {
+            events::NONE
+        } else {
+            let ids = &alert.event_ids;
+            self.lists.push(Said { key, ids });
+            u32::try_from(self.lists.len() - 1).unwrap_or(events::NONE)
+        };
+        self.candidates.push(Candidate {
+            source,
+            key,
+            key_type: alert.key.key_type,
+            claim: claim(alert, &mut self.claims),
+            start: alert.start.0,
+            end: alert.end.0,
+            score: alert.score.unwrap_or(f64::NAN),
+            mark,
+            list,
+        });
+    }
+
+    /// The alerts that are to be matched, in their order.
+    pub(super) fn kept(&self) -> impl Iterator<Item = &Candidate> {
+        let all = self.candidates.iter().zip(&self.exclusions);
+        let kept = all.filter(|(_, exclusion)| exclusion.is_none());
+        kept.map(|(candidate, _)| candidate)
+    }
+
+    /// Empties the lists of alerts that are not matched.
+    fn forget_lists(&mut self) {
+        let all = self.candidates.iter().zip(&self.exclusions);
+        for (candidate, _) in all.filter(|(_, exclusion)| exclusion.is_some()) {
+            if let Some(list) = self.lists.get_mut(candidate.list as usize) {
+                list.ids = &[];
+            }
+        }
+    }
+
     /// Of alerts with one id the one that the broker appended first stays: which that is does not depend on the order of
     /// reading.
     fn exclude_copies(&mut self, alerts: Alerts<'_>) {
-        let marks = (0u32..).zip(&self.said);
-        let marks =
-            marks.map(|(position, said)| (u64::from(said.mark) << 32) | u64::from(position));
-        let mut by_mark: Vec<u64> = marks.collect();
+        let mut by_mark = std::mem::take(&mut self.marks);
         by_mark.sort_unstable();
         let id = |position: usize| alerts.at(position).id.as_str();
         let of_one_mark = by_mark.chunk_by(|a, b| a >> 32 == b >> 32);
@@ -75,6 +129,7 @@ impl Read {
                 }
             }
         }
+        self.forget_lists();
     }
 }
 

@@ -10,8 +10,8 @@ use crate::{
     scope::Claim,
 };
 
-/// By column; nothing where an alert of the column has no score.
-pub(super) fn of(ground: &Ground<'_>, table: &Table) -> Vec<Summary> {
+/// By column, with the steps of its mistakes; nothing where an alert of the column has no score.
+pub(super) fn of(ground: &Ground<'_>, table: &Table, mut steps: Vec<Vec<Step>>) -> Vec<Summary> {
     let score_of = |alert| sweep::score_of(ground, alert);
     let n_columns = table.kinds.len() + 1;
     let mut is_scored = vec![true; n_columns];
@@ -21,9 +21,8 @@ pub(super) fn of(ground: &Ground<'_>, table: &Table) -> Vec<Summary> {
             is_scored[column] &= score_of(alert).is_some();
         }
     }
-    let mut steps: Vec<Vec<Step>> = table.mistakes.clone();
     for (label, score) in best_scores(ground) {
-        let kind = ground.scope.labels[label as usize].kind;
+        let kind = ground.scope.outlines[label as usize].kind;
         if let Some(column) = table.column(Claim::Known(kind)) {
             steps[column].push((score, 1, 0));
         }
@@ -43,15 +42,14 @@ pub(super) fn of(ground: &Ground<'_>, table: &Table) -> Vec<Summary> {
 
 /// Positions of labels that alerts of their kind found, each with the best score among those.
 fn best_scores(ground: &Ground<'_>) -> Vec<(u32, f64)> {
-    let labels = ground.scope.labels.iter();
-    // Labels are large and pairs many: their kinds alone are soon at hand.
-    let claims: Vec<Claim> = labels.map(|label| Claim::Known(label.kind)).collect();
-    let mut best: Vec<Option<f64>> = vec![None; claims.len()];
+    let outlines = &ground.scope.outlines;
+    let mut best: Vec<Option<f64>> = vec![None; outlines.len()];
     for pairs in ground.found.pairs.chunk_by(|a, b| a.0 == b.0) {
         let alert = pairs[0].0;
         let claim = ground.scope.alerts[alert as usize].claim;
         let score = sweep::score_of(ground, alert).unwrap_or(f64::MIN);
-        for (_, label) in pairs.iter().filter(|it| claims[it.1 as usize] == claim) {
+        let is_of_it = |label: u32| Claim::Known(outlines[label as usize].kind) == claim;
+        for (_, label) in pairs.iter().filter(|it| is_of_it(it.1)) {
             let best = best[*label as usize].get_or_insert(score);
             *best = best.max(score);
         }

@@ -14,6 +14,7 @@ use floodmark_contracts::key::KeyType;
 use crate::{
     accuracy::Ground,
     bootstrap::Draws,
+    events,
     hashing::Map,
     scope::{Candidate, Scope, Standing},
 };
@@ -38,7 +39,7 @@ pub(super) struct Plan<'a> {
     label_keys: Vec<u32>,
     spaces: BTreeMap<KeyType, KeySpace>,
     standings: Vec<Standing>,
-    alerts: Vec<Candidate<'a>>,
+    alerts: Vec<Candidate>,
     pub(super) repetitions: u32,
     pub(super) labels_share: f64,
     pub(super) thinned: bool,
@@ -117,10 +118,10 @@ impl<'a> Plan<'a> {
     }
 
     /// Those alerts that fall to the keys that are taken.
-    fn sample(&self, counted: &[u32], thin: f64) -> Vec<Candidate<'a>> {
+    fn sample(&self, counted: &[u32], thin: f64) -> Vec<Candidate> {
         let alerts = &self.ground.scope.alerts;
         let alerts = counted.iter().map(|position| &alerts[*position as usize]);
-        let falls_in = |alert: &&Candidate<'a>| {
+        let falls_in = |alert: &&Candidate| {
             let drawn = unit(Draws(u64::from(alert.mark)).next());
             drawn < self.share_of(alert.key_type) * thin
         };
@@ -145,14 +146,14 @@ impl<'a> Plan<'a> {
             }
             placed
         });
-        let alerts: Vec<Candidate<'a>> = placed.collect();
+        let alerts: Vec<Candidate> = placed.collect();
         let n_keys = self.n_named as usize + others.len();
         let label_keys = self.label_keys.clone();
         let scope = self.ground.scope;
         scope.with_alerts(alerts, n_keys, self.standings.clone(), label_keys)
     }
 
-    fn place(&self, alert: &Candidate<'a>, draws: &mut Draws) -> Candidate<'a> {
+    fn place(&self, alert: &Candidate, draws: &mut Draws) -> Candidate {
         let bounds = self.ground.bounds;
         let key = match self.spaces.get(&alert.key_type) {
             Some(space) => space.draw(draws),
@@ -168,7 +169,7 @@ impl<'a> Plan<'a> {
             key,
             start: end.saturating_sub(alert.end - alert.start),
             end,
-            event_ids: &[],
+            list: events::NONE,
             ..*alert
         }
     }

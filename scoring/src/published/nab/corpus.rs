@@ -48,7 +48,7 @@ impl Detected {
     #[must_use]
     pub fn summary(&self) -> NabSeries {
         let counted = self.counted();
-        let in_window = |row: &usize| self.series.window_at(*row).is_some();
+        let in_window = |row: &usize| self.series.window_of(*row).is_some();
         let found = self
             .series
             .windows
