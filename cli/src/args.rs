@@ -6,13 +6,16 @@ mod compare;
 mod documented;
 mod first_steps;
 mod generate;
+mod jobs;
 mod optional_profile;
 mod origins;
 mod process;
+mod profiles;
 mod report;
 mod rounds;
 mod search;
 mod serve_model;
+mod topics;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -26,12 +29,15 @@ pub use self::{
     compare::{CompareArgs, HistoryArgs, MarginArgs},
     first_steps::{DoctorArgs, InitArgs, ManArgs},
     generate::{CalibrationArgs, GenerateArgs, LoadArgs, TraceArgs},
+    jobs::{JobsCommand, JobsList, JobsNamed, JobsStop},
     optional_profile::OptionalProfile,
     origins::Origins,
+    profiles::{CompletionsArgs, ExplainArgs, SchemaArgs, ValidateArgs},
     report::{ReportArgs, ReportFormat},
     rounds::{AaArgs, AbArgs, RoundsArgs},
     search::{CurveArgs, SearchArgs, SeriesArgs},
     serve_model::ServeModelArgs,
+    topics::{ReadArgs, RecordFormat, TopicsArgs, TopicsCommand},
 };
 
 use crate::logging::LogLines;
@@ -152,7 +158,14 @@ pub enum Command {
     /// Serve the fraud model over HTTP, for `detect --scorer`
     ServeModel(ServeModelArgs),
     /// List, stop and resume the detectors that run on this machine
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  floodmark jobs list      those that run, and those that can be resumed
+  floodmark jobs stop --snapshot floodmark-detector-0
+  floodmark jobs resume floodmark-detector-0      as it was started, in the background
+  floodmark jobs forget floodmark-detector-0"
+    )]
     Jobs(JobsCommand),
     /// Score a run, or alerts and labels that other tools wrote
     Score(ScoreArgs),
@@ -181,7 +194,14 @@ pub enum Command {
     /// Run the embedded broker and schema registry (for benchmarks and tests, not to keep data)
     Broker(BrokerArgs),
     /// Create, list, delete or read the topics of a profile
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  floodmark topics create profiles/sensors.yaml --broker localhost:9092
+  floodmark topics list profiles/sensors.yaml --broker localhost:9092      with the number of records in each
+  floodmark topics read profiles/sensors.yaml --broker localhost:9092 --topic anomalies
+  floodmark topics delete profiles/sensors.yaml --broker localhost:9092      and all that they hold"
+    )]
     Topics(TopicsCommand),
     /// Print or write the JSON Schemas of everything that others read or write, or the reference of profiles
     Schema(SchemaArgs),
@@ -384,58 +404,6 @@ pub enum PageAddress {
     At(SocketAddr),
 }
 
-/// What to do with the detectors of this machine.
-#[derive(Debug, Subcommand)]
-pub enum JobsCommand {
-    /// List those that run, and those that ended and can be resumed
-    List(JobsList),
-    /// End one: output is flushed, offsets are committed
-    Stop(JobsStop),
-    /// Start one again with what it was started with, in the background
-    Resume(JobsNamed),
-    /// Strike one that does not run off the list
-    Forget(JobsNamed),
-}
-
-/// Arguments of `jobs list`.
-#[derive(Debug, Args)]
-pub struct JobsList {
-    /// Print one JSON object a line, with each detector's whole status
-    #[arg(long)]
-    pub json: bool,
-    /// Folder of the jobs [default: $XDG_STATE_HOME/floodmark]
-    #[arg(long, value_name = "DIR", env = "FLOODMARK_STATE")]
-    pub state: Option<PathBuf>,
-}
-
-/// Arguments of `jobs stop`.
-#[derive(Debug, Args)]
-pub struct JobsStop {
-    /// Its name in the list, or its process id
-    #[arg(value_name = "JOB")]
-    pub job: String,
-    /// Insist on a final snapshot: one that keeps none is refused, and it is an error if none was committed
-    #[arg(long)]
-    pub snapshot: bool,
-    /// Seconds to wait for its end
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    pub wait: u64,
-    /// Folder of the jobs [default: $XDG_STATE_HOME/floodmark]
-    #[arg(long, value_name = "DIR", env = "FLOODMARK_STATE")]
-    pub state: Option<PathBuf>,
-}
-
-/// A job by its name.
-#[derive(Debug, Args)]
-pub struct JobsNamed {
-    /// Its name in the list, or its process id
-    #[arg(value_name = "JOB")]
-    pub job: String,
-    /// Folder of the jobs [default: $XDG_STATE_HOME/floodmark]
-    #[arg(long, value_name = "DIR", env = "FLOODMARK_STATE")]
-    pub state: Option<PathBuf>,
-}
-
 /// Arguments of `drain`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -502,25 +470,6 @@ pub struct ScoreArgs {
     #[arg(long, value_name = "FILE", requires = "alerts")]
     pub against: Option<PathBuf>,
     /// Print the scores as JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Arguments of `validate`.
-#[derive(Debug, Args)]
-pub struct ValidateArgs {
-    /// The profile and what overrides it
-    #[command(flatten)]
-    pub profile: ProfileArgs,
-}
-
-/// Arguments of `explain`.
-#[derive(Debug, Args)]
-pub struct ExplainArgs {
-    /// The profile and what overrides it
-    #[command(flatten)]
-    pub profile: ProfileArgs,
-    /// Print it as JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -724,78 +673,6 @@ pub struct BrokerArgs {
     /// Write a JSON file with the addresses once it answers
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
-}
-
-/// What to do with the topics of a profile.
-#[derive(Debug, Subcommand)]
-pub enum TopicsCommand {
-    /// Create those that are missing
-    Create(TopicsArgs),
-    /// Show them with their number of records
-    List(TopicsArgs),
-    /// Delete them and what they hold
-    Delete(TopicsArgs),
-    /// Print what one of them holds, up to its present end
-    Read(ReadArgs),
-}
-
-/// Arguments of `topics create`, `topics list` and `topics delete`.
-#[derive(Debug, Args)]
-pub struct TopicsArgs {
-    /// The profile and what overrides it
-    #[command(flatten)]
-    pub profile: ProfileArgs,
-}
-
-/// Arguments of `topics read`.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  floodmark topics read profiles/sensors.yaml --broker localhost:9092 --topic anomalies
-  floodmark topics read profiles/banking.yaml --broker localhost:9092 --topic banking-ui-events --format hex")]
-pub struct ReadArgs {
-    /// Which topic, by its full name
-    #[arg(long, value_name = "NAME")]
-    pub topic: String,
-    /// How a record is shown
-    #[arg(long, value_enum, default_value_t = RecordFormat::Value)]
-    pub format: RecordFormat,
-    /// The profile and what overrides it
-    #[command(flatten)]
-    pub profile: ProfileArgs,
-}
-
-/// How a record is shown.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum RecordFormat {
-    /// The value as it is, and a line feed.
-    Value,
-    /// Key, a tab and the value, both in hexadecimal: for values that are not text.
-    Hex,
-    /// One JSON object: `partition`, `offset`, `timestamp` (milliseconds), `key` and `value` as texts; a value that is no
-    /// text is in hexadecimal, as `value_hex`.
-    Json,
-}
-
-/// Arguments of `schema`.
-#[derive(Debug, Args)]
-pub struct SchemaArgs {
-    /// Which to print, such as `profile` [default: list them]
-    #[arg(value_name = "NAME")]
-    pub name: Option<String>,
-    /// Write all of them into this folder
-    #[arg(long, value_name = "DIR", conflicts_with = "name")]
-    pub write: Option<PathBuf>,
-    /// Print the reference of profiles in their place, as Markdown: every setting with its unit, default and meaning
-    #[arg(long, conflicts_with_all = ["name", "write"])]
-    pub reference: bool,
-}
-
-/// Arguments of `completions`.
-#[derive(Debug, Args)]
-pub struct CompletionsArgs {
-    /// The shell
-    #[arg(value_enum)]
-    pub shell: clap_complete::Shell,
 }
 
 /// Where a page is, or that there is none.

@@ -2,7 +2,10 @@
 //!
 //! The detector's file holds neither seed nor labels nor their paths.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -194,7 +197,7 @@ pub struct DetectorJob {
     pub dead_letters: String,
     /// Enrichment data: a file of [`crate::enrichment::Enrichment`] lines.
     pub enrichment: Option<PathBuf>,
-    /// Where the detector writes its own figures (a `SubjectFacts` JSON) when it ends.
+    /// Where the detector writes its own figures (a `SubjectFacts` JSON) when it ends, or the next of [`facts_files`] that is free.
     pub facts: Option<PathBuf>,
     /// Where it shows what it is doing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -225,4 +228,11 @@ impl DetectorJob {
 #[must_use]
 pub fn exchange_of(group: &str) -> String {
     format!("{group}-exchange")
+}
+
+/// The files in which processes that follow one another in a slot leave their figures: `first`, such as `facts.json`, then
+/// `facts.1.json` and so on.
+pub fn facts_files(first: &Path) -> impl Iterator<Item = PathBuf> {
+    let later = (1u32..).map(|number| first.with_extension(format!("{number}.json")));
+    std::iter::once(first.to_owned()).chain(later)
 }

@@ -28,6 +28,9 @@ pub struct SubjectFacts {
     /// What each sink did, by its name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sinks: BTreeMap<String, SinkFacts>,
+    /// A process of the subject was killed and told nothing: all but `consumed` are lower bounds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
 }
 
 /// What a sink did with the records of its topics.

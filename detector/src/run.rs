@@ -8,7 +8,11 @@ use std::{
 };
 
 use floodmark_contracts::{
-    clock::Clock, job::DetectorJob, row::Row, stream::Stream, subject::SubjectFacts,
+    clock::Clock,
+    job::{DetectorJob, facts_files},
+    row::Row,
+    stream::Stream,
+    subject::SubjectFacts,
 };
 use floodmark_kafka::{
     Admin, Batch, BatchConsumer, ClientSettings, ErrorCode,
@@ -155,7 +159,9 @@ pub(crate) fn run_subject(
         )
     })?;
     watch.complete(&mut facts);
-    if let Some(path) = &job.facts {
+    if let Some(first) = &job.facts {
+        let free = facts_files(first).find(|path| !path.exists());
+        let path = &free.unwrap_or_else(|| first.clone());
         let written = serde_json::to_vec_pretty(&facts)
             .map_err(std::io::Error::other)
             .and_then(|json| std::fs::write(path, json));

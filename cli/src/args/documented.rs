@@ -175,6 +175,17 @@ fn every_example_of_the_help_is_a_command() {
 }
 
 #[test]
+fn every_command_shows_examples_of_itself_in_its_help() {
+    let command = Cli::command();
+    for command in command.get_subcommands() {
+        let name = command.get_name();
+        let help = command.get_after_help().map(ToString::to_string);
+        let example = format!("\n  floodmark {name}");
+        assert!(help.unwrap_or_default().contains(&example), "{name}");
+    }
+}
+
+#[test]
 fn every_command_in_a_comment_of_a_profile_is_one() {
     let files = ["profiles", "deploy", "cli/templates"].map(|folder| files_below(folder, "yaml"));
     let mut lines = Vec::new();

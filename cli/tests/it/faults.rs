@@ -114,6 +114,21 @@ fn a_detector_that_is_killed_loses_and_repeats_no_alert() {
     assert!(labels[0] > 0 && labels[2] > 0, "{labels:?}");
     assert!(killed.report.contains("subject-kill") && killed.report.contains("class=\"fault\""));
     assert!(whole.record.faults.is_empty() && whole.record.lag.is_empty());
+    // What was killed told nothing of itself, and what the other one wrote is not all that was written.
+    assert!(killed.record.subject_facts.partial && !whole.record.subject_facts.partial);
+    assert_eq!(killed.result.audit.alerts.written, None);
+}
+
+#[test]
+fn a_detector_that_is_restarted_tells_the_figures_of_both_its_processes() {
+    let run = Disturbed::of(
+        "detector: { watermark_bound: 4s }\nfaults: [ { subject-restart: { at: 6s, for: 500ms } } ]",
+    );
+    assert!(run.fault().facts.did.starts_with("SIGTERM to process"));
+    let alerts = &run.result.audit.alerts;
+    assert!(alerts.collected >= 8, "{alerts:?}");
+    assert_eq!(alerts.written, Some(alerts.collected));
+    assert!(!run.record.subject_facts.partial);
 }
 
 #[test]

@@ -76,7 +76,8 @@ pub(super) fn audit(
         }
     });
     let ours = matches!(request.sound.subject.kind, SubjectKind::Bundled { .. });
-    let written = of.subject.filter(|_| ours).map(|facts| facts.alerts);
+    let told = of.subject.filter(|facts| ours && !facts.partial);
+    let written = told.map(|facts| facts.alerts);
     facts.alerts = audit_alerts(&AlertsOf {
         file: &alerts_file(request),
         written,

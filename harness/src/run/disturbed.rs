@@ -131,6 +131,7 @@ pub(super) fn sum(mut one: SubjectFacts, other: SubjectFacts) -> SubjectFacts {
     if let Err(error) = one.due_to_consumed.merge(&other.due_to_consumed) {
         tracing::warn!(%error, "how long a process of the subject waited for events is left out");
     }
+    one.partial |= other.partial;
     one.dead_letters += other.dead_letters;
     one.alerts += other.alerts;
     one.rows += other.rows;

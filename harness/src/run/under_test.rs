@@ -4,6 +4,7 @@ use std::{path::Path, time::Duration};
 
 use floodmark_contracts::{
     clock::Clock,
+    job::facts_files,
     record::{Ending, SubjectFacts},
     stream::Stream,
 };
@@ -94,7 +95,11 @@ pub(super) fn end(
         setup.subject.terminate(&*request.clock);
         setup.processes.extend(setup.subject.resources());
     }
-    let told = told(&folders.subject, setup.faults.most_subjects())?;
+    let killed = setup.faults.killed_subjects();
+    let told = told(&folders.subject, setup.faults.most_subjects())?.map(|facts| SubjectFacts {
+        partial: facts.partial || killed,
+        ..facts
+    });
     // Where processes came and went, no one of them can tell what all have consumed; the offsets can.
     if told.is_some() && !setup.faults.changed_subjects() {
         return Ok(told);
@@ -114,9 +119,13 @@ pub(super) fn end(
             .filter(|part| topics.contains(&part.partition.topic));
         (*stream, of_stream.map(|part| read_of(part, starts)).sum())
     };
+    let told = told.unwrap_or_else(|| SubjectFacts {
+        partial: true,
+        ..SubjectFacts::default()
+    });
     Ok(Some(SubjectFacts {
         consumed: setup.inputs.iter().map(consumed).collect(),
-        ..told.unwrap_or_default()
+        ..told
     }))
 }
 
@@ -137,12 +146,13 @@ fn last_lag(setup: &mut Setup, group: &str, clock: &dyn Clock) -> Option<Vec<Lag
     }
 }
 
-/// What the processes of our own detector left, if it came to that; those that were killed left nothing.
+/// What the processes of our own detector left, one after another in each slot, if it came to that; those that were killed left
+/// nothing.
 fn told(dir: &Path, processes: u32) -> Result<Option<SubjectFacts>, RunError> {
     let mut all: Option<SubjectFacts> = None;
     for slot in 0..processes {
-        let file = facts_file(dir, slot);
-        if file.exists() {
+        let first = facts_file(dir, slot);
+        for file in facts_files(&first).take_while(|file| file.exists()) {
             let facts = read_json(&file)?;
             all = Some(match all {
                 Some(sum) => disturbed::sum(sum, facts),
@@ -165,6 +175,23 @@ mod tests {
     use floodmark_kafka::TopicPartition;
 
     use super::*;
+
+    #[test]
+    fn all_processes_that_a_slot_had_one_after_another_are_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(told(dir.path(), 2).unwrap(), None);
+        let first = facts_file(dir.path(), 0);
+        for (file, alerts) in facts_files(&first).zip([36, 78]) {
+            let facts = SubjectFacts {
+                alerts,
+                late: [(Stream::Sensors, alerts / 10)].into(),
+                ..SubjectFacts::default()
+            };
+            std::fs::write(file, serde_json::to_vec(&facts).unwrap()).unwrap();
+        }
+        let all = told(dir.path(), 2).unwrap().unwrap();
+        assert_eq!((all.alerts, all.late[&Stream::Sensors]), (114, 10));
+    }
 
     #[test]
     fn what_was_in_a_topic_before_was_not_consumed_in_this_run() {
