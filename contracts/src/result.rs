@@ -17,7 +17,9 @@ use crate::{
     profile::GateSection,
     record::{Ending, Environment, Phase, ProcessFacts},
     resources::MachineFacts,
+    setting::Setting,
     stream::Stream,
+    trouble::Troubles,
 };
 
 /// Version of the shape of `result.json`.
@@ -103,6 +105,12 @@ pub struct RunResult {
     /// The last lines of the subject's log, where it ended the run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subject_lines: Vec<String>,
+    /// What went wrong, and what was sent wrong on purpose. `null` in results of before this was kept.
+    #[serde(default)]
+    pub troubles: Option<Troubles>,
+    /// Every setting that is not left at its default, with where it comes from. Secrets are redacted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<Setting>,
 }
 
 /// What a run comes to, in the order in which the first that applies is taken.
