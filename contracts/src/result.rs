@@ -502,9 +502,13 @@ pub struct PhaseFigures {
     pub lag_max: Option<f64>,
     /// Alerts whose end was due in it.
     pub alerts: u64,
-    /// Median of their latency, microseconds.
+    /// Of those, alerts that came before their own end: they have no latency. In the drain they are of windows that the
+    /// last events closed before their time.
+    #[serde(default)]
+    pub ahead: u64,
+    /// Median of the latency of the others, microseconds.
     pub alert_p50_us: Option<u64>,
-    /// 99th percentile of it, microseconds; `null` below 100 alerts.
+    /// 99th percentile of it, microseconds; `null` below 100 of them.
     pub alert_p99_us: Option<u64>,
 }
 

@@ -80,6 +80,8 @@ struct Page<'a> {
     waterfall_keys: Vec<Key>,
     phase_figures: Vec<PhaseRow>,
     steady: String,
+    /// Of alerts without a latency; empty where there are none.
+    ahead: String,
     accuracy_chart: String,
     kinds: Vec<KindRow>,
     decoys: Vec<DecoyRow>,
@@ -158,6 +160,7 @@ pub fn html(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportEr
         waterfall_keys: waterfall::keys(result),
         phase_figures: waterfall::phases(result),
         steady: waterfall::steady(result),
+        ahead: waterfall::ahead(result),
         accuracy_chart: chart::accuracy(&result.detection),
         kinds: tables::kinds(&result.detection),
         decoys: tables::decoys(&result.detection),
