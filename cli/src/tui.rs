@@ -19,7 +19,10 @@ use floodmark_harness::run::RunEvent;
 use nix::sys::signal::{Signal, kill};
 use ratatui::{
     DefaultTerminal,
-    crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers},
+    crossterm::{
+        event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers},
+        terminal,
+    },
 };
 
 pub use self::snapshot::Snapshot;
@@ -28,11 +31,49 @@ use crate::{colour, exit::Failure, logging::LogLines};
 /// How long one picture stands at least: ten a second.
 const PICTURE: Duration = Duration::from_millis(100);
 
+/// How long a view may take to give the terminal back when the process is about to end.
+const GIVEN_BACK_WITHIN_US: i64 = 500_000;
+
 /// What the thread and its owner both look at.
 struct Shared {
     snapshot: Mutex<Snapshot>,
+    stage: Stage,
+}
+
+/// Whether there is a view, for those who may have to end it.
+#[derive(Debug, Clone, Default)]
+pub struct Stage(Arc<StageFlags>);
+
+#[derive(Debug, Default)]
+struct StageFlags {
+    /// The terminal is taken over.
+    is_up: AtomicBool,
     /// The view is to end, or has ended.
     is_over: AtomicBool,
+}
+
+impl Stage {
+    /// Gives the terminal back, for a process that ends at once. A view that does not do so by itself, because its terminal
+    /// takes no more, is left alone: only the keys are put right then, which needs nobody.
+    pub fn clear(&self) {
+        let clock = SystemClock::new();
+        self.end();
+        while self.0.is_up.load(Ordering::Acquire) {
+            if clock.monotonic_us() > GIVEN_BACK_WITHIN_US {
+                let _ = terminal::disable_raw_mode();
+                return;
+            }
+            clock.sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn end(&self) {
+        self.0.is_over.store(true, Ordering::Release);
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.is_over.load(Ordering::Acquire)
+    }
 }
 
 impl Shared {
@@ -66,21 +107,24 @@ impl Tui {
     ///
     /// # Errors
     /// If the terminal cannot be set up.
-    pub fn start(first: Snapshot, lines: LogLines) -> Result<Self, Failure> {
+    pub fn start(first: Snapshot, lines: LogLines, stage: Stage) -> Result<Self, Failure> {
+        stage.0.is_up.store(true, Ordering::Release);
         // It also sees to it that a panic gives the terminal back before it says anything.
         let terminal = ratatui::try_init().map_err(|error| {
             // It may have been set up by half.
             ratatui::restore();
+            stage.0.is_up.store(false, Ordering::Release);
             anyhow::Error::new(error).context("cannot set the terminal up for `--tui`")
         })?;
         lines.hold();
         let screen = Screen {
             terminal,
             lines: lines.clone(),
+            stage: stage.clone(),
         };
         let shared = Arc::new(Shared {
             snapshot: Mutex::new(first),
-            is_over: AtomicBool::new(false),
+            stage,
         });
         let theirs = Arc::clone(&shared);
         let show = move || screen.show(&theirs);
@@ -96,7 +140,7 @@ impl Tui {
 
     /// Takes note of an event. False if the view is over, so that it is to be told otherwise.
     pub fn see(&self, event: &RunEvent) -> bool {
-        if self.shared.is_over.load(Ordering::Acquire) {
+        if self.shared.stage.is_over() {
             return false;
         }
         self.shared.snapshot().see(event);
@@ -105,7 +149,7 @@ impl Tui {
 
     /// Gives the terminal back.
     pub fn finish(&mut self) {
-        self.shared.is_over.store(true, Ordering::Release);
+        self.shared.stage.end();
         if let Some(thread) = self.thread.take() {
             // It may have panicked, and has given the terminal back then.
             let _ = thread.join();
@@ -124,12 +168,14 @@ impl Drop for Tui {
 struct Screen {
     terminal: DefaultTerminal,
     lines: LogLines,
+    stage: Stage,
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
         ratatui::restore();
         self.lines.release();
+        self.stage.0.is_up.store(false, Ordering::Release);
     }
 }
 
@@ -167,7 +213,7 @@ impl Screen {
     fn show(mut self, shared: &Shared) {
         let clock = SystemClock::new();
         let coloured = colour::on_stdout();
-        while !shared.is_over.load(Ordering::Acquire) {
+        while !shared.stage.is_over() {
             let snapshot = shared.snapshot().clone();
             let drawn = self
                 .terminal
@@ -180,7 +226,7 @@ impl Screen {
             if wish == Wish::None {
                 continue;
             }
-            shared.is_over.store(true, Ordering::Release);
+            shared.stage.end();
             drop(self);
             if wish == Wish::End {
                 // The terminal sends no signal while it hands out single keys.
@@ -210,6 +256,38 @@ fn wait_for_wish(clock: &SystemClock) -> std::io::Result<Wish> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_ends_the_process_waits_until_the_terminal_is_given_back() {
+        let stage = Stage::default();
+        stage.clear();
+        assert!(
+            stage.is_over(),
+            "without a view there is nothing to wait for"
+        );
+        let stage = Stage::default();
+        stage.0.is_up.store(true, Ordering::Release);
+        let view = stage.clone();
+        let drawing = std::thread::spawn(move || {
+            while !view.is_over() {
+                std::thread::yield_now();
+            }
+            SystemClock::new().sleep(Duration::from_millis(20));
+            view.0.is_up.store(false, Ordering::Release);
+        });
+        stage.clear();
+        assert!(!stage.0.is_up.load(Ordering::Acquire));
+        drawing.join().unwrap();
+    }
+
+    #[test]
+    fn a_view_that_hangs_holds_nobody() {
+        let stage = Stage::default();
+        stage.0.is_up.store(true, Ordering::Release);
+        let clock = SystemClock::new();
+        stage.clear();
+        assert!((GIVEN_BACK_WITHIN_US..10 * GIVEN_BACK_WITHIN_US).contains(&clock.monotonic_us()));
+    }
 
     #[test]
     fn keys_ask_for_what_the_last_line_says() {

@@ -157,6 +157,9 @@ pub enum Start {
     /// As soon as everything is ready.
     #[default]
     Ready,
+    /// As soon as everything is ready; this file then holds the start, in microseconds since the Unix epoch, for whoever
+    /// watches.
+    Said(PathBuf),
     /// At this instant, the same for all workers.
     At(WallTime),
     /// At the instant that somebody writes into a file, once all workers have said that they are ready.

@@ -82,5 +82,7 @@ pub mod stream;
 /// Figures of the detector under test.
 pub mod subject;
 pub mod trace;
+/// What went wrong.
+pub mod trouble;
 /// Durations and rates as text.
 pub mod units;

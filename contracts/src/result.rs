@@ -17,7 +17,9 @@ use crate::{
     profile::GateSection,
     record::{Ending, Environment, Phase, ProcessFacts},
     resources::MachineFacts,
+    setting::Setting,
     stream::Stream,
+    trouble::Troubles,
 };
 
 /// Version of the shape of `result.json`.
@@ -103,6 +105,12 @@ pub struct RunResult {
     /// The last lines of the subject's log, where it ended the run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subject_lines: Vec<String>,
+    /// What went wrong, and what was sent wrong on purpose. `null` in results of before this was kept.
+    #[serde(default)]
+    pub troubles: Option<Troubles>,
+    /// Every setting that is not left at its default, with where it comes from. Secrets are redacted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<Setting>,
 }
 
 /// What a run comes to, in the order in which the first that applies is taken.
@@ -494,9 +502,13 @@ pub struct PhaseFigures {
     pub lag_max: Option<f64>,
     /// Alerts whose end was due in it.
     pub alerts: u64,
-    /// Median of their latency, microseconds.
+    /// Of those, alerts that came before their own end: they have no latency. In the drain they are of windows that the
+    /// last events closed before their time.
+    #[serde(default)]
+    pub ahead: u64,
+    /// Median of the latency of the others, microseconds.
     pub alert_p50_us: Option<u64>,
-    /// 99th percentile of it, microseconds; `null` below 100 alerts.
+    /// 99th percentile of it, microseconds; `null` below 100 of them.
     pub alert_p99_us: Option<u64>,
 }
 

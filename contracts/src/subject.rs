@@ -16,6 +16,9 @@ pub struct SubjectFacts {
     pub late: BTreeMap<Stream, u64>,
     /// Records sent to the dead-letter topic.
     pub dead_letters: u64,
+    /// Of those, records that were no events, per stream, where the subject tells.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unreadable: BTreeMap<Stream, u64>,
     /// Alerts written.
     pub alerts: u64,
     /// Rows written.
@@ -31,6 +34,15 @@ pub struct SubjectFacts {
     /// A process of the subject was killed and told nothing: all but `consumed` are lower bounds.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
+    /// Times that it began again after a failure, over its processes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub restarts: u64,
+    /// What made it begin again last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<String>,
+    /// Commits that were refused, or transactions that it aborted; what was in them was done again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refused_commits: u64,
 }
 
 /// What a sink did with the records of its topics.
@@ -46,6 +58,14 @@ pub struct SinkFacts {
     pub late: u64,
     /// Attempts to write that failed; each was made again.
     pub failures: u64,
+}
+
+impl SinkFacts {
+    /// Whether every record was one that belongs in the destination, and no attempt to write failed.
+    #[must_use]
+    pub fn is_without_trouble(&self) -> bool {
+        self.invalid + self.late + self.failures == 0
+    }
 }
 
 #[expect(

@@ -438,6 +438,7 @@ fn facts_of(
         };
         facts.consumed.insert(stream, counts.consumed + unseen);
         facts.late.insert(stream, counts.late);
+        facts.unreadable.insert(stream, counts.malformed + unseen);
     }
     facts
 }

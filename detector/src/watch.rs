@@ -164,17 +164,22 @@ impl Watch {
         self.lock().now.at = now;
     }
 
-    /// Adds what was counted before restarts to the figures of the last life.
+    /// Adds what was counted before restarts to the figures of the last life, and the restarts themselves.
     pub(crate) fn complete(&self, facts: &mut SubjectFacts) {
         let figures = self.lock();
         let before = &figures.before;
         for (stream, more) in &before.streams {
             *facts.consumed.entry(*stream).or_default() += more.consumed;
             *facts.late.entry(*stream).or_default() += more.late;
+            *facts.unreadable.entry(*stream).or_default() += more.dead_letters;
         }
         facts.alerts += before.written.alerts;
         facts.dead_letters += before.written.dead_letters;
         facts.rows += before.written.rows;
+        let now = &figures.now;
+        facts.restarts = now.restarts;
+        facts.last_failure.clone_from(&now.last_failure);
+        facts.refused_commits = before.checkpoints.aborts + now.checkpoints.aborts;
         if let Some(waits) = &figures.due_to_consumed {
             // Writing one of these bounds cannot fail; left out, it says that nobody measured.
             facts.due_to_consumed = EncodedHistogram::of(waits).unwrap_or_default();
@@ -208,9 +213,11 @@ mod tests {
             watch.update(|status| {
                 let of = StreamStatus {
                     consumed,
+                    dead_letters: 1,
                     ..StreamStatus::default()
                 };
                 status.streams.insert(Stream::Sensors, of);
+                status.checkpoints.aborts = 3;
                 status.written.alerts = 2;
                 status.sinks.entry("lake".to_owned()).or_default().written += consumed;
                 status.pressure.paused = 1;
@@ -239,6 +246,13 @@ mod tests {
         };
         watch.complete(&mut facts);
         assert_eq!((facts.alerts, facts.consumed[&Stream::Sensors]), (6, 15));
+        assert_eq!(
+            facts.unreadable[&Stream::Sensors],
+            2,
+            "the last life's come with its own figures"
+        );
+        assert_eq!((facts.restarts, facts.refused_commits), (2, 9));
+        assert_eq!(facts.last_failure.as_deref(), Some("broken again"));
         let waits = facts.due_to_consumed.decoded().unwrap();
         assert_eq!((waits.len(), waits.min()), (3, 1_000), "of all lives");
     }

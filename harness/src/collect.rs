@@ -14,22 +14,29 @@ pub use self::shape::{AlertShape, Found, Mapping};
 pub use self::template::{Origin, Template, TemplateError};
 
 use std::{
+    collections::VecDeque,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     thread::JoinHandle,
     time::Duration,
 };
 
-use floodmark_contracts::{clock::Clock, record::CollectorFacts};
+use floodmark_contracts::{
+    clock::{Clock, EventTime, WallTime},
+    record::CollectorFacts,
+};
 use floodmark_kafka::{Admin, ClientSettings, Error};
 
 use self::reader::Reader;
 
 /// How long the last alerts may take to be read once the run is over.
 const LAST_READ: Duration = Duration::from_secs(10);
+
+/// Alerts that whoever watches can see at most, the newest ones.
+const RECENT: usize = 8192;
 
 /// How long one question to the cluster may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -92,6 +99,33 @@ struct Shared {
     /// Monotonic microseconds at which the last alert was seen; at first, the start.
     last_seen: AtomicI64,
     finishing: AtomicBool,
+    /// The newest alerts, taken over once for each batch.
+    recent: Mutex<VecDeque<RecentAlert>>,
+}
+
+impl Shared {
+    fn recent(&self) -> MutexGuard<'_, VecDeque<RecentAlert>> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over alerts; the oldest ones make room.
+    fn add_recent(&self, more: &mut Vec<RecentAlert>) {
+        let mut recent = self.recent();
+        recent.extend(more.drain(..));
+        let too_many = recent.len().saturating_sub(RECENT);
+        recent.drain(..too_many);
+    }
+}
+
+/// When an alert came, and what it is about, for whoever watches a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecentAlert {
+    /// When it was seen.
+    pub seen_at: WallTime,
+    /// When the broker appended it.
+    pub appended_at: WallTime,
+    /// Event time of its end.
+    pub end: EventTime,
 }
 
 /// A collector at work.
@@ -119,6 +153,7 @@ impl Collector {
             alerts: AtomicU64::new(0),
             last_seen: AtomicI64::new(clock.monotonic_us()),
             finishing: AtomicBool::new(false),
+            recent: Mutex::default(),
         });
         let reader = Reader::new(
             client,
@@ -147,6 +182,14 @@ impl Collector {
     #[must_use]
     pub fn alerts(&self) -> u64 {
         self.shared.alerts.load(Ordering::Relaxed)
+    }
+
+    /// The alerts that were seen since an instant and say when they end, as far as they are among the newest.
+    #[must_use]
+    pub fn recent(&self, since: WallTime) -> Vec<RecentAlert> {
+        let recent = self.shared.recent();
+        let newest = recent.iter().filter(|alert| alert.seen_at >= since);
+        newest.copied().collect()
     }
 
     /// Wall time since the last alert was seen, or since the start without one.

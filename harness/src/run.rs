@@ -41,7 +41,7 @@ pub use self::{
         read_labels, read_record, read_scored_rows, read_series, without_password,
     },
     kept::Kept,
-    live::{LagNow, Live},
+    live::{AlertLatency, LagNow, Live},
 };
 use crate::{
     broker::BrokerError, child::ChildError, collect::CollectError, faults::FaultError,
@@ -96,6 +96,8 @@ pub enum RunEvent {
         lag: Option<LagNow>,
         /// Alerts so far.
         alerts: u64,
+        /// How long the latest of them took; `None` where there is none.
+        latency: Option<AlertLatency>,
     },
 }
 

@@ -9,8 +9,10 @@ mod facts;
 mod faults;
 mod files;
 mod incidents;
+mod settings;
 mod tables;
 mod tiles;
+mod troubles;
 mod waterfall;
 
 use std::io::Write;
@@ -25,10 +27,12 @@ use self::{
     faults::{FaultRow, faults},
     files::{FileRow, files},
     incidents::{Listing, false_alerts, missed},
+    settings::{Settings, settings},
     tables::{
         DecoyRow, DifficultyRow, DisorderRow, GateRow, KindRow, LatencyRow, Pair, ThroughputRow,
     },
     tiles::Tile,
+    troubles::TroubleSection,
     waterfall::{Key, PhaseRow, WaterfallRow},
 };
 use crate::{
@@ -64,9 +68,8 @@ struct Page<'a> {
     /// Reasons against the figures; values are HTML.
     validity: Vec<Pair>,
     validity_word: &'static str,
-    /// The end of the subject's log, where it ended the run.
-    last_lines: String,
     reproduce: &'a str,
+    settings: Settings,
     /// SVG, as the other charts.
     timeline: String,
     throughput: Vec<ThroughputRow>,
@@ -77,6 +80,8 @@ struct Page<'a> {
     waterfall_keys: Vec<Key>,
     phase_figures: Vec<PhaseRow>,
     steady: String,
+    /// Of alerts without a latency; empty where there are none.
+    ahead: String,
     accuracy_chart: String,
     kinds: Vec<KindRow>,
     decoys: Vec<DecoyRow>,
@@ -101,6 +106,7 @@ struct Page<'a> {
     faults: Vec<FaultRow>,
     /// Missed incidents and false alerts.
     lists: [Listing; 2],
+    troubles: TroubleSection,
     processes: Vec<ProcessRow<'a>>,
     machine: Vec<Pair>,
     clock: Vec<Pair>,
@@ -143,8 +149,8 @@ pub fn html(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportEr
         gates: tables::gates(result),
         validity: tables::validity(result),
         validity_word: tables::validity_word(result),
-        last_lines: result.subject_lines.join("\n"),
         reproduce: &result.reproduce,
+        settings: settings(result),
         timeline: chart::timeline(&model),
         throughput: tables::throughput(result),
         disorder: tables::disorder(result),
@@ -154,6 +160,7 @@ pub fn html(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportEr
         waterfall_keys: waterfall::keys(result),
         phase_figures: waterfall::phases(result),
         steady: waterfall::steady(result),
+        ahead: waterfall::ahead(result),
         accuracy_chart: chart::accuracy(&result.detection),
         kinds: tables::kinds(&result.detection),
         decoys: tables::decoys(&result.detection),
@@ -179,6 +186,7 @@ pub fn html(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), ReportEr
         counts: tables::counts(&result.detection),
         faults: faults(result),
         lists: [missed(input), false_alerts(input, &model)],
+        troubles: troubles::section(result),
         processes: facts::processes(result),
         machine: facts::machine(result),
         clock: facts::clock(result),

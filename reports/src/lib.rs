@@ -28,6 +28,7 @@ mod status;
 mod summary;
 mod table;
 mod terminal;
+mod troubles;
 mod verdict;
 
 use std::io;

@@ -34,6 +34,7 @@ pub fn noise_floor_text(noise: &NoiseFloor) -> String {
     } else {
         let (shown, n_others) = shown(noise);
         out.push_str(&table(&shown).to_text());
+        out.push_str(&undefined(noise));
         if n_others > 0 {
             let others = plural(n_others, "more metric");
             out.push_str(&format!(
@@ -51,13 +52,38 @@ pub fn noise_floor_text(noise: &NoiseFloor) -> String {
     out
 }
 
-/// The metrics that are gated by default and those that vary, sharper ones first; and how many others there are.
+/// A sentence on the metrics that are gated by default and that no round has; empty where there are none.
+fn undefined(noise: &NoiseFloor) -> String {
+    let named: Vec<String> = noise
+        .metrics
+        .iter()
+        .filter(|metric| is_gated(metric) && !is_defined(metric))
+        .map(|metric| format!("`{}`", one_line(&metric.name)))
+        .collect();
+    let (are, gate) = match named.len() {
+        0 => return String::new(),
+        1 => ("is", "gates"),
+        _ => ("are", "gate"),
+    };
+    format!(
+        "\n{} {are} undefined in every round and {gate} nothing here.\n",
+        named.join(", ")
+    )
+}
+
+/// Whether any round has a change of the metric.
+fn is_defined(metric: &MetricNoise) -> bool {
+    metric.ln_ratios.iter().flatten().next().is_some()
+}
+
+/// The metrics that are gated by default, where they are defined, and those that vary, sharper ones first; and how many
+/// others there are.
 fn shown(noise: &NoiseFloor) -> (Vec<&MetricNoise>, u64) {
     let varies = |metric: &&MetricNoise| metric.sd.is_some_and(|sd| sd > 0.0);
     let mut metrics: Vec<&MetricNoise> = noise
         .metrics
         .iter()
-        .filter(|metric| is_gated(metric) || varies(metric))
+        .filter(|metric| is_defined(metric) && (is_gated(metric) || varies(metric)))
         .collect();
     metrics.sort_by(|a, b| {
         is_gated(b)
@@ -65,7 +91,9 @@ fn shown(noise: &NoiseFloor) -> (Vec<&MetricNoise>, u64) {
             .then(least(a).total_cmp(&least(b)))
             .then(a.name.cmp(&b.name))
     });
-    let n_others = (noise.metrics.len() - metrics.len()) as u64;
+    let others = noise.metrics.iter();
+    let others = others.filter(|metric| is_defined(metric) || !is_gated(metric));
+    let n_others = others.count().saturating_sub(metrics.len()) as u64;
     (metrics, n_others)
 }
 

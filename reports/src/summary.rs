@@ -15,6 +15,7 @@ use crate::{
     prose::{block, code, markdown},
     table::Table,
     terminal::{faults, latency, scores, throughput},
+    troubles::said,
     verdict::{Standing, advice, badge, decoys, fails, found, sentence, sentence_of},
 };
 
@@ -47,6 +48,7 @@ pub fn summary_md(input: &ReportInput<'_>, out: &mut dyn Write) -> Result<(), Re
     gates(result, out)?;
     writeln!(out, "## Main figures\n\n{}", figures(result).to_markdown())?;
     missed(input, out)?;
+    troubles(result, out)?;
     writeln!(
         out,
         "## Again\n\n{}\nSeed {}, broker {}, detector {}, {}, floodmark {}.\n",
@@ -196,6 +198,19 @@ fn details(result: &RunResult, out: &mut dyn Write) -> Result<(), ReportError> {
         }
     }
     Ok(())
+}
+
+/// What went wrong, if anything did.
+fn troubles(result: &RunResult, out: &mut dyn Write) -> Result<(), ReportError> {
+    let said = said(result);
+    if said.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "## Errors and dead letters\n")?;
+    for line in said {
+        writeln!(out, "- {}", markdown(&sentence_of(&line)))?;
+    }
+    Ok(writeln!(out)?)
 }
 
 /// The worst of the missed incidents, so that a pull request shows where to look: those that stand out most from

@@ -3,9 +3,11 @@
 use floodmark_contracts::result::{Baseline, Detection, RunResult, Scores, Throughput};
 
 use crate::{
+    comparison::one_line,
     format::{UNDEFINED, count, interval, micros, rate, ratio},
     model::{LATENCY_COLUMNS, latencies, total_throughput},
     table::Table,
+    troubles::said,
     verdict::{Standing, decoys, found},
 };
 
@@ -23,6 +25,12 @@ pub fn terminal(result: &RunResult) -> String {
     if !result.faults.is_empty() {
         out.push('\n');
         out.push_str(&faults(result).to_text());
+    }
+    let troubles = said(result);
+    if !troubles.is_empty() {
+        out.push('\n');
+        out.push_str(&one_line(&format!("errors: {}", troubles.join("; "))));
+        out.push('\n');
     }
     if !result.gates.is_empty() {
         out.push('\n');

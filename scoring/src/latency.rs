@@ -223,7 +223,7 @@ fn detect_latency(
 }
 
 /// How far an append time may lie before its cause for no other reason than that it is cut to whole milliseconds.
-const RESOLUTION_US: i64 = 1_000;
+pub(crate) const RESOLUTION_US: i64 = 1_000;
 
 /// What is said of alert latencies that are negative beyond the append time's resolution: they stand as 0 in the figures,
 /// and nobody should have to guess how many there are.

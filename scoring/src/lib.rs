@@ -67,6 +67,7 @@ mod support;
 pub mod thresholds;
 mod throughput;
 mod tree;
+mod troubles;
 mod warnings;
 mod waterfall;
 

@@ -11,12 +11,16 @@
 
 use floodmark_contracts::{
     alert::CollectedAlert,
-    histogram::{HistogramError, empty, record},
+    histogram::{self, HistogramError, empty},
     record::{RunRecord, SeriesRow},
     result::{PhaseFigures, Steady},
 };
+use hdrhistogram::Histogram;
 
-use crate::{latency::since_end, throughput::due_seconds};
+use crate::{
+    latency::{RESOLUTION_US, since_end},
+    throughput::due_seconds,
+};
 
 /// Growth of lag that is tolerated, as a share of the rate sent.
 const TOLERATED_GROWTH: f64 = 0.01;
@@ -212,16 +216,8 @@ fn phase(
         Some(sum / (until - from))
     };
     let lags = lag_by_second(&rows);
-    let mut latencies = empty()?;
-    let mut count = 0;
-    for collected in alerts {
-        let due = record.timeline.run_micros(collected.alert.end).0 as f64 / 1e6;
-        if due >= from && due < until {
-            count += 1;
-            let latency = since_end(&record.timeline, record.started_at, collected);
-            record_clipped(&mut latencies, latency)?;
-        }
-    }
+    let (latencies, ahead) = latencies(record, alerts, from, until)?;
+    let count = latencies.len();
     let at = |q: f64, needed: u64| (count >= needed).then(|| latencies.value_at_quantile(q));
     Ok(PhaseFigures {
         name: name.to_owned(),
@@ -231,17 +227,38 @@ fn phase(
         consumed: rate("consumed"),
         lag_mean: (!lags.is_empty()).then(|| lags.iter().sum::<f64>() / lags.len() as f64),
         lag_max: lags.iter().copied().reduce(f64::max),
-        alerts: count,
+        alerts: count + ahead,
+        ahead,
         alert_p50_us: at(0.5, ENOUGH.1),
         alert_p99_us: at(0.99, ENOUGH.0),
     })
 }
 
-fn record_clipped(
-    histogram: &mut hdrhistogram::Histogram<u64>,
-    latency: i64,
-) -> Result<(), HistogramError> {
-    record(histogram, u64::try_from(latency).unwrap_or(0))
+/// The latencies of the alerts whose end was due in a phase, and how many of them came before their own end.
+///
+/// Those have none: behind the last event the generator's closing events bring event time forward at once, and with it
+/// windows to their ends that wall time reaches only later. As 0 they would make the drain look instant.
+fn latencies(
+    record: &RunRecord,
+    alerts: &[CollectedAlert],
+    from: f64,
+    until: f64,
+) -> Result<(Histogram<u64>, u64), HistogramError> {
+    let mut latencies = empty()?;
+    let mut ahead = 0;
+    for collected in alerts {
+        let due = record.timeline.run_micros(collected.alert.end).0 as f64 / 1e6;
+        if due < from || due >= until {
+            continue;
+        }
+        let latency = since_end(&record.timeline, record.started_at, collected);
+        if latency < -RESOLUTION_US {
+            ahead += 1;
+        } else {
+            histogram::record(&mut latencies, u64::try_from(latency).unwrap_or(0))?;
+        }
+    }
+    Ok((latencies, ahead))
 }
 
 /// The lag of all streams in each second that has one.
@@ -255,7 +272,7 @@ fn lag_by_second(rows: &[&SeriesRow]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use floodmark_contracts::clock::RunMicros;
+    use floodmark_contracts::{clock::RunMicros, record::Phase};
 
     use super::*;
 
@@ -373,6 +390,38 @@ mod tests {
         let sent: Vec<Option<f64>> = figures.iter().map(|phase| phase.sent).collect();
         // Half of the third second of 100 events lies in the 2.5 s of warm-up.
         assert_eq!(sent[..2], [Some(20.0), Some(100.0)]);
+    }
+
+    #[test]
+    fn an_alert_before_its_own_end_has_no_latency_and_not_one_of_nothing() {
+        let mut run = crate::support::Run::new();
+        run.record.phases.retain(|phase| phase.name != "drain");
+        run.record.phases.push(Phase {
+            name: "drain".to_owned(),
+            from: RunMicros(20_000_000),
+            to: RunMicros(30_000_000),
+        });
+        let drain = |alerts: &[CollectedAlert]| {
+            let found = figures(&run.record, alerts, &rows(|_| 0.0), &Steady::default()).unwrap();
+            let drain = found.into_iter().find(|phase| phase.name == "drain");
+            let drain = drain.unwrap();
+            (drain.alerts, drain.ahead, drain.alert_p50_us)
+        };
+        // Of windows that end at 25 s and were closed by the end of the events, at 20.5 s.
+        let early = |id: &str| {
+            let mut early = crate::support::alert(id, "s1", 24_000, 25_000);
+            early.appended_at = run.record.started_at.at(RunMicros(20_500_000));
+            early
+        };
+        assert_eq!(drain(&[early("a"), early("b")]), (2, 2, None));
+        let (alerts, ahead, p50_us) =
+            drain(&[early("a"), crate::support::alert("c", "s1", 0, 20_500)]);
+        assert_eq!((alerts, ahead), (2, 1));
+        assert!(p50_us.unwrap().abs_diff(1_000_000) < 2_000, "{p50_us:?}");
+        // The broker cuts its stamps to whole milliseconds.
+        let mut close = crate::support::alert("d", "s1", 0, 21_000);
+        close.appended_at = run.record.started_at.at(RunMicros(20_999_000));
+        assert_eq!(drain(&[close]), (1, 0, Some(0)));
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::{
     phases,
     scope::Bounds,
     settings::{Settings, read_resolution},
-    throughput, warnings, waterfall,
+    throughput, troubles, warnings, waterfall,
 };
 
 /// Why a run cannot be scored.
@@ -133,6 +133,8 @@ pub fn score(
         environment: record.environment.clone(),
         ending: record.ending.clone(),
         subject_lines: record.subject_lines.clone(),
+        troubles: Some(troubles::collect(record)),
+        settings: record.settings.clone(),
     })
 }
 

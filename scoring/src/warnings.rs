@@ -45,12 +45,6 @@ pub(crate) fn collect(
 
 fn delivery(record: &RunRecord, warnings: &mut Vec<String>) {
     for (stream, facts) in &record.generator {
-        if facts.failed > 0 {
-            warnings.push(format!(
-                "{} of {} events of `{stream}` were given up on by the client",
-                facts.failed, facts.due
-            ));
-        }
         if let Some(consumed) = consumed(record, *stream)
             && consumed < facts.acknowledged
         {
@@ -60,20 +54,6 @@ fn delivery(record: &RunRecord, warnings: &mut Vec<String>) {
                 facts.acknowledged
             ));
         }
-    }
-    if record.subject_facts.dead_letters > 0 {
-        warnings.push(format!(
-            "the subject sent {} records to the dead-letter topic",
-            record.subject_facts.dead_letters
-        ));
-    }
-    if record.collector.garbage > 0 {
-        let example = record.collector.garbage_examples.first();
-        warnings.push(format!(
-            "{} records on the alert topics are no alerts{}",
-            record.collector.garbage,
-            example.map_or_else(String::new, |reason| format!(", such as: {reason}"))
-        ));
     }
 }
 

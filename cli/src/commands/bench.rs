@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use floodmark_contracts::{
@@ -23,7 +23,7 @@ use crate::{
     },
     exit::{Exit, Failure},
     load::{self, Loaded},
-    output,
+    output, signals,
     tui::{self, Snapshot, Tui},
     watch::Watcher,
 };
@@ -41,7 +41,14 @@ pub fn run(args: &BenchArgs, global: &Global) -> Result<Exit, Failure> {
     calibrate::check(&loaded, &sink, args.workers, &args.calibration, global)?;
     let metrics = metrics::start(args.metrics, global)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let stop = crate::signals::stop_flag()?;
+    let stage = tui::Stage::default();
+    let stop = match args.tui {
+        true => {
+            let stage = stage.clone();
+            signals::stop_flag_and(move || stage.clear())?
+        }
+        false => signals::stop_flag()?,
+    };
     let out = args
         .out
         .clone()
@@ -53,7 +60,7 @@ pub fn run(args: &BenchArgs, global: &Global) -> Result<Exit, Failure> {
         &out,
         metrics.as_ref(),
         Arc::clone(&clock),
-        &stop,
+        (&*stop, &stage),
         global,
     )?;
     let result = score_and_report(&out, &record)?;
@@ -89,7 +96,7 @@ fn measure(
     out: &Path,
     metrics: Option<&MetricsServer>,
     clock: Arc<dyn Clock>,
-    stop: &std::sync::atomic::AtomicBool,
+    (stop, stage): (&AtomicBool, &tui::Stage),
     global: &Global,
 ) -> Result<(RunRecord, Option<Kept>), Failure> {
     let exe = std::env::current_exe()?;
@@ -112,7 +119,11 @@ fn measure(
     let mut watcher = match args.tui {
         true => Watcher::with_tui(
             global,
-            Tui::start(first_picture(loaded), global.log_lines.clone())?,
+            Tui::start(
+                first_picture(loaded),
+                global.log_lines.clone(),
+                stage.clone(),
+            )?,
         ),
         false => Watcher::new(global),
     };

@@ -35,6 +35,8 @@ pub struct Snapshot {
     pub lag: VecDeque<u64>,
     /// Alerts in each second.
     pub alerts: VecDeque<u64>,
+    /// Median latency of the latest alerts at each look, microseconds; 0 where there are none.
+    pub latency_us: VecDeque<u64>,
 }
 
 impl Snapshot {
@@ -47,9 +49,13 @@ impl Snapshot {
                 keep(&mut self.notices, NOTICES);
             }
             RunEvent::Progress(live) => self.take(live),
-            RunEvent::Draining { lag, alerts } => {
+            RunEvent::Draining {
+                lag,
+                alerts,
+                latency,
+            } => {
                 let mut live = self.live.clone().unwrap_or_default();
-                live.lag = *lag;
+                (live.lag, live.latency) = (*lag, *latency);
                 // Nothing is due and nothing is sent any more.
                 (live.due, live.sent, live.lateness_max_us, live.alerts) = (0, 0, 0, *alerts);
                 self.take(&live);
@@ -69,11 +75,13 @@ impl Snapshot {
     fn take(&mut self, live: &Live) {
         let before = self.live.as_ref().map_or(0, |live| live.alerts);
         let lag = live.lag.map_or(0, |lag| lag.records);
+        let latency = live.latency.map_or(0, |latency| latency.p50_us);
         for (series, value) in [
             (&mut self.sent, live.sent),
             (&mut self.lateness_us, live.lateness_max_us),
             (&mut self.lag, lag),
             (&mut self.alerts, live.alerts.saturating_sub(before)),
+            (&mut self.latency_us, latency),
         ] {
             series.push_back(value);
             keep(series, REMEMBERED);

@@ -32,7 +32,7 @@ pub fn draw(frame: &mut Frame<'_>, snapshot: &Snapshot, coloured: bool) {
     .areas(frame.area());
     header(frame, head, snapshot);
     progress(frame, gauge, snapshot);
-    let rows = Layout::vertical([Constraint::Fill(1); 4]).split(panels);
+    let rows = Layout::vertical([Constraint::Fill(1); 5]).split(panels);
     for (area, panel) in rows.iter().zip(panels_of(snapshot)) {
         panel.draw(frame, *area, coloured);
     }
@@ -97,7 +97,7 @@ impl Panel<'_> {
     }
 }
 
-fn panels_of(snapshot: &Snapshot) -> [Panel<'_>; 4] {
+fn panels_of(snapshot: &Snapshot) -> [Panel<'_>; 5] {
     let live = snapshot.live.as_ref();
     let titled = |of: fn(&Live, &Snapshot) -> String| {
         live.map_or_else(|| "nothing yet".to_owned(), |live| of(live, snapshot))
@@ -122,6 +122,11 @@ fn panels_of(snapshot: &Snapshot) -> [Panel<'_>; 4] {
         Panel {
             title: format!("alerts: {}", titled(alerts)),
             series: &snapshot.alerts,
+            colour: Color::Cyan,
+        },
+        Panel {
+            title: format!("latency: {}", titled(latency)),
+            series: &snapshot.latency_us,
             colour: Color::Cyan,
         },
     ]
@@ -164,6 +169,22 @@ fn alerts(live: &Live, snapshot: &Snapshot) -> String {
     )
 }
 
+/// The tail, or the longest where there are too few for one.
+fn latency(live: &Live, _: &Snapshot) -> String {
+    let Some(latency) = live.latency else {
+        return "no alert in the last 10 s".to_owned();
+    };
+    let tail = match latency.p99_us {
+        Some(us) => format!("p99 {}", span(us as f64)),
+        None => format!("max {}", span(latency.max_us as f64)),
+    };
+    format!(
+        "p50 {}, {tail} (alerts of the last 10 s: {})",
+        span(latency.p50_us as f64),
+        latency.alerts
+    )
+}
+
 /// A span in the unit that people would choose.
 fn span(us: f64) -> String {
     match us {
@@ -175,7 +196,7 @@ fn span(us: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use floodmark_harness::run::{LagNow, RunEvent};
+    use floodmark_harness::run::{AlertLatency, LagNow, RunEvent};
     use ratatui::{Terminal, backend::TestBackend};
 
     use super::*;
@@ -202,6 +223,12 @@ mod tests {
                 age_s: 0.3,
             }),
             alerts,
+            latency: Some(AlertLatency {
+                alerts: 130,
+                p50_us: 1_200_000,
+                p99_us: Some(3_400_000),
+                max_us: 4_000_000,
+            }),
         })
     }
 
@@ -223,7 +250,7 @@ mod tests {
         snapshot.see(&second(11, 500, 9));
         snapshot.see(&second(12, 1000, 12));
         snapshot.see(&RunEvent::Notice("a run was killed".to_owned()));
-        let lines = screen(&snapshot, 100, 24);
+        let lines = screen(&snapshot, 100, 30);
         let text = lines.join("\n");
         for part in [
             "floodmark: smoke against `bundled`, broker `embedded`",
@@ -233,6 +260,7 @@ mod tests {
             "generator: at most 1.2 ms behind its schedule─",
             "subject: 120 records unread, the first of them for 300.0 ms",
             "alerts: 12 so far, 3 in the last second; 2 of 4 labelled incidents have begun",
+            "latency: p50 1.2 s, p99 3.4 s (alerts of the last 10 s: 130)",
             "note: a run was killed",
             HELP,
         ] {
@@ -256,15 +284,35 @@ mod tests {
         snapshot.see(&RunEvent::Draining {
             lag: None,
             alerts: 14,
+            latency: None,
         });
         let text = screen(&snapshot, 80, 24).join("\n");
         for part in [
             "load: 0 events/s due, 0 events/s sent",
             "subject: nothing tells how far it has read",
             "alerts: 14 so far, 2 in the last second",
+            "latency: no alert in the last 10 s",
         ] {
             assert!(text.contains(part), "{part} is not on:\n{text}");
         }
+    }
+
+    #[test]
+    fn too_few_alerts_for_a_tail_show_the_longest() {
+        let mut snapshot = run();
+        snapshot.see(&RunEvent::Draining {
+            lag: None,
+            alerts: 3,
+            latency: Some(AlertLatency {
+                alerts: 3,
+                p50_us: 40_000,
+                p99_us: None,
+                max_us: 90_000,
+            }),
+        });
+        let text = screen(&snapshot, 80, 24).join("\n");
+        let expected = "latency: p50 40.0 ms, max 90.0 ms (alerts of the last 10 s: 3)";
+        assert!(text.contains(expected), "{text}");
     }
 
     #[test]

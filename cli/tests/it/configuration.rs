@@ -227,6 +227,15 @@ fn a_run_tells_where_its_settings_come_from_and_no_password() {
             .starts_with("FLOODMARK_PROPERTIES=… floodmark bench")
     );
     assert_eq!(record.client["linger.ms"], "2");
+    // The report shows the same, secrets as unreadable as in the record.
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    for row in [
+        "<code>client.sasl.password</code></th><td><code>[redacted]</code></td><td>client properties</td>",
+        "<code>client.ssl.key.password</code></th><td><code>[redacted]</code></td><td>environment</td>",
+        "<code>seed</code></th><td><code>7</code></td><td>environment</td><td><code>FLOODMARK_SEED</code></td>",
+    ] {
+        assert!(page.contains(row), "`{row}` is not in the report");
+    }
 }
 
 /// The detector refuses such an address, so that the run comes to nothing; it must say so without the password.

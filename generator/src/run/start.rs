@@ -35,6 +35,11 @@ pub(super) fn agree(
 ) -> Result<Instants, GenerateError> {
     let started_at = match start {
         Start::Ready => WallTime(clock.now().0 + LEAD_US),
+        Start::Said(file) => {
+            let at = WallTime(clock.now().0 + LEAD_US);
+            say(at, file)?;
+            at
+        }
         Start::At(at) => *at,
         Start::Told(files) => match told(files, clock, stop)? {
             Some(at) => at,
@@ -51,6 +56,17 @@ pub(super) fn agree(
     Ok(Instants {
         started_at,
         started_mono_us: clock.monotonic_us() + ahead_us,
+    })
+}
+
+/// Writes the start into a file: whole and then named, so that nobody reads half a number.
+fn say(at: WallTime, file: &Path) -> Result<(), GenerateError> {
+    let half = file.with_extension("half");
+    let written =
+        std::fs::write(&half, at.0.to_string()).and_then(|()| std::fs::rename(&half, file));
+    written.map_err(|source| GenerateError::Write {
+        path: file.to_owned(),
+        source,
     })
 }
 

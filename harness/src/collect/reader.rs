@@ -19,7 +19,9 @@ use floodmark_kafka::{
     consumer::{Event, Message, StartOffset},
 };
 
-use super::{AlertShape, AlertSource, CollectError, Found, LAST_READ, Origin, Shared, TIMEOUT};
+use super::{
+    AlertShape, AlertSource, CollectError, Found, LAST_READ, Origin, RecentAlert, Shared, TIMEOUT,
+};
 
 /// Records taken at once.
 const BATCH: usize = 4096;
@@ -51,6 +53,8 @@ pub(super) struct Reader {
     clock: Arc<dyn Clock>,
     shared: Arc<Shared>,
     facts: CollectorFacts,
+    /// Those of the batch at hand that say when they end.
+    recent: Vec<RecentAlert>,
 }
 
 impl Reader {
@@ -100,6 +104,7 @@ impl Reader {
             clock,
             shared,
             facts: CollectorFacts::default(),
+            recent: Vec::new(),
         })
     }
 
@@ -163,6 +168,7 @@ impl Reader {
             self.shared
                 .alerts
                 .store(self.facts.alerts, Ordering::Relaxed);
+            self.shared.add_recent(&mut self.recent);
         }
         for event in batch.events() {
             match event {
@@ -221,6 +227,13 @@ impl Reader {
             seen_at,
             untimed,
         };
+        if !untimed {
+            self.recent.push(RecentAlert {
+                seen_at,
+                appended_at: collected.appended_at,
+                end: collected.alert.end,
+            });
+        }
         serde_json::to_writer(&mut self.file, &collected)
             .map_err(std::io::Error::from)
             .and_then(|()| self.file.write_all(b"\n"))

@@ -123,6 +123,7 @@ pub(super) fn sum(mut one: SubjectFacts, other: SubjectFacts) -> SubjectFacts {
     for (sums, more) in [
         (&mut one.consumed, other.consumed),
         (&mut one.late, other.late),
+        (&mut one.unreadable, other.unreadable),
     ] {
         for (stream, count) in more {
             *sums.entry(stream).or_default() += count;
@@ -135,6 +136,9 @@ pub(super) fn sum(mut one: SubjectFacts, other: SubjectFacts) -> SubjectFacts {
     one.dead_letters += other.dead_letters;
     one.alerts += other.alerts;
     one.rows += other.rows;
+    one.restarts += other.restarts;
+    one.refused_commits += other.refused_commits;
+    one.last_failure = other.last_failure.or(one.last_failure);
     for (name, more) in other.sinks {
         let sums = one.sinks.entry(name).or_default();
         sums.read += more.read;
@@ -257,12 +261,19 @@ mod tests {
             };
             SubjectFacts {
                 late: [(Stream::Sensors, late)].into(),
+                unreadable: [(Stream::Sensors, dead_letters)].into(),
                 dead_letters,
+                restarts: late,
+                last_failure: (late == 10).then(|| "no broker".to_owned()),
                 sinks: [("a".to_owned(), sink)].into(),
                 ..SubjectFacts::default()
             }
         };
-        assert_eq!(sum(facts(1, 2, 3), facts(10, 20, 30)), facts(11, 22, 33));
+        let both = SubjectFacts {
+            last_failure: Some("no broker".to_owned()),
+            ..facts(11, 22, 33)
+        };
+        assert_eq!(sum(facts(1, 2, 3), facts(10, 20, 30)), both);
         assert_eq!(sum(SubjectFacts::default(), facts(1, 2, 3)), facts(1, 2, 3));
     }
 

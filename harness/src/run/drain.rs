@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use floodmark_contracts::record::GeneratorFacts;
 
-use super::{Folders, Request, RunError, RunEvent, files::micros, stages::Setup};
+use super::{Folders, Request, RunError, RunEvent, files::micros, live, stages::Setup};
 use crate::subject::SubjectKind;
 
 /// How long no alert may have come before the drain counts as done: longer than a commit interval and
@@ -61,6 +61,7 @@ pub(super) fn drain(
             watch(RunEvent::Draining {
                 lag: setup.lag_now(),
                 alerts: setup.collector.alerts(),
+                latency: live::alert_latency(request, setup),
             });
         }
         let quiet = setup.collector.quiet_for(clock) >= QUIET;

@@ -54,9 +54,9 @@ pub(super) fn generate(
             if setup.must_end(request)? {
                 over.store(true, Ordering::Relaxed);
             }
-            setup
-                .faults
-                .start(WallTime(clock.now().0 - progress.elapsed.0));
+            let started_at = WallTime(clock.now().0 - progress.elapsed.0);
+            setup.started_at.get_or_insert(started_at);
+            setup.faults.start(started_at);
             setup.attend(request, folders)?;
             if now - last_look >= files::micros(LOOK_EVERY) {
                 last_look = now;

@@ -1,6 +1,8 @@
 //! The stages of a run.
 
-use std::{collections::BTreeMap, process::Command, sync::atomic::Ordering, time::Duration};
+use std::{
+    collections::BTreeMap, path::PathBuf, process::Command, sync::atomic::Ordering, time::Duration,
+};
 
 use floodmark_contracts::{
     clock::{Clock, WallTime},
@@ -66,6 +68,8 @@ pub(super) struct Setup {
     progress: BTreeMap<(WallTime, Stream), Progress>,
     /// The last look at it.
     lag_now: Option<LagNow>,
+    /// Due time 0, once it is known.
+    pub(super) started_at: Option<WallTime>,
     /// On the embedded broker, unless the records are to be kept.
     trimmer: Option<Trimmer>,
     pub(super) processes: Vec<ProcessFacts>,
@@ -292,6 +296,7 @@ pub(super) fn set_up(
         exchange,
         progress: BTreeMap::new(),
         lag_now: None,
+        started_at: None,
         trimmer: trimmer(request, &group),
         is_unread: subject.kind == SubjectKind::Nothing,
         misses: Misses::default(),
@@ -496,6 +501,7 @@ fn by_one(
         metrics.add(file.clone());
         job.counts = Some(file);
     }
+    job.start = Start::Said(start_file(folders));
     let job_file = folders.generator.join("job.json");
     write_private(&job_file, &job)?;
     let mut command = Command::new(request.exe);
@@ -541,11 +547,23 @@ fn watch_generator(
         if now - last_sample >= 1_000_000 {
             last_sample = now;
             setup.look(&*request.clock)?;
+            setup.started_at = setup.started_at.or_else(|| start_said(folders));
             let latest = rows.latest();
             watch(live::progress(request, setup, latest));
         }
         request.clock.sleep(Duration::from_millis(20));
     }
+}
+
+/// Where the generator says when due time 0 is.
+fn start_file(folders: &Folders) -> PathBuf {
+    folders.generator.join("start")
+}
+
+/// Due time 0; `None` before the generator has said it.
+fn start_said(folders: &Folders) -> Option<WallTime> {
+    let text = std::fs::read_to_string(start_file(folders)).ok()?;
+    Some(WallTime(text.parse().ok()?))
 }
 
 /// The topics of all streams.

@@ -144,12 +144,18 @@ pub(super) struct DisorderRow {
     pub(super) longest: String,
     pub(super) beyond: String,
     pub(super) duplicates: String,
-    pub(super) malformed: String,
 }
 
-/// What disturbed the streams; nothing if nothing did.
+/// What disturbed the streams; nothing if nothing did. Malformed records stand with the errors.
 pub(super) fn disorder(result: &RunResult) -> Vec<DisorderRow> {
-    if result.disorder.values().all(Disorder::is_none) {
+    let is_ordered = |found: &Disorder| {
+        let well_formed = Disorder {
+            malformed: 0,
+            ..*found
+        };
+        well_formed.is_none()
+    };
+    if result.disorder.values().all(is_ordered) {
         return Vec::new();
     }
     let row = |(stream, found): (&Stream, &Disorder)| DisorderRow {
@@ -162,7 +168,6 @@ pub(super) fn disorder(result: &RunResult) -> Vec<DisorderRow> {
             .beyond_watermark
             .map_or_else(|| UNDEFINED.to_owned(), percent),
         duplicates: count(found.duplicates),
-        malformed: count(found.malformed),
     };
     result.disorder.iter().map(row).collect()
 }

@@ -144,6 +144,22 @@ fn phase(figures: &PhaseFigures) -> PhaseRow {
     }
 }
 
+/// What is said of alerts that have no latency; empty where all have one.
+pub(super) fn ahead(result: &RunResult) -> String {
+    let ahead: u64 = result.phase_figures.iter().map(|phase| phase.ahead).sum();
+    match ahead {
+        0 => String::new(),
+        1 => "1 alert came before the end that it names, and has no latency: behind the last event, closing events end windows \
+              before wall time does."
+            .to_owned(),
+        n => format!(
+            "{} alerts came before the ends that they name, and have no latency: behind the last event, closing events end \
+             windows before wall time does.",
+            count(n)
+        ),
+    }
+}
+
 /// Whether there is a steady state, in a sentence.
 pub(super) fn steady(result: &RunResult) -> String {
     let steady = &result.steady;

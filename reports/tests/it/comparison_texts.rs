@@ -142,6 +142,25 @@ fn noise_lists_gated_metrics_first_and_the_sharpest_of_them_at_the_top() {
 }
 
 #[test]
+fn a_metric_that_no_round_has_is_not_listed_as_one_that_gates() {
+    let mut floor = floor();
+    for metric in &mut floor.metrics {
+        if metric.name == "latency.alert.p99" {
+            metric.ln_ratios.fill(None);
+            (metric.sd, metric.floor, metric.detectable) = (None, None, None);
+        }
+    }
+    let text = noise_floor_text(&floor);
+    let rows = text
+        .lines()
+        .filter(|line| line.starts_with("latency.alert.p99"));
+    assert_eq!(rows.count(), 0, "{text}");
+    let expected = "`latency.alert.p99` is undefined in every round and gates nothing here.\n";
+    assert!(text.contains(expected), "{text}");
+    assert!(text.contains("3 more metrics did not vary"), "{text}");
+}
+
+#[test]
 fn noise_that_nobody_measured_says_so() {
     let mut nothing = floor();
     nothing.metrics.clear();

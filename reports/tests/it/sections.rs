@@ -1,8 +1,17 @@
 //! Sections that only some reports have: the comparison, the files, and the matrix of kinds.
 
-use floodmark_contracts::accuracy::KindPair;
-use floodmark_reports::html;
+use std::collections::BTreeMap;
+
+use floodmark_contracts::{
+    accuracy::KindPair,
+    setting::{Setting, SettingSource},
+    stream::Stream,
+    subject::SinkFacts,
+    trouble::{StreamTroubles, Troubles},
+};
+use floodmark_reports::{html, summary_md, terminal};
 use roxmltree::Node;
+use serde_json::{Value, json};
 
 use crate::{
     compared,
@@ -161,4 +170,185 @@ fn too_many_names_leave_the_list_and_nothing_leaves_neither() {
             .contains("kind-19")
     );
     assert!(!page(&empty()).contains("Kinds against kinds"));
+}
+
+/// A run in which everything went wrong that can.
+fn troubled() -> Scored {
+    let mut run = full();
+    let sensors = StreamTroubles {
+        malformed: BTreeMap::from([("bad-json".to_owned(), 15), ("truncated".to_owned(), 5)]),
+        dead_letters: Some(17),
+        late: Some(1_234),
+        failed: 0,
+        failures: BTreeMap::new(),
+    };
+    let banking = StreamTroubles {
+        malformed: BTreeMap::from([("bad-json".to_owned(), 2)]),
+        dead_letters: Some(2),
+        late: Some(0),
+        failed: 40,
+        failures: BTreeMap::from([("MessageTimedOut".to_owned(), 40)]),
+    };
+    let lake = SinkFacts {
+        read: 100,
+        written: 99,
+        invalid: 1,
+        late: 0,
+        failures: 3,
+    };
+    run.result.troubles = Some(Troubles {
+        streams: BTreeMap::from([
+            (Stream::Clickstream, StreamTroubles::default()),
+            (Stream::Banking, banking),
+            (Stream::Sensors, sensors),
+        ]),
+        dead_letters: Some(19),
+        garbage: 12,
+        garbage_examples: vec!["anomalies[0] offset 3: expected `<` & more".to_owned()],
+        reading_ended: None,
+        restarts: 2,
+        last_failure: Some("poll: broker is gone".to_owned()),
+        refused_commits: 1,
+        sinks: BTreeMap::from([
+            ("lake".to_owned(), lake),
+            ("quiet".to_owned(), SinkFacts::default()),
+        ]),
+    });
+    run.result.subject_lines = vec!["thread 'main' panicked".to_owned()];
+    run
+}
+
+#[test]
+fn what_went_wrong_stands_in_one_section() {
+    let text = page(&troubled());
+    assert_sound("troubled", &without_script(&text));
+    let words = section(&text, "errors").unwrap();
+    for shown in [
+        "3 not buried",
+        "all were buried",
+        "1,234",
+        "bad-json 17, truncated 5",
+        "MessageTimedOut 40",
+        "Poll: broker is gone.",
+        "3 attempts to write failed and were made again, 1 record was no event or row",
+        "anomalies[0] offset 3: expected `<` & more",
+        "thread 'main' panicked",
+    ] {
+        assert!(words.contains(shown), "`{shown}` is not in {words}");
+    }
+    assert!(!words.contains("clickstream"), "nothing went wrong in it");
+    assert!(!words.contains("Sink quiet"), "nor in that");
+    // Lines of the log stand there alone, and the verdict leads to them.
+    assert_eq!(text.matches("panicked").count(), 1);
+    let verdict = section(&text, "verdict").unwrap();
+    assert!(verdict.contains("Errors and dead letters"), "{verdict}");
+}
+
+#[test]
+fn a_run_without_errors_says_so_in_a_sentence_and_only_of_what_it_knows() {
+    let mut run = full();
+    let words = |run: &Scored| section(&page(run), "errors").unwrap();
+    assert!(words(&run).contains("This detector does not tell of dead letters"));
+    let troubles = run.result.troubles.as_mut().unwrap();
+    troubles.dead_letters = Some(0);
+    assert!(words(&run).contains("Nothing went wrong: no dead letters"));
+    run.result.troubles = None;
+    assert!(words(&run).contains("before errors were gathered"));
+    run.result.subject_lines = vec!["the end".to_owned()];
+    let shown = words(&run);
+    assert!(
+        shown.contains("the end") && !shown.contains("Nothing"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn texts_say_in_a_line_what_went_wrong_and_nothing_where_nothing_did() {
+    let run = troubled();
+    let expected = "errors: 22 malformed records sent on purpose, 19 dead letters: 3 not buried; 1,234 late events dropped; \
+                    40 failed deliveries; 12 records on the topics of alerts that are no alerts; 2 restarts of the detector; \
+                    1 refused commit; sink lake: 3 attempts to write failed and were made again, 1 record was no event or row\n";
+    let text = terminal(&run.result);
+    assert!(text.contains(expected), "{text}");
+    let summary = |run: &Scored| {
+        let mut out = Vec::new();
+        summary_md(&run.input(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let text = summary(&run);
+    assert!(
+        text.contains("## Errors and dead letters\n\n- 22 malformed records"),
+        "{text}"
+    );
+    assert!(!terminal(&full().result).contains("errors:"));
+    assert!(!summary(&full()).contains("Errors and dead letters"));
+}
+
+fn setting(path: &str, value: Value, from: SettingSource, by: &str) -> Setting {
+    Setting {
+        path: path.to_owned(),
+        value,
+        from,
+        by: by.to_owned(),
+    }
+}
+
+#[test]
+fn settings_stand_with_their_origins_those_from_outside_of_the_profile_first() {
+    let mut run = full();
+    assert!(!page(&run).contains("aria-label=\"Settings\""));
+    run.result.settings = vec![
+        setting("duration", json!("20s"), SettingSource::Profile, "a.yaml"),
+        setting(
+            "seed",
+            json!(7),
+            SettingSource::Environment,
+            "FLOODMARK_SEED",
+        ),
+        setting(
+            "client.sasl.password",
+            json!("[redacted]"),
+            SettingSource::ClientProperties,
+            "client.properties",
+        ),
+        setting("name", json!("<b>&"), SettingSource::CommandLine, "--set"),
+    ];
+    let text = page(&run);
+    assert_sound("settings", &without_script(&text));
+    let rows = with_page(&text, |page| {
+        let tables = page.descendants();
+        let table = tables.filter(|n| n.attribute("class") == Some("settings"));
+        let rows = table.flat_map(|table| table.descendants().filter(|n| n.has_tag_name("tr")));
+        let cells = |row: Node<'_, '_>| {
+            let cells = row.children().filter(Node::is_element).map(text_of);
+            cells.map(|cell| cell.trim().to_owned()).collect::<Vec<_>>()
+        };
+        rows.skip(1).map(cells).collect::<Vec<_>>()
+    });
+    let expected = [
+        ["name", "<b>&", "command line", "--set"],
+        ["seed", "7", "environment", "FLOODMARK_SEED"],
+        ["duration", "20s", "profile", "a.yaml"],
+        [
+            "client.sasl.password",
+            "[redacted]",
+            "client properties",
+            "client.properties",
+        ],
+    ];
+    assert_eq!(rows, expected);
+}
+
+#[test]
+fn of_very_many_settings_the_page_shows_some_and_says_so() {
+    let mut run = full();
+    let one = |i: u32| setting(&format!("a.b{i}"), json!(i), SettingSource::Profile, "p");
+    run.result.settings = (0..500).map(one).collect();
+    let text = page(&run);
+    assert_eq!(text.matches("<code>a.b").count(), 200);
+    assert!(
+        section(&text, "verdict")
+            .unwrap()
+            .contains("300 more are in")
+    );
 }
