@@ -37,7 +37,7 @@ pub use self::{
     rounds::{AaArgs, AbArgs, RoundsArgs},
     search::{CurveArgs, SearchArgs, SeriesArgs},
     serve_model::ServeModelArgs,
-    topics::{ReadArgs, RecordFormat, TopicsArgs, TopicsCommand},
+    topics::{RecordFormat, TopicsCommand},
 };
 
 use crate::logging::LogLines;

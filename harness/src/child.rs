@@ -158,6 +158,12 @@ impl Child {
     /// Asks it to end, and ends it by force if it has not after `grace`.
     pub fn terminate(&mut self, grace: Duration, clock: &dyn Clock) -> Option<ExitStatus> {
         self.ask_to_end();
+        self.wait_for_end(grace, clock)
+    }
+
+    /// Waits until it has ended, which it was asked for, and ends it by force if it has not after `grace`. It is not asked
+    /// again: who is asked twice leaves everything as it is.
+    pub fn wait_for_end(&mut self, grace: Duration, clock: &dyn Clock) -> Option<ExitStatus> {
         let deadline = clock.monotonic_us() + i64::try_from(grace.as_micros()).unwrap_or(i64::MAX);
         while self.poll().is_none() {
             if clock.monotonic_us() >= deadline {
@@ -332,6 +338,26 @@ mod tests {
         }
         let status = child.terminate(Duration::from_millis(50), &clock).unwrap();
         assert_eq!(status.code(), None, "ended by a signal");
+    }
+
+    #[test]
+    fn a_child_that_was_asked_to_end_is_waited_for_and_not_asked_again() {
+        // As detectors do: the first request begins an orderly end, a second one would break it off.
+        let (mut child, _dir) = shell(
+            "trap 'n=1$n; echo asked' TERM; echo ready; while [ -z \"$n\" ]; do sleep 0.02; done; \
+             sleep 0.3; [ $n = 1 ] && echo all is told",
+        );
+        let clock = SystemClock::new();
+        let said = |child: &Child, text: &str| child.last_lines(3).contains(text);
+        while !said(&child, "ready") {
+            clock.sleep(Duration::from_millis(5));
+        }
+        child.ask_to_end();
+        while !said(&child, "asked") {
+            clock.sleep(Duration::from_millis(5));
+        }
+        child.wait_for_end(Duration::from_secs(60), &clock).unwrap();
+        assert_eq!(child.last_lines(3), "ready\nasked\nall is told");
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! A subject that faults are done to.
 
 use floodmark_contracts::clock::Clock;
-use nix::sys::signal::Signal;
 
 use super::{GRACE, RunningSubject};
 use crate::child::Child;
@@ -19,12 +18,12 @@ impl RunningSubject {
 
     /// Ends all processes but the first `count`.
     pub(crate) fn reduce_to(&mut self, count: usize, clock: &dyn Clock) {
-        let surplus = self.processes.split_off(count.min(self.processes.len()));
-        for process in &surplus {
-            process.child.signal(Signal::SIGTERM);
+        let mut surplus = self.processes.split_off(count.min(self.processes.len()));
+        for process in &mut surplus {
+            process.child.ask_to_end();
         }
         for mut process in surplus {
-            process.child.terminate(GRACE, clock);
+            process.child.wait_for_end(GRACE, clock);
             tracing::debug!(slot = process.slot, "a process of the subject has ended");
             self.past.push(process.child.resources());
         }
