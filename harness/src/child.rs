@@ -76,6 +76,8 @@ pub struct Child {
     earlier_cpu_seconds: f64,
     /// Where its own lines begin in the log.
     log_from: u64,
+    /// It, or one before it in its place, was ended by force.
+    was_forced: bool,
 }
 
 impl Child {
@@ -105,6 +107,7 @@ impl Child {
             standing: Standing::Up,
             earlier_cpu_seconds: 0.0,
             log_from: 0,
+            was_forced: false,
         })
     }
 
@@ -167,8 +170,7 @@ impl Child {
         let deadline = clock.monotonic_us() + i64::try_from(grace.as_micros()).unwrap_or(i64::MAX);
         while self.poll().is_none() {
             if clock.monotonic_us() >= deadline {
-                self.signal(Signal::SIGKILL);
-                self.status = self.process.wait().ok();
+                self.force();
                 break;
             }
             clock.sleep(Duration::from_millis(10));
@@ -176,6 +178,18 @@ impl Child {
         // What it has started and left behind.
         self.signal_group(Signal::SIGKILL);
         self.status
+    }
+
+    /// Whether it, or one before it in its place, was ended by force, so that it could leave nothing.
+    #[must_use]
+    pub fn was_forced(&self) -> bool {
+        self.was_forced
+    }
+
+    fn force(&mut self) {
+        self.was_forced = true;
+        self.signal(Signal::SIGKILL);
+        self.status = self.process.wait().ok();
     }
 
     /// Sends a signal to it, if it still runs, and to all that it has started: a detector may hide behind a shell.

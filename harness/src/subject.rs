@@ -148,6 +148,8 @@ pub(crate) struct RunningSubject {
     processes: Vec<Process>,
     /// What processes that have ended have used.
     past: Vec<ProcessFacts>,
+    /// One of those was ended by force.
+    was_forced: bool,
 }
 
 /// One of them.

@@ -30,6 +30,7 @@ pub(crate) fn collect(
         warnings.push(format!("gate `{}` does not hold", gate.gate.require));
     }
     delivery(record, &mut warnings);
+    warnings.extend(untold(record));
     labels(detection, &mut warnings);
     alerts(scope, detection, &mut warnings);
     if record.timeline.speed != 1.0 {
@@ -55,6 +56,15 @@ fn delivery(record: &RunRecord, warnings: &mut Vec<String>) {
             ));
         }
     }
+}
+
+/// That a process of the subject told nothing: its log says why it ended so, if anything does.
+fn untold(record: &RunRecord) -> Option<String> {
+    record.subject_facts.partial.then(|| {
+        "a process of the detector was ended by force and told nothing of itself: late events and dead letters are at \
+         least those that are counted, and how long events waited for it is known of a part at most"
+            .to_owned()
+    })
 }
 
 fn labels(detection: &Detection, warnings: &mut Vec<String>) {

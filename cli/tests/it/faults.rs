@@ -117,12 +117,19 @@ fn a_detector_that_is_killed_loses_and_repeats_no_alert() {
     // What was killed told nothing of itself, and what the other one wrote is not all that was written.
     assert!(killed.record.subject_facts.partial && !whole.record.subject_facts.partial);
     assert_eq!(killed.result.audit.alerts.written, None);
+    let told = |run: &Disturbed| {
+        run.result
+            .warnings
+            .iter()
+            .any(|w| w.contains("told nothing of itself"))
+    };
+    assert!(told(&killed) && !told(&whole));
 }
 
 #[test]
 fn a_detector_that_is_restarted_tells_the_figures_of_both_its_processes() {
     let run = Disturbed::of(
-        "detector: { watermark_bound: 4s }\nfaults: [ { subject-restart: { at: 6s, for: 500ms } } ]",
+        "detector: { watermark_bound: 4s }\nfaults: [ { subject-restart: { at: 5s, for: 3s } } ]",
     );
     assert!(run.fault().facts.did.starts_with("SIGTERM to process"));
     let alerts = &run.result.audit.alerts;

@@ -81,6 +81,7 @@ impl Child {
     /// Ends it by `signal`, to be started again: until then its absence is no failure.
     pub fn take_down(&mut self, signal: Signal) {
         self.standing = Standing::Down;
+        self.was_forced |= signal == Signal::SIGKILL;
         self.signal(signal);
     }
 
@@ -99,8 +100,7 @@ impl Child {
     /// [`ChildError::Start`] or [`ChildError::Log`].
     pub fn start_again(&mut self) -> Result<(), ChildError> {
         if !self.has_ended() {
-            self.signal(Signal::SIGKILL);
-            self.status = self.process.wait().ok();
+            self.force();
         }
         // Nor may anything that it has started work beside the new one.
         self.signal_group(Signal::SIGKILL);

@@ -195,14 +195,6 @@ impl Injector {
         })
     }
 
-    /// Whether a process of the subject was killed, which told nothing of itself.
-    pub(crate) fn killed_subjects(&self) -> bool {
-        self.slots.iter().any(|slot| {
-            slot.fault.action == Action::Kill(Victim::Subject)
-                && !matches!(slot.stage, Stage::Waiting)
-        })
-    }
-
     /// Whether a fault is done to the broker in this run.
     pub(crate) fn disturbs_broker(&self) -> bool {
         let mut slots = self.slots.iter();

@@ -18,7 +18,9 @@ use super::{
 };
 use crate::{
     audit::start_of,
-    subject::{Health, Readiness, Ready, RunningSubject, facts_file, write_enrichment},
+    subject::{
+        Health, Readiness, Ready, RunningSubject, SubjectKind, facts_file, write_enrichment,
+    },
 };
 
 /// How often it is asked whether it is ready.
@@ -95,9 +97,9 @@ pub(super) fn end(
         setup.subject.terminate(&*request.clock);
         setup.processes.extend(setup.subject.resources());
     }
-    let killed = setup.faults.killed_subjects();
+    let forced = setup.subject.was_forced();
     let told = told(&folders.subject, setup.faults.most_subjects())?.map(|facts| SubjectFacts {
-        partial: facts.partial || killed,
+        partial: facts.partial || forced,
         ..facts
     });
     // Where processes came and went, no one of them can tell what all have consumed; the offsets can.
@@ -120,7 +122,7 @@ pub(super) fn end(
         (*stream, of_stream.map(|part| read_of(part, starts)).sum())
     };
     let told = told.unwrap_or_else(|| SubjectFacts {
-        partial: true,
+        partial: matches!(request.sound.subject.kind, SubjectKind::Bundled { .. }),
         ..SubjectFacts::default()
     });
     Ok(Some(SubjectFacts {

@@ -16,6 +16,12 @@ impl RunningSubject {
         self.processes.len()
     }
 
+    /// Whether one of its processes was ended by force, and told nothing.
+    pub(crate) fn was_forced(&self) -> bool {
+        let mut running = self.processes.iter();
+        self.was_forced || running.any(|process| process.child.was_forced())
+    }
+
     /// Ends all processes but the first `count`.
     pub(crate) fn reduce_to(&mut self, count: usize, clock: &dyn Clock) {
         let mut surplus = self.processes.split_off(count.min(self.processes.len()));
@@ -24,6 +30,7 @@ impl RunningSubject {
         }
         for mut process in surplus {
             process.child.wait_for_end(GRACE, clock);
+            self.was_forced |= process.child.was_forced();
             tracing::debug!(slot = process.slot, "a process of the subject has ended");
             self.past.push(process.child.resources());
         }
@@ -37,6 +44,7 @@ impl RunningSubject {
         Self {
             processes: vec![super::Process { slot: 0, child }],
             past: Vec::new(),
+            was_forced: false,
         }
     }
 }

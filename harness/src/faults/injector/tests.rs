@@ -168,7 +168,7 @@ fn a_killed_subject_is_another_process_afterwards() {
     );
     scene.at(3.2);
     assert!(!scene.first().has_ended() && scene.first().id() != first);
-    assert!(scene.injector.changed_subjects() && scene.injector.killed_subjects());
+    assert!(scene.injector.changed_subjects() && scene.first().was_forced());
     let second = scene.first().id();
     let facts = scene.end();
     assert_eq!((facts[0].from.0, facts[0].until.0), (2_100_000, 3_200_000));
@@ -187,7 +187,7 @@ fn a_paused_subject_stands_still_for_the_time_of_the_fault() {
     until("stopped", || stands_still(id));
     scene.at(3.0);
     until("going on", || state(id) == "S");
-    assert!(!scene.injector.changed_subjects() && !scene.injector.killed_subjects());
+    assert!(!scene.injector.changed_subjects() && !scene.first().was_forced());
     assert_eq!(scene.end()[0].kind, FaultKind::SubjectPause);
 }
 
