@@ -1,15 +1,8 @@
 //! Event ids as numbers: which labels list one, and which ones an alert lists.
 
-use std::hash::BuildHasher;
-
 use floodmark_contracts::label::Label;
 
-use crate::{
-    ahead,
-    hashing::{Hashing, Names, Numbers},
-    matching::EventCounts,
-    scope::Standing,
-};
+use crate::{ahead, hashing::Numbers, matching::EventCounts, scope::Standing};
 
 /// No further owner, or no list.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -70,33 +63,11 @@ pub(crate) struct List<'a> {
     pub(crate) labels: &'a [u32],
 }
 
-/// The ids that have a number.
-struct Known<'a> {
-    names: Vec<&'a str>,
-}
-
-impl<'a> Names<&'a str> for Known<'a> {
-    fn len(&self) -> usize {
-        self.names.len()
-    }
-
-    fn is(&self, number: u32, name: &'a str) -> bool {
-        self.names[number as usize] == name
-    }
-
-    fn hash(&self, number: u32, hashing: &Hashing) -> u64 {
-        hashing.hash_one(self.names[number as usize])
-    }
-
-    fn push(&mut self, name: &'a str) {
-        self.names.push(name);
-    }
-}
-
 /// Numbers the ids of some lists at a time.
 struct Numbering<'a> {
     numbers: Numbers,
-    known: Known<'a>,
+    /// The ids that have a number.
+    known: Vec<&'a str>,
     /// The ids that are being numbered, and their numbers.
     names: Vec<&'a str>,
     found: Vec<u32>,
@@ -107,9 +78,7 @@ impl<'a> Numbering<'a> {
     fn with_capacity(n_ids: usize) -> Self {
         Self {
             numbers: Numbers::with_capacity(n_ids),
-            known: Known {
-                names: Vec::with_capacity(n_ids),
-            },
+            known: Vec::with_capacity(n_ids),
             names: Vec::new(),
             found: Vec::new(),
         }
@@ -159,7 +128,7 @@ impl Events {
                 rest = others;
             }
         }
-        events.owners.resize(numbering.known.names.len(), NOBODY);
+        events.owners.resize(numbering.known.len(), NOBODY);
         events
     }
 

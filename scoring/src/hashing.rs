@@ -31,6 +31,24 @@ pub(crate) trait Names<N> {
     fn push(&mut self, name: N);
 }
 
+impl<'a> Names<&'a str> for Vec<&'a str> {
+    fn len(&self) -> usize {
+        Vec::len(self)
+    }
+
+    fn is(&self, number: u32, name: &'a str) -> bool {
+        self[number as usize] == name
+    }
+
+    fn hash(&self, number: u32, hashing: &Hashing) -> u64 {
+        hashing.hash_one(self[number as usize])
+    }
+
+    fn push(&mut self, name: &'a str) {
+        Vec::push(self, name);
+    }
+}
+
 /// A number for each of many names: equal for equal names, from 0 without gaps, by first sight.
 ///
 /// Beside each number the table has a mark of its name, so that hardly any name is looked at but those that are equal. A
@@ -116,35 +134,13 @@ fn mark(hash: u64) -> u32 {
 mod tests {
     use super::*;
 
-    struct Listed {
-        names: Vec<&'static str>,
-    }
-
-    impl Names<&'static str> for Listed {
-        fn len(&self) -> usize {
-            self.names.len()
-        }
-
-        fn is(&self, number: u32, name: &'static str) -> bool {
-            self.names[number as usize] == name
-        }
-
-        fn hash(&self, number: u32, hashing: &Hashing) -> u64 {
-            hashing.hash_one(self.names[number as usize])
-        }
-
-        fn push(&mut self, name: &'static str) {
-            self.names.push(name);
-        }
-    }
-
     #[test]
     fn a_name_keeps_its_number_while_the_table_grows() {
         let names: Vec<&'static str> = (0..1000)
             .map(|number| &*format!("name-{number}").leak())
             .collect();
         let mut numbers = Numbers::with_capacity(0);
-        let mut known = Listed { names: Vec::new() };
+        let mut known = Vec::new();
         let expected: Vec<u32> = (0..1000).collect();
         for _ in 0..2 {
             let mut found = Vec::new();
@@ -153,13 +149,13 @@ mod tests {
             }
             assert_eq!(found, expected);
         }
-        assert_eq!(known.names, names);
+        assert_eq!(known, names);
     }
 
     #[test]
     fn names_that_come_together_are_numbered_once_and_marks_do_not_make_them_equal() {
         let mut numbers = Numbers::default();
-        let mut known = Listed { names: Vec::new() };
+        let mut known = Vec::new();
         let mut found = vec![9];
         numbers.number_all(&["a", "b", "a", "", "b"], &mut known, &mut found);
         assert_eq!(found, [9, 0, 1, 0, 2, 1]);
@@ -167,7 +163,7 @@ mod tests {
         let names = ["a", "b", "a", "c", "b"];
         // It must not grow: it would ask for hashes then.
         let mut numbers = Numbers::with_capacity(names.len());
-        let mut known = Listed { names: Vec::new() };
+        let mut known = Vec::new();
         let found = names.map(|name| numbers.or_insert(name, 7, &mut known));
         assert_eq!(found, [0, 1, 0, 2, 1]);
     }
