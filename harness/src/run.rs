@@ -12,8 +12,10 @@ mod group;
 mod kept;
 mod live;
 mod look;
+mod lookout;
 mod misses;
 mod outcome;
+mod progress;
 mod several;
 mod stages;
 mod tail;
@@ -126,6 +128,9 @@ pub enum RunError {
     /// The cluster did not answer.
     #[error("cannot ask the cluster about the subject")]
     Cluster(#[source] floodmark_kafka::Error),
+    /// Nobody could be set to ask it.
+    #[error("cannot start the thread that asks the cluster about the subject")]
+    Lookout(#[source] std::io::Error),
     /// A child process failed.
     #[error("the run was ended")]
     Child(#[source] ChildError),

@@ -279,7 +279,7 @@ impl Injector {
 
     /// Whether the subject's lag is to be looked at now.
     pub(crate) fn wants_lag(&mut self) -> bool {
-        let now = self.now();
+        let now = self.now().filter(|_| !self.is_idle());
         now.is_some_and(|now| !self.is_broker_away() && self.lag.is_due(now))
     }
 

@@ -3,19 +3,17 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use floodmark_contracts::{
-    clock::{Clock, RunMicros},
+    clock::RunMicros,
     job::{ClockSkew, Connection},
     profile::DetectorSection,
     record::SubjectFacts,
 };
-use floodmark_kafka::admin::Lag;
 
 use super::{
     Folders, Request, RunError, files,
     stages::{Setup, names_of},
 };
 use crate::{
-    audit::start_of,
     broker::RunningBroker,
     faults::{Action, Fault, FaultError, Group, Injector, Links, Parts},
     resources::Roster,
@@ -151,7 +149,7 @@ pub(super) fn sum(mut one: SubjectFacts, other: SubjectFacts) -> SubjectFacts {
 }
 
 impl Setup {
-    /// Carries out what is due of the faults, and looks at the subject's lag more often than otherwise.
+    /// Carries out what is due of the faults.
     pub(super) fn attend(
         &mut self,
         request: &Request<'_>,
@@ -160,19 +158,7 @@ impl Setup {
         if self.faults.is_idle() {
             return Ok(());
         }
-        self.with_faults(request, folders, Injector::attend)?;
-        if let Some(group) = self.lag_group.clone()
-            && self.faults.wants_lag()
-            && let Some(lag) = self.lag_of(&group, &*request.clock)?
-        {
-            let of_inputs = |part: &&Lag| {
-                let mut topics = self.inputs.values().flatten();
-                topics.any(|topic| *topic == part.partition.topic)
-            };
-            let records = lag.iter().filter(of_inputs).map(|part| part.records).sum();
-            self.faults.note_lag(records);
-        }
-        Ok(())
+        self.with_faults(request, folders, Injector::attend)
     }
 
     /// Undoes all faults that are still in force.
@@ -213,34 +199,6 @@ impl Setup {
             topics: topics.collect(),
         };
         self.faults.set_group(group);
-    }
-
-    /// A group's lag in the inputs and the bundled detector's own topic; none while the broker is away by a fault, or
-    /// does not answer for once. A partition of which nothing is committed counts as committed up to where it began.
-    pub(super) fn lag_of(
-        &mut self,
-        group: &str,
-        clock: &dyn Clock,
-    ) -> Result<Option<Vec<Lag>>, RunError> {
-        if self.faults.is_broker_away() {
-            return Ok(None);
-        }
-        let mut names = names_of(&self.inputs);
-        names.extend(self.exchange.as_deref());
-        let outcome = self.admin.lag(group, &names);
-        if self.faults.excuses_broker()
-            && let Err(error) = outcome
-        {
-            tracing::debug!(%error, "the lag of the subject, after a fault of the broker");
-            return Ok(None);
-        }
-        let lag = self.misses.note(clock.monotonic_us(), outcome);
-        let mut lag = lag.map_err(RunError::Cluster)?;
-        for part in lag.iter_mut().flatten() {
-            let start = start_of(&self.starts, &part.partition);
-            part.committed.get_or_insert(start);
-        }
-        Ok(lag)
     }
 }
 

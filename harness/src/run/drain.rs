@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use floodmark_contracts::record::GeneratorFacts;
 
-use super::{Folders, Request, RunError, RunEvent, files::micros, live, stages::Setup};
+use super::{
+    Folders, Request, RunError, RunEvent,
+    files::micros,
+    live,
+    stages::{LOOK_EVERY, Setup},
+};
 use crate::subject::SubjectKind;
 
 /// How long no alert may have come before the drain counts as done: longer than a commit interval and
@@ -41,9 +46,10 @@ pub(super) fn drain(
     if nobody || generated.interrupted {
         return Ok(Drained::WHOLE);
     }
-    let limit = clock.monotonic_us() + micros(request.sound.drain);
+    let begun = clock.monotonic_us();
+    let limit = begun + micros(request.sound.drain);
     let mut read_all_at = None;
-    let mut told_at = clock.monotonic_us();
+    let mut told_at = begun;
     loop {
         if setup.must_end(request)? {
             return Ok(Drained {
@@ -53,13 +59,18 @@ pub(super) fn drain(
         }
         setup.attend(request, folders)?;
         let now = clock.monotonic_us();
-        if read_all_at.is_none() && setup.sample_lag(clock)? == Some(0) {
+        if read_all_at.is_none() && setup.has_read_all_since(begun) {
             read_all_at = Some(now);
         }
+        let every = match read_all_at {
+            Some(_) => LOOK_EVERY,
+            None => Duration::ZERO,
+        };
+        setup.look(clock, every)?;
         if now - told_at >= micros(TELL_EVERY) {
             told_at = now;
             watch(RunEvent::Draining {
-                lag: setup.lag_now(),
+                lag: setup.seen.lag_now(),
                 alerts: setup.collector.alerts(),
                 latency: live::alert_latency(request, setup),
             });

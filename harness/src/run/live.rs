@@ -72,7 +72,7 @@ pub(super) fn progress(request: &Request<'_>, setup: &Setup, latest: Latest) -> 
         due: due.sum::<f64>().round() as u64,
         sent: latest.sent as u64,
         lateness_max_us: latest.lateness_max_us as u64,
-        lag: setup.lag_now(),
+        lag: setup.seen.lag_now(),
         alerts: setup.collector.alerts(),
         latency: alert_latency(request, setup),
     })

@@ -44,7 +44,7 @@ pub(super) fn observe(
     } = course;
     let start = generated.facts.started_at;
     let mut series = generated.series;
-    series.extend(setup.progress_series(start));
+    series.extend(setup.seen.rows(start));
     series.sort_by_key(|row| row.t);
     let collector = setup.collector.finish().map_err(RunError::Collect)?;
     let ended_at = request.clock.now();
@@ -58,7 +58,7 @@ pub(super) fn observe(
         ));
         Gathered::cut_short(&looks)
     });
-    setup.notices.extend(setup.misses.notice());
+    setup.notices.extend(setup.seen.notice());
     let machine = watched.machine(start);
     let remains = audited::Remains {
         client: &setup.client,

@@ -10,15 +10,16 @@ use floodmark_contracts::{clock::WallTime, job::GeneratorJob};
 use floodmark_generator::{Progress, SinkChoice};
 
 use super::{
-    Folders, Generated, Request, RunError, RunEvent, files, live, read_series, stages::Setup,
+    Folders, Generated, Request, RunError, RunEvent, files, live, read_series,
+    stages::{LOOK_EVERY, Setup},
     tail::Latest,
 };
 use crate::workers::{self, WorkersError};
 
-/// How often the run is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often whoever watches is told how the run stands.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
-/// Runs the generator's processes, with a sample of the subject's lag each second, and puts together what
+/// Runs the generator's processes, with looks at the subject's lag meanwhile, and puts together what
 /// they leave.
 pub(super) fn generate(
     request: &Request<'_>,
@@ -46,7 +47,7 @@ pub(super) fn generate(
         paused: Some(&*paused),
     };
     let mut failure = None;
-    let mut last_look = clock.monotonic_us();
+    let mut last_told = clock.monotonic_us();
     let mut last = Progress::default();
     let outcome = workers::generate(&workers, &mut |progress| {
         let now = clock.monotonic_us();
@@ -58,9 +59,9 @@ pub(super) fn generate(
             setup.started_at.get_or_insert(started_at);
             setup.faults.start(started_at);
             setup.attend(request, folders)?;
-            if now - last_look >= files::micros(LOOK_EVERY) {
-                last_look = now;
-                setup.look(clock)?;
+            setup.look(clock, LOOK_EVERY)?;
+            if now - last_told >= files::micros(TELL_EVERY) {
+                last_told = now;
                 let latest = Latest {
                     second: progress.elapsed.0.max(0) / 1_000_000,
                     sent: progress.sent.saturating_sub(last.sent) as f64,

@@ -1,40 +1,39 @@
 //! The stages of a run.
 
 use std::{
-    collections::BTreeMap, path::PathBuf, process::Command, sync::atomic::Ordering, time::Duration,
+    collections::BTreeMap,
+    path::PathBuf,
+    process::Command,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use floodmark_contracts::{
     clock::{Clock, WallTime},
     job::{Connection, GeneratorJob, Pace, Start, WorkerShare, exchange_of},
     profile::shape::RawFormat,
-    record::{Ending, GeneratorFacts, ProcessFacts, SeriesRow},
+    record::{Ending, GeneratorFacts, ProcessFacts},
     stream::Stream,
 };
-use floodmark_kafka::{
-    Admin, ClientSettings,
-    admin::{Lag, Watermarks},
-};
+use floodmark_kafka::{Admin, ClientSettings, admin::Watermarks};
 
 use super::{
-    Folders, Generated, LagNow, Request, RunError, RunEvent, alerts_file,
+    Folders, Generated, Request, RunError, RunEvent, alerts_file,
     disturbed::{self, Led},
     files::{self, read_json, read_series, write_private},
-    group::GroupWatch,
     live,
-    misses::Misses,
+    lookout::{self, Lookout, Reader},
+    progress::Seen,
     several,
     tail::Tail,
-    trim::{Trimmer, trim},
+    trim::Trimmer,
     under_test,
 };
 use crate::{
-    audit::start_of,
     broker::{BrokerChoice, RunningBroker, StartContext},
     child::{Child, SHOWN_LINES},
     collect::Collector,
     faults::Injector,
-    lag::LagClock,
     leftovers,
     probe::{self, Probe},
     resources::{self, Sampler, Target},
@@ -48,6 +47,10 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long one question to the cluster may take.
 const ADMIN_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How often the cluster is asked how far the subject is while events are generated: what is told of it each second is
+/// then no older than the second.
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
+
 /// A run that is ready to generate.
 pub(super) struct Setup {
     pub(super) broker: RunningBroker,
@@ -58,20 +61,16 @@ pub(super) struct Setup {
     pub(super) topics: Lent,
     pub(super) collector: Collector,
     pub(super) subject: RunningSubject,
-    /// Consumer group whose lag is the subject's; none where it has none, or commits no offsets.
-    pub(super) lag_group: Option<String>,
+    /// Whose offsets tell how far the subject is; none where it has no group, or commits no offsets.
+    pub(super) reader: Option<Arc<Reader>>,
     pub(super) group: String,
-    pub(super) admin: Admin,
+    pub(super) admin: Arc<Admin>,
     pub(super) inputs: BTreeMap<Stream, Vec<String>>,
-    /// The bundled detector's own topic.
-    pub(super) exchange: Option<String>,
-    progress: BTreeMap<(WallTime, Stream), Progress>,
-    /// The last look at it.
-    lag_now: Option<LagNow>,
+    /// How far the subject is, and who asks the cluster for that; nobody where it tells nothing.
+    pub(super) seen: Seen,
+    lookout: Option<Lookout>,
     /// Due time 0, once it is known.
     pub(super) started_at: Option<WallTime>,
-    /// On the embedded broker, unless the records are to be kept.
-    trimmer: Option<Trimmer>,
     pub(super) processes: Vec<ProcessFacts>,
     /// Monotonic microseconds at which the time limit is reached.
     deadline_us: Option<i64>,
@@ -81,12 +80,7 @@ pub(super) struct Setup {
     pub(super) subject_lines: Vec<String>,
     /// What was found that does not touch the run.
     pub(super) notices: Vec<String>,
-    /// There is no subject.
-    is_unread: bool,
-    pub(super) misses: Misses,
     pub(super) sampler: Sampler,
-    lag_clock: LagClock,
-    group_watch: GroupWatch,
     /// The bounds of the input topics before the first event.
     pub(super) starts: Vec<Watermarks>,
     pub(super) probe: Probe,
@@ -128,103 +122,40 @@ impl Setup {
         self.ending.as_ref()
     }
 
-    /// The subject's lag in records over all streams, 0 where nothing tells of it; each stream's is noted for the time
-    /// series. None while the broker is away by a fault.
-    pub(super) fn sample_lag(&mut self, clock: &dyn Clock) -> Result<Option<u64>, RunError> {
-        let Some(group) = self.lag_group.clone() else {
-            return Ok(Some(0));
+    /// Takes in what the cluster has told of the subject, and asks again if `every` is over or faults want to know.
+    /// Waits for nothing.
+    ///
+    /// # Errors
+    /// If the cluster did not answer for so long that the run has no broker any more.
+    pub(super) fn look(&mut self, clock: &dyn Clock, every: Duration) -> Result<(), RunError> {
+        let Some(lookout) = &mut self.lookout else {
+            return Ok(());
         };
-        let Some(lag) = self.lag_of(&group, clock)? else {
-            return Ok(None);
-        };
-        let at = clock.now();
-        let mut all = LagNow::default();
-        for (stream, topics) in &self.inputs {
-            let mut progress = Progress::default();
-            for part in lag
-                .iter()
-                .filter(|part| topics.contains(&part.partition.topic))
-            {
-                progress.behind += part.records;
-                let start = start_of(&self.starts, &part.partition);
-                let committed = part.committed.map_or(0, |committed| committed - start);
-                progress.committed += u64::try_from(committed).unwrap_or(0);
-                let age_s = self.lag_clock.observe(clock.monotonic_us(), part);
-                progress.age_s = progress.age_s.max(age_s);
+        if let Some(answer) = lookout.answer() {
+            let for_faults = answer.question.for_faults;
+            let is_excused = self.faults.excuses_broker();
+            let outcome = self
+                .seen
+                .take(answer, &self.inputs, &self.starts, is_excused);
+            let lag = outcome.map_err(RunError::Cluster)?;
+            if let Some(lag) = lag.filter(|_| for_faults) {
+                self.faults.note_lag(lag.records);
             }
-            all.records += progress.behind;
-            all.age_s = all.age_s.max(progress.age_s);
-            self.progress.insert((at, *stream), progress);
         }
-        self.lag_now = Some(all);
-        self.trim(clock, &lag)?;
-        Ok(Some(all.records))
-    }
-
-    /// What the subject had not read at the last look; `None` where nothing tells of it.
-    pub(super) fn lag_now(&self) -> Option<LagNow> {
-        self.lag_now
-    }
-
-    /// What is looked at once a second while events are generated.
-    pub(super) fn look(&mut self, clock: &dyn Clock) -> Result<(), RunError> {
-        if self.lag_group.is_some() {
-            let lag = self.sample_lag(clock)?;
-            if lag.is_some() {
-                self.watch_group(clock);
+        // One that is away by a fault would not answer.
+        if lookout.is_free() && !self.faults.is_broker_away() {
+            let now_us = clock.monotonic_us();
+            let for_faults = self.faults.wants_lag();
+            if for_faults || self.seen.is_due(now_us, every) {
+                lookout.ask(self.seen.question(now_us, for_faults));
             }
-            Ok(())
-        } else if self.is_unread {
-            self.trim_unread(clock)
-        } else {
-            // Somebody reads, and does not tell how far: everything may still be of use.
-            Ok(())
         }
+        Ok(())
     }
 
-    /// Looks at who has which partitions. What a reader of the time line would like to know is no reason to end a run.
-    fn watch_group(&mut self, clock: &dyn Clock) {
-        match self.admin.group(&self.group) {
-            Ok(Some(group)) => self.group_watch.observe(clock.now(), &group),
-            Ok(None) => (),
-            Err(error) => tracing::debug!(%error, "the members of the subject's group"),
-        }
-    }
-
-    /// Makes room where nobody reads: everything is of no more use at once.
-    fn trim_unread(&mut self, clock: &dyn Clock) -> Result<(), RunError> {
-        if self.trimmer.is_none() {
-            return Ok(());
-        }
-        let group = self.group.clone();
-        let Some(mut lag) = self.lag_of(&group, clock)? else {
-            return Ok(());
-        };
-        for part in &mut lag {
-            part.committed = Some(part.end);
-        }
-        self.trim(clock, &lag)
-    }
-
-    fn trim(&mut self, clock: &dyn Clock, lag: &[Lag]) -> Result<(), RunError> {
-        let Some(trimmer) = &mut self.trimmer else {
-            return Ok(());
-        };
-        let now_us = clock.monotonic_us();
-        let outcome = trim(trimmer, &self.admin, now_us, lag);
-        let noted = self.misses.note(now_us, outcome);
-        noted.map(drop).map_err(RunError::Cluster)
-    }
-
-    /// The samples of the subject's progress and of its group as a time series from `start`.
-    pub(super) fn progress_series(&self, start: WallTime) -> Vec<SeriesRow> {
-        let samples = self
-            .progress
-            .iter()
-            .map(|((at, stream), progress)| (*at, *stream, *progress));
-        let mut rows = progress_rows(start, samples);
-        rows.extend(self.group_watch.rows(start));
-        rows
+    /// Whether the subject had read all that was there at some time after `since_us`, as far as anything tells of it.
+    pub(super) fn has_read_all_since(&self, since_us: i64) -> bool {
+        self.reader.is_none() || self.seen.has_read_all_since(since_us)
     }
 }
 
@@ -259,29 +190,24 @@ pub(super) fn set_up(
     };
     let led = disturbed::lead(request, &mut faults, &broker, &connection)?;
     let admin = Admin::new(&client, ADMIN_TIMEOUT).map_err(RunError::Cluster)?;
+    let admin = Arc::new(admin);
     let notices = look_for_leftovers(request, &broker, &client, &admin, watch)?;
     watch(RunEvent::Stage(format!(
         "topics: creating them at {}",
         broker.bootstrap()
     )));
-    let group = group_of(request);
-    // The bundled detector would make it, and nobody would delete it.
-    let exchange =
-        (subject.kind == SubjectKind::Bundled { always: false }).then(|| exchange_of(&group));
-    let probe_topic = probe::topic_of(&group);
-    let wanted = wanted(request, exchange.as_deref(), &probe_topic);
-    let topics = Topics::create(&client, &wanted, broker.is_own()).map_err(RunError::Topics)?;
-    let starts = starts(request, &admin, &topics)?;
-    let topics = Lent::new(topics, broker.is_own());
-    let clock = std::sync::Arc::clone(&request.clock);
-    let probe = Probe::start(&client, &probe_topic, clock).map_err(RunError::Probe)?;
+    let (topics, reader) = make_topics(request, &broker, &client, &admin)?;
+    let clock = Arc::clone(&request.clock);
+    let probe =
+        Probe::start(&client, &probe::topic_of(&reader.group), clock).map_err(RunError::Probe)?;
     let collector = Collector::start(
         &client,
         &subject.alerts,
         &alerts_file(request),
-        std::sync::Arc::clone(&request.clock),
+        Arc::clone(&request.clock),
     )
     .map_err(RunError::Collect)?;
+    let lookout = start_lookout(request, &reader)?;
     let mut setup = Setup {
         broker,
         registry,
@@ -290,17 +216,14 @@ pub(super) fn set_up(
         topics,
         collector,
         subject: RunningSubject::default(),
-        lag_group: subject.commits.then(|| group.clone()),
+        group: reader.group.clone(),
+        starts: reader.starts.clone(),
+        reader: subject.commits.then_some(reader),
         admin,
         inputs: request.sound.inputs.clone(),
-        exchange,
-        progress: BTreeMap::new(),
-        lag_now: None,
+        seen: Seen::default(),
+        lookout,
         started_at: None,
-        trimmer: trimmer(request, &group),
-        is_unread: subject.kind == SubjectKind::Nothing,
-        misses: Misses::default(),
-        group,
         processes: Vec::new(),
         deadline_us: request
             .sound
@@ -310,9 +233,6 @@ pub(super) fn set_up(
         subject_lines: Vec::new(),
         notices,
         sampler,
-        lag_clock: LagClock::default(),
-        group_watch: GroupWatch::default(),
-        starts,
         probe,
         faults,
         led,
@@ -326,6 +246,29 @@ pub(super) fn set_up(
         under_test::start(request, folders, &mut setup)?;
     }
     Ok(setup)
+}
+
+/// Makes the topics of the run, and what tells how far the subject is in them.
+fn make_topics(
+    request: &Request<'_>,
+    broker: &RunningBroker,
+    client: &ClientSettings,
+    admin: &Arc<Admin>,
+) -> Result<(Lent, Arc<Reader>), RunError> {
+    let group = group_of(request);
+    // The bundled detector would make it, and nobody would delete it.
+    let bundled = request.sound.subject.kind == SubjectKind::Bundled { always: false };
+    let exchange = bundled.then(|| exchange_of(&group));
+    let wanted = wanted(request, exchange.as_deref(), &probe::topic_of(&group));
+    let topics = Topics::create(client, &wanted, broker.is_own()).map_err(RunError::Topics)?;
+    let read = names_of(&request.sound.inputs).into_iter();
+    let reader = Reader {
+        admin: Arc::clone(admin),
+        starts: starts(request, admin, &topics)?,
+        topics: read.map(str::to_owned).chain(exchange).collect(),
+        group,
+    };
+    Ok((Lent::new(topics, broker.is_own()), Arc::new(reader)))
 }
 
 /// The consumer group of the run's subject.
@@ -374,6 +317,20 @@ fn look_for_leftovers(
     Ok(notices)
 }
 
+/// Who asks how far the subject is, and makes room; nobody where it does not tell how far it is, so that everything
+/// may still be of use.
+fn start_lookout(request: &Request<'_>, reader: &Arc<Reader>) -> Result<Option<Lookout>, RunError> {
+    let subject = &request.sound.subject;
+    let is_unread = subject.kind == SubjectKind::Nothing;
+    let trimmer = trimmer(request, &reader.group);
+    if !subject.commits && (!is_unread || trimmer.is_none()) {
+        return Ok(None);
+    }
+    let clock = Arc::clone(&request.clock);
+    let answers = lookout::answers(Arc::clone(reader), is_unread, trimmer, clock);
+    Lookout::start(answers).map(Some).map_err(RunError::Lookout)
+}
+
 /// What makes room while the run goes on: on the embedded broker, unless its records are to be kept.
 fn trimmer(request: &Request<'_>, group: &str) -> Option<Trimmer> {
     let sound = request.sound;
@@ -412,7 +369,7 @@ fn starts(
 /// What looks at the processes from the first of them on.
 fn start_sampler(request: &Request<'_>, folders: &Folders) -> Result<Sampler, RunError> {
     let looks = folders.generator.join("resources.ndjson");
-    let clock = std::sync::Arc::clone(&request.clock);
+    let clock = Arc::clone(&request.clock);
     let sampler = Sampler::start(resources::EVERY, &looks, clock)?;
     let roster = sampler.roster();
     roster.watch("harness", Target::Process(std::process::id()));
@@ -543,10 +500,10 @@ fn watch_generator(
         {
             return Ok(status);
         }
+        setup.look(&*request.clock, LOOK_EVERY)?;
         let now = request.clock.monotonic_us();
         if now - last_sample >= 1_000_000 {
             last_sample = now;
-            setup.look(&*request.clock)?;
             setup.started_at = setup.started_at.or_else(|| start_said(folders));
             let latest = rows.latest();
             watch(live::progress(request, setup, latest));
@@ -569,86 +526,4 @@ fn start_said(folders: &Folders) -> Option<WallTime> {
 /// The topics of all streams.
 pub(super) fn names_of(inputs: &BTreeMap<Stream, Vec<String>>) -> Vec<&str> {
     inputs.values().flatten().map(String::as_str).collect()
-}
-
-/// How far the subject is in one stream.
-#[derive(Debug, Clone, Copy, Default)]
-struct Progress {
-    /// Records that it has not committed.
-    behind: u64,
-    /// Records that it has.
-    committed: u64,
-    /// For how long the first of those that it has not has been there, seconds; of the partitions, the most.
-    age_s: f64,
-}
-
-/// Rows of `lag` and `consumed` (records a second, from what was committed). Of several samples in one
-/// second the last stands; what was committed over a gap is spread over its seconds.
-fn progress_rows(
-    start: WallTime,
-    samples: impl Iterator<Item = (WallTime, Stream, Progress)>,
-) -> Vec<SeriesRow> {
-    let mut by_second = BTreeMap::new();
-    for (at, stream, progress) in samples {
-        let second = at.offset_from(start).0.div_euclid(1_000_000) + 1;
-        by_second.insert((stream, second), progress);
-    }
-    let mut rows = Vec::new();
-    let mut last: BTreeMap<Stream, (i64, u64)> = BTreeMap::new();
-    for ((stream, t), progress) in by_second {
-        let row = |metric: &str, value| SeriesRow {
-            t,
-            metric: metric.to_owned(),
-            stream: Some(stream),
-            value,
-            ..SeriesRow::default()
-        };
-        let (before, committed) = last
-            .insert(stream, (t, progress.committed))
-            .unwrap_or((t - 1, 0));
-        let consumed = progress.committed.saturating_sub(committed);
-        rows.push(row("lag", progress.behind as f64));
-        rows.push(row("lag_s", progress.age_s));
-        let each = consumed as f64 / (t - before) as f64;
-        rows.extend((before + 1..=t).map(|t| SeriesRow {
-            t,
-            ..row("consumed", each)
-        }));
-    }
-    rows
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn consumption_is_what_was_committed_from_one_second_to_the_next() {
-        let samples = [(0.5, 100), (0.9, 150), (1.4, 400), (3.5, 600)];
-        let samples = samples.into_iter().map(|(seconds, committed)| {
-            let at = WallTime((seconds * 1e6) as i64);
-            (
-                at,
-                Stream::Sensors,
-                Progress {
-                    behind: 7,
-                    committed,
-                    age_s: 0.5,
-                },
-            )
-        });
-        let rows = progress_rows(WallTime(0), samples);
-        let of = |metric: &str| -> Vec<(i64, f64)> {
-            rows.iter()
-                .filter(|row| row.metric == metric)
-                .map(|row| (row.t, row.value))
-                .collect()
-        };
-        assert_eq!(
-            of("consumed"),
-            [(1, 150.0), (2, 250.0), (3, 100.0), (4, 100.0)]
-        );
-        assert_eq!(of("lag"), [(1, 7.0), (2, 7.0), (4, 7.0)]);
-        assert_eq!(of("lag_s"), [(1, 0.5), (2, 0.5), (4, 0.5)]);
-    }
 }

@@ -14,6 +14,7 @@ use super::{
     Folders, Request, RunError,
     disturbed::{self, Around},
     files::{self, read_json},
+    lookout::Reader,
     stages::Setup,
 };
 use crate::{
@@ -108,10 +109,10 @@ pub(super) fn end(
     }
     // Offsets count the markers of transactions as well.
     let counts = request.plan.transactions().is_none();
-    let Some(group) = setup.lag_group.clone().filter(|_| counts) else {
+    let Some(reader) = setup.reader.clone().filter(|_| counts) else {
         return Ok(told);
     };
-    let Some(lag) = last_lag(setup, &group, &*request.clock) else {
+    let Some(lag) = last_lag(setup, &reader, &*request.clock) else {
         return Ok(told);
     };
     let starts = &setup.starts;
@@ -132,18 +133,18 @@ pub(super) fn end(
 }
 
 /// The lag when the subject has ended. A cluster that does not answer at this moment does not undo the run.
-fn last_lag(setup: &mut Setup, group: &str, clock: &dyn Clock) -> Option<Vec<Lag>> {
+fn last_lag(setup: &mut Setup, reader: &Reader, clock: &dyn Clock) -> Option<Vec<Lag>> {
     let deadline = clock.monotonic_us() + files::micros(LAST_LOOK);
     loop {
-        match setup.lag_of(group, clock) {
-            Ok(Some(lag)) => return Some(lag),
-            _ if clock.monotonic_us() >= deadline => {
+        match reader.lag() {
+            Ok(lag) => return Some(lag),
+            Err(_) if clock.monotonic_us() >= deadline => {
                 let text =
                     "the cluster did not tell what the subject has consumed when it had ended";
                 setup.notices.push(text.to_owned());
                 return None;
             }
-            _ => clock.sleep(ASK_EVERY),
+            Err(_) => clock.sleep(ASK_EVERY),
         }
     }
 }
