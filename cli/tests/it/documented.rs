@@ -134,6 +134,22 @@ fn what_the_pages_say_to_type_works() {
 }
 
 #[test]
+fn every_command_of_the_pages_is_typed_by_somebody() {
+    for block in blocks() {
+        let is_ours = |line: &&Line| line.text.split_whitespace().any(|word| word == "floodmark");
+        let Some(line) = block.lines.iter().find(is_ours) else {
+            continue;
+        };
+        assert!(
+            block.is_tried || block.is_tried_with_parts || line.text.starts_with("git clone"),
+            "{}: nobody runs `{}`; put one of the comments of `documents.rs` above its block",
+            line.place,
+            line.text
+        );
+    }
+}
+
+#[test]
 fn every_kind_has_its_picture_in_the_catalogue() {
     let page = text_of(Path::new("docs/anomalies.md"));
     for kind in Kind::ALL.into_iter().chain(Kind::DECOYS) {

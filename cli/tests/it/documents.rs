@@ -1,12 +1,16 @@
 //! The commands that the documentation tells its readers to type, with where they stand.
 //!
 //! A block of them is fenced as `sh`, `bash` or `console`. One that needs nothing but this machine, and seconds, has
-//! the comment [`TRIED`] on the line above its fence: then the tests run it, and do not only parse it.
+//! the comment [`TRIED`] on the line above its fence: then the tests run it, and do not only parse it. The comment
+//! [`TRIED_WITH_PARTS`] says the same of `ci/documented`, which has a cluster.
 
 use std::path::{Path, PathBuf};
 
 /// What stands above a block that the tests run.
 const TRIED: &str = "<!-- tried by the tests -->";
+
+/// What stands above a block that `ci/documented` runs.
+const TRIED_WITH_PARTS: &str = "<!-- tried with real parts -->";
 
 /// A fenced block of commands.
 #[derive(Debug)]
@@ -15,6 +19,8 @@ pub(crate) struct Block {
     pub(crate) page: PathBuf,
     /// Whether the tests run it.
     pub(crate) is_tried: bool,
+    /// Whether `ci/documented` does.
+    pub(crate) is_tried_with_parts: bool,
     /// The commands in their order.
     pub(crate) lines: Vec<Line>,
 }
@@ -83,6 +89,7 @@ fn blocks_of(page: &Path) -> Vec<Block> {
                 blocks.push(Block {
                     page: page.to_owned(),
                     is_tried: above.trim() == TRIED,
+                    is_tried_with_parts: above.trim() == TRIED_WITH_PARTS,
                     lines: commands(page, &inside, language.trim() == "console"),
                 });
             }
