@@ -31,6 +31,9 @@ pub struct Troubles {
     /// What each sink of the subject did, by its name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sinks: BTreeMap<String, SinkFacts>,
+    /// A process of the subject was killed and told nothing: what the subject tells of itself are lower bounds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
 }
 
 /// What went wrong in a stream.

@@ -18,6 +18,7 @@ pub(crate) fn said(result: &RunResult) -> Vec<String> {
     said.extend(buried(
         sum(StreamTroubles::n_malformed),
         troubles.dead_letters,
+        troubles.partial,
     ));
     let counted = [
         (
@@ -52,7 +53,7 @@ pub(crate) fn said(result: &RunResult) -> Vec<String> {
 }
 
 /// Malformed records against dead letters; nothing where there is neither.
-fn buried(malformed: u64, letters: Option<u64>) -> Option<String> {
+fn buried(malformed: u64, letters: Option<u64>, is_partial: bool) -> Option<String> {
     let sent = plural(malformed, "malformed record");
     match (malformed, letters) {
         (0, None | Some(0)) => None,
@@ -66,15 +67,20 @@ fn buried(malformed: u64, letters: Option<u64>) -> Option<String> {
         (_, Some(letters)) => Some(format!(
             "{sent} sent on purpose, {}: {}",
             plural(letters, "dead letter"),
-            standing(malformed, letters)
+            standing(malformed, letters, is_partial)
         )),
     }
 }
 
-/// Whether a detector buried what it should.
-pub(crate) fn standing(malformed: u64, letters: u64) -> String {
+/// Whether a detector buried what it should. Where it tells a part only, what is missing may be in the rest.
+pub(crate) fn standing(malformed: u64, letters: u64, is_partial: bool) -> String {
     match letters {
         _ if letters == malformed => "all were buried".to_owned(),
+        _ if letters < malformed && is_partial => format!(
+            "at least {} of {} buried, as a process that was killed told nothing",
+            count(letters),
+            count(malformed)
+        ),
         _ if letters < malformed => format!("{} not buried", count(malformed - letters)),
         _ => format!("{} more than were sent", count(letters - malformed)),
     }
@@ -158,7 +164,12 @@ mod tests {
                 ),
             ),
         ] {
-            assert_eq!(buried(malformed, letters).as_deref(), expected);
+            assert_eq!(buried(malformed, letters, false).as_deref(), expected);
         }
+        let partly = buried(4, Some(1), true).unwrap();
+        assert!(
+            partly.ends_with("at least 1 of 4 buried, as a process that was killed told nothing"),
+            "{partly}"
+        );
     }
 }

@@ -25,6 +25,7 @@ pub(crate) fn collect(record: &RunRecord) -> Troubles {
         last_failure: subject.last_failure.clone(),
         refused_commits: subject.refused_commits,
         sinks: subject.sinks.clone(),
+        partial: subject.partial,
     }
 }
 

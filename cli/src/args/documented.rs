@@ -124,7 +124,7 @@ fn check(lines: impl IntoIterator<Item = (String, String)>) -> usize {
 #[test]
 fn every_command_of_the_pages_is_one_and_what_it_names_is_there() {
     let blocks = documents::blocks();
-    for block in blocks.iter().filter(|block| block.is_tried) {
+    for block in blocks.iter().filter(|block| block.tried.is_some()) {
         let page = block.page.display();
         assert!(!block.lines.is_empty(), "{page}: nothing to try");
     }

@@ -6,8 +6,8 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 use floodmark_contracts::kind::Kind;
 
 use crate::{
-    documents::{Line, blocks, files_below, root, text_of},
-    support::floodmark,
+    documents::{Line, Tried, blocks, files_below, root, text_of},
+    support::program,
 };
 
 /// A folder like that of a reader who has this repository, a profile in `bench/`, and stored runs.
@@ -31,10 +31,10 @@ impl Reader {
 
     /// Runs a command in the folder, as a shell has it.
     fn types(&mut self, line: &Line) {
-        let program = assert_cmd::cargo::cargo_bin("floodmark");
+        let built = assert_cmd::cargo::cargo_bin("floodmark");
         let path = std::env::var("PATH").unwrap();
-        let folder = program.parent().unwrap().display();
-        let output = floodmark_environment(assert_cmd::Command::new("sh"))
+        let folder = built.parent().unwrap().display();
+        let output = assert_cmd::Command::from_std(program("sh"))
             .args(["-c", &line.text])
             .current_dir(self.dir.path())
             .env("PATH", format!("{folder}:{path}"))
@@ -83,22 +83,11 @@ impl Reader {
     }
 }
 
-/// The environment of [`floodmark`], which has nothing of whoever runs the tests, for another program.
-fn floodmark_environment(mut command: assert_cmd::Command) -> assert_cmd::Command {
-    for (name, value) in floodmark().get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    command
-}
-
 #[test]
 fn what_the_pages_say_to_type_works() {
     let mut reader = Reader::new();
     let mut blocks = blocks();
-    blocks.retain(|block| block.is_tried);
+    blocks.retain(|block| block.tried == Some(Tried::ByTests));
     // The page on CI makes the run that others look at.
     blocks.sort_by_key(|block| block.page != Path::new("docs/ci.md"));
     for (index, block) in blocks.iter().enumerate() {
@@ -141,7 +130,7 @@ fn every_command_of_the_pages_is_typed_by_somebody() {
             continue;
         };
         assert!(
-            block.is_tried || block.is_tried_with_parts || line.text.starts_with("git clone"),
+            block.tried.is_some() || line.text.starts_with("git clone"),
             "{}: nobody runs `{}`; put one of the comments of `documents.rs` above its block",
             line.place,
             line.text

@@ -12,15 +12,22 @@ const TRIED: &str = "<!-- tried by the tests -->";
 /// What stands above a block that `ci/documented` runs.
 const TRIED_WITH_PARTS: &str = "<!-- tried with real parts -->";
 
+/// Who runs a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tried {
+    /// The tests.
+    ByTests,
+    /// `ci/documented`.
+    WithParts,
+}
+
 /// A fenced block of commands.
 #[derive(Debug)]
 pub(crate) struct Block {
     /// The page, from the root of the repository.
     pub(crate) page: PathBuf,
-    /// Whether the tests run it.
-    pub(crate) is_tried: bool,
-    /// Whether `ci/documented` does.
-    pub(crate) is_tried_with_parts: bool,
+    /// Who runs it, and does not only parse it.
+    pub(crate) tried: Option<Tried>,
     /// The commands in their order.
     pub(crate) lines: Vec<Line>,
 }
@@ -88,8 +95,11 @@ fn blocks_of(page: &Path) -> Vec<Block> {
             if ["sh", "bash", "console"].contains(&language.trim()) {
                 blocks.push(Block {
                     page: page.to_owned(),
-                    is_tried: above.trim() == TRIED,
-                    is_tried_with_parts: above.trim() == TRIED_WITH_PARTS,
+                    tried: match above.trim() {
+                        TRIED => Some(Tried::ByTests),
+                        TRIED_WITH_PARTS => Some(Tried::WithParts),
+                        _ => None,
+                    },
                     lines: commands(page, &inside, language.trim() == "console"),
                 });
             }

@@ -28,3 +28,4 @@ mod serve_model;
 mod subjects;
 mod support;
 mod traces;
+mod tui;

@@ -1,6 +1,9 @@
 //! Running the command.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
 use assert_cmd::Command;
 use floodmark_contracts::{
@@ -34,6 +37,18 @@ pub(crate) fn floodmark() -> Command {
         "FLOODMARK_STATE",
         Path::new(env!("CARGO_TARGET_TMPDIR")).join("state"),
     );
+    command
+}
+
+/// Another program, or this one as it is, in the environment of [`floodmark`].
+pub(crate) fn program(name: impl AsRef<OsStr>) -> std::process::Command {
+    let mut command = std::process::Command::new(name);
+    for (name, value) in floodmark().get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
     command
 }
 

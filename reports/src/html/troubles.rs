@@ -1,6 +1,6 @@
 //! The section on what went wrong.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use floodmark_contracts::{
     result::RunResult,
@@ -52,7 +52,7 @@ pub(super) fn section(result: &RunResult) -> TroubleSection {
         let streams = troubles.streams.iter();
         section.streams = streams
             .filter(|(_, of)| !of.is_none())
-            .map(|(stream, of)| row(*stream, of))
+            .map(|(stream, of)| row(*stream, of, troubles.partial))
             .collect();
         section.pairs = pairs(troubles);
         section.garbage.clone_from(&troubles.garbage_examples);
@@ -69,6 +69,10 @@ fn nothing(troubles: Option<&Troubles>) -> &'static str {
         None => {
             "This result was made before errors were gathered; floodmark score gathers them from the record."
         }
+        Some(told) if told.partial => {
+            "Nothing is known to have gone wrong: no failed deliveries, and every record on the topics of alerts is an alert. A process of \
+             the detector was killed and told nothing of itself."
+        }
         Some(told) if told.dead_letters.is_some() => {
             "Nothing went wrong: no dead letters, no late events dropped, no failed deliveries, no restarts, no errors of sinks, \
              and every record on the topics of alerts is an alert."
@@ -80,14 +84,20 @@ fn nothing(troubles: Option<&Troubles>) -> &'static str {
     }
 }
 
-fn row(stream: Stream, of: &StreamTroubles) -> StreamRow {
+fn row(stream: Stream, of: &StreamTroubles, is_partial: bool) -> StreamRow {
     let told = |n: Option<u64>| n.map_or_else(|| NOTHING.to_owned(), count);
     let malformed = of.n_malformed();
     let (standing, class) = match of.dead_letters {
         None => (NOTHING.to_owned(), ""),
         Some(0) if malformed == 0 => (String::new(), ""),
-        Some(letters) if letters == malformed => (standing(malformed, letters), "good"),
-        Some(letters) => (standing(malformed, letters), "warn"),
+        Some(letters) => {
+            let class = match letters.cmp(&malformed) {
+                Ordering::Equal => "good",
+                Ordering::Less if is_partial => "",
+                Ordering::Less | Ordering::Greater => "warn",
+            };
+            (standing(malformed, letters, is_partial), class)
+        }
     };
     StreamRow {
         stream: stream.name(),

@@ -213,6 +213,7 @@ fn troubled() -> Scored {
             ("lake".to_owned(), lake),
             ("quiet".to_owned(), SinkFacts::default()),
         ]),
+        partial: false,
     });
     run.result.subject_lines = vec!["thread 'main' panicked".to_owned()];
     run
@@ -252,6 +253,12 @@ fn a_run_without_errors_says_so_in_a_sentence_and_only_of_what_it_knows() {
     let troubles = run.result.troubles.as_mut().unwrap();
     troubles.dead_letters = Some(0);
     assert!(words(&run).contains("Nothing went wrong: no dead letters"));
+    run.result.troubles.as_mut().unwrap().partial = true;
+    let partly = words(&run);
+    assert!(
+        partly.contains("Nothing is known to have gone wrong") && partly.contains("was killed"),
+        "{partly}"
+    );
     run.result.troubles = None;
     assert!(words(&run).contains("before errors were gathered"));
     run.result.subject_lines = vec!["the end".to_owned()];
