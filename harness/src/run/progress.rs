@@ -64,12 +64,12 @@ impl Seen {
         starts: &[Watermarks],
         is_excused: bool,
     ) -> Result<Option<LagNow>, Error> {
-        let outcome = answer.lag.and_then(|lag| answer.trimmed.map(|()| lag));
-        if is_excused && let Err(error) = outcome {
-            tracing::debug!(%error, "the lag of the subject, after a fault of the broker");
-            return Ok(None);
+        let lag = self.answered(answer.lag, answer.at_us, is_excused)?;
+        // Room that could not be made is tried again; the lag stands. That none had to be made is no answer.
+        if let Err(error) = answer.trimmed {
+            self.answered::<()>(Err(error), answer.at_us, is_excused)?;
         }
-        let Some(Some(lag)) = self.misses.note(answer.at_us, outcome)? else {
+        let Some(Some(lag)) = lag else {
             return Ok(None);
         };
         if let Some(members) = &answer.members {
@@ -87,6 +87,20 @@ impl Seen {
         }
         self.last = Some((answer.asked_us, all));
         Ok(Some(all))
+    }
+
+    /// What a question came to; none where the answer may be missed.
+    fn answered<T>(
+        &mut self,
+        outcome: Result<T, Error>,
+        at_us: i64,
+        is_excused: bool,
+    ) -> Result<Option<T>, Error> {
+        if is_excused && let Err(error) = outcome {
+            tracing::debug!(%error, "a question about the subject, after a fault of the broker");
+            return Ok(None);
+        }
+        self.misses.note(at_us, outcome)
     }
 
     fn progress_of<'a>(
@@ -255,12 +269,6 @@ mod tests {
         assert_eq!(take(answer(1, behind(7)), false), (Some(7), false));
         assert_eq!(take(answer(2, Err(refused())), true), (None, false));
         assert_eq!(take(answer(3, Err(refused())), false), (None, true));
-        let untrimmed = Answer {
-            trimmed: Err(refused()),
-            ..answer(4, behind(7))
-        };
-        assert_eq!(take(untrimmed, false), (None, true));
-        assert_eq!(seen.lag_now().map(|lag| lag.records), Some(7));
         let rows = seen.rows(WallTime(0));
         let lags: Vec<i64> = rows
             .iter()
@@ -268,6 +276,31 @@ mod tests {
             .map(|row| row.t)
             .collect();
         assert_eq!(lags, [2], "one look was answered, in the second second");
+    }
+
+    #[test]
+    fn a_cluster_that_answers_nothing_for_a_minute_ends_the_run() {
+        let mut seen = Seen::default();
+        let mut fails_at = |second| {
+            let answer = answer(second, Err(refused()));
+            seen.take(answer, &inputs(), &[], false).is_err()
+        };
+        assert_eq!(
+            [0, 30, 60, 61].map(&mut fails_at),
+            [false, false, false, true]
+        );
+    }
+
+    #[test]
+    fn a_lag_stands_though_no_room_could_be_made() {
+        let mut seen = Seen::default();
+        let untrimmed = Answer {
+            trimmed: Err(refused()),
+            ..answer(4, behind(7))
+        };
+        let lag = seen.take(untrimmed, &inputs(), &[], false).unwrap();
+        assert_eq!(lag.map(|lag| lag.records), Some(7));
+        assert!(seen.notice().is_some());
     }
 
     #[test]

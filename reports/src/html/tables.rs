@@ -21,6 +21,9 @@ use crate::{
 /// What stands for an undefined or withheld figure in narrow columns; a note below says so.
 pub(super) const NOTHING: &str = "–";
 
+/// Stretches of seconds that are listed of what happened in many.
+const STRETCHES: usize = 12;
+
 /// A name and what belongs to it.
 ///
 /// Names and values are text unless the function that makes them says HTML.
@@ -80,29 +83,42 @@ pub(super) fn validity_word(result: &RunResult) -> &'static str {
 /// Reasons against the figures by their codes; the values are HTML.
 pub(super) fn validity(result: &RunResult) -> Vec<Pair> {
     let reason = |reason: &floodmark_contracts::result::ValidityReason| {
-        // Enough to find the place in the time line; a bad hour would fill the page.
-        let seconds: Vec<String> = reason
-            .seconds
-            .iter()
-            .take(20)
-            .map(ToString::to_string)
-            .collect();
-        let end = if reason.seconds.len() > 20 {
-            " and more"
-        } else {
-            ""
-        };
-        let place = if seconds.is_empty() {
-            String::new()
-        } else {
-            format!(" In second {}{end}.", seconds.join(", "))
-        };
+        let place = seconds(&reason.seconds);
         Pair::new(
             &reason.code,
             prose::html(&format!("{}{place}", sentence_of(&reason.message))),
         )
     };
     result.validity.reasons.iter().map(reason).collect()
+}
+
+/// Where in a run something happened, as a sentence with the space before it; nothing where that is not known.
+fn seconds(seconds: &[i64]) -> String {
+    let stretches: Vec<&[i64]> = seconds.chunk_by(|a, b| *b == a + 1).collect();
+    // Enough to find the place in the time line; a bad hour would fill the page.
+    let shown = &stretches[..stretches.len().min(STRETCHES)];
+    let words: Vec<String> = shown
+        .iter()
+        .filter_map(|stretch| match stretch {
+            [] => None,
+            [one] => Some(one.to_string()),
+            [first, .., last] => Some(format!("{first} to {last}")),
+        })
+        .collect();
+    let unit = if seconds.len() == 1 {
+        "second"
+    } else {
+        "seconds"
+    };
+    let end = if shown.len() < stretches.len() {
+        " and more"
+    } else {
+        ""
+    };
+    match words.is_empty() {
+        true => String::new(),
+        false => format!(" In {unit} {}{end}.", words.join(", ")),
+    }
 }
 
 /// Rates of one stream.
@@ -418,4 +434,26 @@ pub(super) fn lateness(tolerances: &Tolerances) -> Vec<Pair> {
     let late = tolerances.late_ms.iter();
     late.map(|(kind, ms)| Pair::new(kind.name(), setting_millis(*ms)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_that_follow_each_other_are_one_stretch() {
+        let every_other: Vec<i64> = (0..40).map(|n| 2 * n).collect();
+        for (found, expected) in [
+            (&[][..], ""),
+            (&[7], " In second 7."),
+            (&[-1, 0, 1], " In seconds -1 to 1."),
+            (&[1, 2, 5, 7, 8, 9], " In seconds 1 to 2, 5, 7 to 9."),
+            (
+                &every_other,
+                " In seconds 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22 and more.",
+            ),
+        ] {
+            assert_eq!(seconds(found), expected);
+        }
+    }
 }

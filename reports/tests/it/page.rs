@@ -134,7 +134,7 @@ fn the_verdict_of_an_invalid_run_leads_with_the_reason() {
     Detector CPU: 1,000 s · per million events
     # Validity
     The measurement is invalid:
-    generator-late: 12 % of events were sent more than 50 ms late; lower the rate or use more cores. In second 3, 4, 5, 6, 7, 8.
+    generator-late: 12 % of events were sent more than 50 ms late; lower the rate or use more cores. In seconds 3 to 8.
     # Warnings
     - Fewer than 10 labels of sensor-spike (1): read the intervals, not the figures; a longer run or a higher count narrows them.
     # How to reproduce
