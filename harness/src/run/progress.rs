@@ -112,9 +112,7 @@ impl Seen {
         let mut progress = Progress::default();
         for part in parts {
             progress.behind += part.records;
-            let start = start_of(starts, &part.partition);
-            let committed = part.committed.map_or(0, |committed| committed - start);
-            progress.committed += u64::try_from(committed).unwrap_or(0);
+            progress.committed += read_of(part, starts);
             progress.age_s = progress.age_s.max(self.lag_clock.observe(at_us, part));
         }
         progress
@@ -146,6 +144,13 @@ impl Seen {
         rows.extend(self.group.rows(start));
         rows
     }
+}
+
+/// Records of a partition that were read, by the offset that was committed and that at which the run began to write.
+pub(super) fn read_of(part: &Lag, starts: &[Watermarks]) -> u64 {
+    let start = start_of(starts, &part.partition);
+    let read = part.committed.map_or(0, |committed| committed - start);
+    u64::try_from(read).unwrap_or(0)
 }
 
 fn is_over(last_us: Option<i64>, now_us: i64, every: Duration) -> bool {
@@ -334,6 +339,25 @@ mod tests {
                 (2_000_000, true)
             ]
         );
+    }
+
+    #[test]
+    fn what_was_in_a_topic_before_was_not_consumed_in_this_run() {
+        let partition = TopicPartition::new("events", 3);
+        let starts = [Watermarks {
+            partition: partition.clone(),
+            low: 500,
+            high: 500,
+        }];
+        let lag = |committed| Lag {
+            partition: partition.clone(),
+            committed,
+            end: 800,
+            records: 0,
+        };
+        assert_eq!(read_of(&lag(Some(800)), &starts), 300);
+        assert_eq!(read_of(&lag(Some(800)), &[]), 800);
+        assert_eq!(read_of(&lag(None), &starts), 0);
     }
 
     #[test]

@@ -8,20 +8,18 @@ use floodmark_contracts::{
     record::{Ending, SubjectFacts},
     stream::Stream,
 };
-use floodmark_kafka::admin::{Lag, Watermarks};
+use floodmark_kafka::admin::Lag;
 
 use super::{
     Folders, Request, RunError,
     disturbed::{self, Around},
     files::{self, read_json},
     lookout::Reader,
+    progress::read_of,
     stages::Setup,
 };
-use crate::{
-    audit::start_of,
-    subject::{
-        Health, Readiness, Ready, RunningSubject, SubjectKind, facts_file, write_enrichment,
-    },
+use crate::subject::{
+    Health, Readiness, Ready, RunningSubject, SubjectKind, facts_file, write_enrichment,
 };
 
 /// How often it is asked whether it is ready.
@@ -166,17 +164,8 @@ fn told(dir: &Path, processes: u32) -> Result<Option<SubjectFacts>, RunError> {
     Ok(all)
 }
 
-/// Records of a partition that were read, by the offset that was committed and that at which the run began to write.
-fn read_of(part: &Lag, starts: &[Watermarks]) -> u64 {
-    let start = start_of(starts, &part.partition);
-    let read = part.committed.map_or(0, |committed| committed - start);
-    u64::try_from(read).unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
-    use floodmark_kafka::TopicPartition;
-
     use super::*;
 
     #[test]
@@ -194,24 +183,5 @@ mod tests {
         }
         let all = told(dir.path(), 2).unwrap().unwrap();
         assert_eq!((all.alerts, all.late[&Stream::Sensors]), (114, 10));
-    }
-
-    #[test]
-    fn what_was_in_a_topic_before_was_not_consumed_in_this_run() {
-        let partition = TopicPartition::new("events", 3);
-        let starts = [Watermarks {
-            partition: partition.clone(),
-            low: 500,
-            high: 500,
-        }];
-        let lag = |committed| Lag {
-            partition: partition.clone(),
-            committed,
-            end: 800,
-            records: 0,
-        };
-        assert_eq!(read_of(&lag(Some(800)), &starts), 300);
-        assert_eq!(read_of(&lag(Some(800)), &[]), 800);
-        assert_eq!(read_of(&lag(None), &starts), 0);
     }
 }
