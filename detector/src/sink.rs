@@ -80,13 +80,18 @@ impl Reports {
             traces.emitted(delivery.tag, failure);
         }
         match delivery.outcome {
-            Outcome::Failed { code, .. } => {
-                *self.failures.entry(reason(code)).or_default() += 1;
-            }
+            Outcome::Failed { code, .. } => self.failed(code),
             Outcome::Delivered { partition, offset } if delivery.tag == FRAME => {
                 self.frames.insert(partition, offset);
             }
             Outcome::Delivered { .. } => {}
+        }
+    }
+
+    /// Counts a record that was not taken. What an abort takes back is none: the reason of the abort is another.
+    fn failed(&mut self, code: ErrorCode) {
+        if !matches!(code, ErrorCode::PurgeQueue | ErrorCode::PurgeInflight) {
+            *self.failures.entry(reason(code)).or_default() += 1;
         }
     }
 }
@@ -105,6 +110,10 @@ pub(crate) struct Sink {
     count: Written,
     /// A transaction is open.
     begun: bool,
+    /// The open transaction can only be aborted.
+    doomed: bool,
+    /// Transactions in a row that failed for records that were not taken.
+    failed: u32,
     /// What was written in committed transactions.
     kept: Written,
     buffer: Vec<u8>,
@@ -138,6 +147,8 @@ impl Sink {
             stage: None,
             count: Written::default(),
             begun: false,
+            doomed: false,
+            failed: 0,
             kept: Written::default(),
             buffer: Vec::new(),
         })
@@ -389,6 +400,14 @@ impl Sink {
         loop {
             match self.producer.send(record, tag) {
                 Ok(()) => return Ok(()),
+                // The commit will find the transaction aborted, and this record's events are read again.
+                Err(SendError::Refused {
+                    code: ErrorCode::State,
+                    ..
+                }) if self.begun => {
+                    self.doomed = true;
+                    return Ok(());
+                }
                 Err(SendError::QueueFull) if clock.monotonic_us() < deadline => {
                     let reports = &mut self.reports;
                     self.producer

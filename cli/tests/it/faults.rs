@@ -7,7 +7,7 @@ use std::{
 
 use floodmark_contracts::{
     fault::{FaultKind, FaultScores},
-    record::RunRecord,
+    record::{Ending, RunRecord},
     result::{Outcome, RunResult},
 };
 
@@ -48,8 +48,11 @@ impl Disturbed {
     /// Runs the profile with `more` at its end.
     fn of(more: &str) -> Self {
         let run = Run::of_text(&format!("{PROFILE}{more}\n"));
+        let record = run.record();
+        let log = run.text("logs/subject.log");
+        assert_eq!(record.ending, Ending::Completed, "{log}");
         Self {
-            record: run.record(),
+            record,
             result: run.result(),
             alerts: run.alerts().into_iter().map(|alert| alert.id).collect(),
             report: run.text("report.html"),

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use floodmark_contracts::{clock::Clock, job::DetectorJob};
 use floodmark_kafka::{
-    BatchConsumer, ClientSettings, Error, PartitionOffset, ProducerSettings, error::Remedy,
+    BatchConsumer, ClientSettings, Delivery, Error, PartitionOffset, ProducerSettings,
+    error::Remedy, producer::Outcome,
 };
 
 use super::{PATIENCE, Reports, Sink};
@@ -13,6 +14,10 @@ use crate::run::DetectError;
 /// How long a transaction may stay open: what a process leaves behind holds its successor up for so
 /// long at most.
 pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Transactions in a row that may fail for records that the broker does not take. One that is too large for its topic
+/// is so each time.
+const FAILED: u32 = 10;
 
 /// Pause before a call is made again.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -56,7 +61,8 @@ impl Sink {
     /// refused: then the transaction is aborted, and none of it happened.
     ///
     /// # Errors
-    /// If it is not known whether it happened, or this process has been replaced. It must end then.
+    /// If it is not known whether it happened, this process has been replaced, or ten times in a row the broker did not
+    /// take a record. It must end then.
     pub(crate) fn commit(
         &mut self,
         offsets: &[PartitionOffset],
@@ -65,6 +71,11 @@ impl Sink {
     ) -> Result<bool, DetectError> {
         self.begin()?;
         self.score_the_rest(clock)?;
+        if self.doomed {
+            tracing::warn!("a transaction is aborted: the producer took no more records for it");
+            self.abort(clock)?;
+            return Ok(false);
+        }
         let mut ended = self.insist(clock, |sink| {
             // Read just now: a member that was replaced must not commit for its successor.
             let group = consumer.group_metadata()?;
@@ -80,6 +91,7 @@ impl Sink {
         match ended {
             Ended::Well => {
                 self.begun = false;
+                self.failed = 0;
                 self.kept = self.count;
                 Ok(true)
             }
@@ -98,10 +110,24 @@ impl Sink {
         if !std::mem::replace(&mut self.begun, false) {
             return Ok(());
         }
+        self.doomed = false;
         self.count = self.kept;
         self.insist(clock, |sink| {
-            sink.producer.abort_transaction(PATIENCE, &mut |_| ())
+            let reports = &mut sink.reports;
+            let mut count = |delivery: Delivery| {
+                if let Outcome::Failed { code, .. } = delivery.outcome {
+                    reports.failed(code);
+                }
+            };
+            sink.producer.abort_transaction(PATIENCE, &mut count)
         })?;
+        if let Some((reason, &records)) = self.reports.failures.first_key_value() {
+            self.failed += 1;
+            if self.failed >= FAILED {
+                let reason = reason.clone();
+                return Err(DetectError::Undelivered { records, reason });
+            }
+        }
         let mut traces = self.reports.traces.take();
         if let Some(traces) = &mut traces {
             traces.give_up();
@@ -140,5 +166,101 @@ impl Sink {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use floodmark_broker::{Broker, BrokerConfig};
+    use floodmark_contracts::{clock::SystemClock, job::Connection, profile::DetectorSection};
+    use floodmark_kafka::{Admin, ConsumerSettings, admin::NewTopic, consumer::Event};
+
+    use super::*;
+    use crate::sink::DeadLetter;
+
+    fn job(bootstrap: String) -> DetectorJob {
+        DetectorJob {
+            section: DetectorSection::default(),
+            connection: Connection {
+                bootstrap,
+                properties: [].into(),
+                registry: None,
+            },
+            group: "sink".into(),
+            slot: 0,
+            inputs: [].into(),
+            anomalies: "anomalies".into(),
+            fraud_flags: "fraud-flags".into(),
+            dead_letters: "narrow".into(),
+            enrichment: None,
+            facts: None,
+            page: None,
+        }
+    }
+
+    /// A member of the group to which the one partition of `exchange` is assigned.
+    fn member(client: &ClientSettings) -> BatchConsumer {
+        let mut consumer = BatchConsumer::new(client, &ConsumerSettings::in_group("sink")).unwrap();
+        consumer.subscribe(&["exchange"]).unwrap();
+        let mut batch = floodmark_kafka::Batch::with_capacity(10);
+        loop {
+            consumer.poll(&mut batch, PAUSE).unwrap();
+            let mut events = batch.events().iter();
+            if events.any(|event| matches!(event, Event::Assigned { .. })) {
+                return consumer;
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_failed_transaction_does_not_take_is_no_end_but_an_abort() {
+        let broker = Broker::start(BrokerConfig::default()).unwrap();
+        let clock = SystemClock::new();
+        let client = ClientSettings::plain(broker.bootstrap());
+        let admin = Admin::new(&client, PATIENCE).unwrap();
+        let narrow = NewTopic::new("narrow", 1).config("max.message.bytes", "50");
+        let topics = [NewTopic::new("exchange", 1), narrow];
+        admin.create_topics(&topics).unwrap();
+        let consumer = member(&client);
+        let mut sink =
+            Sink::transactional(&client, &job(broker.bootstrap()), Some("exchange")).unwrap();
+        let offsets = |at| [PartitionOffset::new("exchange", 0, at)];
+
+        sink.begin().unwrap();
+        let letter = DeadLetter {
+            topic: "sensor-data",
+            partition: 0,
+            offset: 0,
+            key: None,
+            value: None,
+            reason: "the broker takes no record of this size, which fails the transaction",
+        };
+        sink.bury(letter, &clock).unwrap();
+        while sink.in_flight() > 0 {
+            let reports = &mut sink.reports;
+            let noted = &mut |delivery| reports.note(delivery);
+            sink.producer.poll(PAUSE, noted);
+        }
+        assert_eq!(sink.reports.failures.values().sum::<u64>(), 1);
+        sink.send_frames(&[(0, b"lost".to_vec())], &clock).unwrap();
+        assert!(!sink.commit(&offsets(1), &consumer, &clock).unwrap());
+        assert_eq!(sink.letters(), 0);
+
+        sink.begin().unwrap();
+        sink.send_frames(&[(0, b"kept".to_vec())], &clock).unwrap();
+        assert!(sink.commit(&offsets(2), &consumer, &clock).unwrap());
+        let at = [floodmark_kafka::TopicPartition::new("exchange", 0)];
+        assert_eq!(consumer.committed(&at, PATIENCE).unwrap(), offsets(2));
+
+        let mut once = || {
+            sink.begin()?;
+            sink.bury(letter, &clock)?;
+            sink.commit(&offsets(3), &consumer, &clock)
+        };
+        for _ in 1..FAILED {
+            assert!(!once().unwrap());
+        }
+        let error = once().unwrap_err().to_string();
+        assert!(error.contains("Message size too large"), "{error}");
     }
 }

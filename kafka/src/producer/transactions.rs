@@ -75,13 +75,18 @@ impl Producer {
         timeout: Duration,
         sink: &mut dyn FnMut(Delivery),
     ) -> Result<(), Error> {
-        self.end_transaction(timeout, sink, "commit the transaction", |rk, timeout| {
+        // What lingers is sent at once, instead of after its linger time.
+        let deadline = Deadline::after(timeout);
+        self.flush(timeout, sink)?;
+        let left = deadline.left();
+        self.end_transaction(left, sink, "commit the transaction", |rk, timeout| {
             // SAFETY: a live client.
             unsafe { sys::rd_kafka_commit_transaction(rk, timeout) }
         })
     }
 
-    /// Gives up the transaction's records; those still queued are reported as failed.
+    /// Gives up the transaction's records: those still queued are reported as failed, and those on their way are waited
+    /// for.
     ///
     /// # Errors
     /// If the broker refuses or does not answer in time.
@@ -90,7 +95,8 @@ impl Producer {
         timeout: Duration,
         sink: &mut dyn FnMut(Delivery),
     ) -> Result<(), Error> {
-        self.purge(sink);
+        // librdkafka purges by itself, and knows how: whoever purges records that are on their way leaves a gap in the
+        // sequence numbers, at which a later transaction fails.
         self.end_transaction(timeout, sink, "abort the transaction", |rk, timeout| {
             // SAFETY: a live client.
             unsafe { sys::rd_kafka_abort_transaction(rk, timeout) }
@@ -106,11 +112,8 @@ impl Producer {
         attempt: &str,
         end: impl FnOnce(*mut sys::rd_kafka_t, i32) -> *mut sys::rd_kafka_error_t,
     ) -> Result<(), Error> {
-        let deadline = Deadline::after(timeout);
-        self.flush(timeout, sink)?;
-        let left = deadline.left();
         let callbacks = self.client.callbacks();
-        let error = callbacks.with_sink(sink, || end(self.client.ptr(), millis(left)));
+        let error = callbacks.with_sink(sink, || end(self.client.ptr(), millis(timeout)));
         // SAFETY: the error object is ours.
         unsafe { transaction_error(&self.client, error, timeout, attempt) }
     }

@@ -50,6 +50,47 @@ fn committed_records_are_seen_and_aborted_ones_are_not() {
 }
 
 #[test]
+fn an_abort_with_records_on_their_way_leaves_the_next_transaction_whole() {
+    let cluster = Cluster::start();
+    let name = cluster.topic("underway", 1);
+    let producer = transactional(&cluster, "underway");
+    let topic = producer.topic(&name).unwrap();
+    let mut expected = Vec::new();
+    for round in 0..40_u64 {
+        producer.begin_transaction().unwrap();
+        for tag in 0..3 {
+            producer
+                .send(&Record::new(&topic, b"aborted"), tag)
+                .unwrap();
+        }
+        let mut reports = 0;
+        // From still queued to acknowledged, over the rounds.
+        producer.poll(Duration::from_millis(round / 5), &mut |_| reports += 1);
+        producer
+            .abort_transaction(PATIENCE, &mut |_| reports += 1)
+            .unwrap();
+        assert_eq!(reports, 3);
+        producer.begin_transaction().unwrap();
+        for part in ["a", "b"] {
+            let text = format!("{round}{part}");
+            producer
+                .send(&Record::new(&topic, text.as_bytes()), 0)
+                .unwrap();
+            // A request of its own.
+            producer.flush(PATIENCE, &mut all_delivered).unwrap();
+            expected.push(text);
+        }
+        producer
+            .commit_transaction(PATIENCE, &mut all_delivered)
+            .unwrap();
+    }
+    assert_eq!(
+        cluster.read(&name, 0, ConsumerSettings::default()),
+        expected
+    );
+}
+
+#[test]
 fn every_report_reaches_the_committing_call() {
     let cluster = Cluster::start();
     let name = cluster.topic("reports", 1);
