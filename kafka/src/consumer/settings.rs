@@ -122,6 +122,7 @@ impl ConsumerSettings {
                 .map(|time| time.as_millis().to_string()),
             "10000",
         )?;
+        beat_within_session(&mut options)?;
         options.value(
             "queued.max.messages.kbytes",
             self.queue_kib.map(|n| n.to_string()),
@@ -140,6 +141,26 @@ impl ConsumerSettings {
         options.value("socket.nagle.disable", None, "true")?;
         options.value("allow.auto.create.topics", None, "false")?;
         Ok(options.finish())
+    }
+}
+
+/// Three heartbeats a session, and at least librdkafka's default of one in three seconds: it would take a session that is
+/// shorter than that, whose members are then expelled between two heartbeats.
+fn beat_within_session(options: &mut Options<'_>) -> Result<(), SettingsError> {
+    let session = options.get("session.timeout.ms").to_owned();
+    // What is no number is refused by librdkafka, with its bounds.
+    let Ok(session_ms) = session.parse::<u32>() else {
+        return Ok(());
+    };
+    let default = (session_ms / 3).clamp(1, 3000).to_string();
+    options.value("heartbeat.interval.ms", None, &default)?;
+    match options.get("heartbeat.interval.ms").parse::<u32>() {
+        Ok(heartbeat_ms) if heartbeat_ms >= session_ms => Err(SettingsError::Combination {
+            reason: format!(
+                "`heartbeat.interval.ms` ({heartbeat_ms}) has to be below `session.timeout.ms` ({session_ms}), a third of it, say"
+            ),
+        }),
+        _ => Ok(()),
     }
 }
 
@@ -169,6 +190,24 @@ mod tests {
         ] {
             assert_eq!(options[option], value, "{option}");
         }
+    }
+
+    #[test]
+    fn members_beat_often_enough_for_their_session() {
+        let beats = |properties: &[&str]| {
+            let options = options(&ConsumerSettings::in_group("g"), properties)?;
+            Ok::<_, SettingsError>(options["heartbeat.interval.ms"].clone())
+        };
+        assert_eq!(beats(&[]).unwrap(), "3000");
+        assert_eq!(beats(&["session.timeout.ms=1500"]).unwrap(), "500");
+        let both = ["session.timeout.ms=1500", "heartbeat.interval.ms=900"];
+        assert_eq!(beats(&both).unwrap(), "900");
+        let error = beats(&["heartbeat.interval.ms=10000"]).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("below `session.timeout.ms` (10000)"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -75,18 +75,13 @@ impl Producer {
         timeout: Duration,
         sink: &mut dyn FnMut(Delivery),
     ) -> Result<(), Error> {
-        // What lingers is sent at once, instead of after its linger time.
-        let deadline = Deadline::after(timeout);
-        self.flush(timeout, sink)?;
-        let left = deadline.left();
-        self.end_transaction(left, sink, "commit the transaction", |rk, timeout| {
+        self.end_transaction(timeout, sink, "commit the transaction", |rk, timeout| {
             // SAFETY: a live client.
             unsafe { sys::rd_kafka_commit_transaction(rk, timeout) }
         })
     }
 
-    /// Gives up the transaction's records: those still queued are reported as failed, and those on their way are waited
-    /// for.
+    /// Gives up the transaction's records, those of a transaction that has not failed after they were sent.
     ///
     /// # Errors
     /// If the broker refuses or does not answer in time.
@@ -95,8 +90,9 @@ impl Producer {
         timeout: Duration,
         sink: &mut dyn FnMut(Delivery),
     ) -> Result<(), Error> {
-        // librdkafka purges by itself, and knows how: whoever purges records that are on their way leaves a gap in the
-        // sequence numbers, at which a later transaction fails.
+        // Nothing is purged here. Records on their way would leave a gap in the sequence numbers, at which a later
+        // transaction fails; and of those that still wait, the broker may not know yet that they are the transaction's:
+        // it has none to end then, and librdkafka takes that for fatal. After an error librdkafka purges by itself.
         self.end_transaction(timeout, sink, "abort the transaction", |rk, timeout| {
             // SAFETY: a live client.
             unsafe { sys::rd_kafka_abort_transaction(rk, timeout) }
@@ -112,8 +108,11 @@ impl Producer {
         attempt: &str,
         end: impl FnOnce(*mut sys::rd_kafka_t, i32) -> *mut sys::rd_kafka_error_t,
     ) -> Result<(), Error> {
+        let deadline = Deadline::after(timeout);
+        self.flush(timeout, sink)?;
+        let left = deadline.left();
         let callbacks = self.client.callbacks();
-        let error = callbacks.with_sink(sink, || end(self.client.ptr(), millis(timeout)));
+        let error = callbacks.with_sink(sink, || end(self.client.ptr(), millis(left)));
         // SAFETY: the error object is ours.
         unsafe { transaction_error(&self.client, error, timeout, attempt) }
     }

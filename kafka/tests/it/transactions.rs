@@ -64,7 +64,7 @@ fn an_abort_with_records_on_their_way_leaves_the_next_transaction_whole() {
                 .unwrap();
         }
         let mut reports = 0;
-        // From still queued to acknowledged, over the rounds.
+        // From not sent yet to acknowledged, over the rounds; the transaction before may still be at its end, too.
         producer.poll(Duration::from_millis(round / 5), &mut |_| reports += 1);
         producer
             .abort_transaction(PATIENCE, &mut |_| reports += 1)
