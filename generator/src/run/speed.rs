@@ -74,6 +74,7 @@ pub fn speed(
         board: &board,
         live: None,
     };
+    let window_us = micros(span.measure) / 2;
     let mut looks: Vec<(i64, BTreeMap<Stream, u64>)> = Vec::new();
     flood.send(sinks, LOOK_EVERY, &mut |elapsed, counters| {
         if elapsed.0 < micros(span.settle) || stop.load(Ordering::Relaxed) {
@@ -84,11 +85,16 @@ pub fn speed(
             .map(|(stream, counts)| (*stream, counts.acknowledged.load(Ordering::Relaxed)))
             .collect();
         looks.push((elapsed.0, counts));
-        if elapsed.0 >= span.until_us() {
+        // A thread that was kept waiting has looked too seldom to have seen a rate.
+        let is_seen = looks
+            .first()
+            .is_some_and(|(at, _)| elapsed.0 - at >= window_us);
+        if elapsed.0 >= span.until_us() && is_seen {
             stop.store(true, Ordering::Relaxed);
         }
     })?;
-    if looks.last().is_none_or(|(at, _)| *at < span.until_us()) {
+    let seen = looks.first().zip(looks.last());
+    if seen.is_none_or(|((from, _), (at, _))| *at < span.until_us() || at - from < window_us) {
         return Err(GenerateError::TooShort {
             wanted_ms: span.until_us() / 1000,
         });
@@ -99,7 +105,7 @@ pub fn speed(
             (*at, count)
         });
         let counts: Vec<(i64, u64)> = counts.collect();
-        (stream, highest(&counts, micros(span.measure) / 2))
+        (stream, highest(&counts, window_us))
     };
     Ok(plan.streams().map(of_stream).collect())
 }

@@ -48,7 +48,9 @@ pub(super) fn agree(
         },
     };
     let ahead_us = started_at.0 - clock.now().0;
-    if ahead_us < 0 && !stop.load(Ordering::Relaxed) {
+    // Only a start that somebody named can be wrong. One that was found here has passed where this thread was kept
+    // waiting meanwhile: then the first events are late, and the verdict says so.
+    if ahead_us < 0 && matches!(start, Start::At(_)) && !stop.load(Ordering::Relaxed) {
         return Err(GenerateError::StartPassed {
             late_ms: -ahead_us / 1000,
         });
@@ -139,6 +141,20 @@ mod tests {
             std::fs::rename(&half, &files.go).unwrap();
             assert_eq!(worker.join().unwrap().started_at, at);
         });
+    }
+
+    #[test]
+    fn a_worker_that_was_kept_waiting_beyond_the_start_is_late_and_not_wrong() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = SystemClock::new();
+        let at = WallTime(clock.now().0 - 300_000);
+        let go = dir.path().join("go");
+        std::fs::write(&go, at.0.to_string()).unwrap();
+        let ready = dir.path().join("ready");
+        let start = Start::Told(StartFiles { ready, go });
+        let found = agree(&start, &clock, &AtomicBool::new(false)).unwrap();
+        assert_eq!(found.started_at, at);
+        assert!(found.started_mono_us <= clock.monotonic_us() - 300_000);
     }
 
     #[test]
