@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// How long a broker may take until it answers again.
-const BACK_LIMIT: Duration = Duration::from_secs(60);
+const BACK_LIMIT: Duration = Duration::from_secs(180);
 
 /// How long after a broker's absence questions to it may still fail: its coordinators load what they knew.
 const EXCUSED: Duration = Duration::from_secs(30);

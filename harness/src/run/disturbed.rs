@@ -178,7 +178,7 @@ impl Setup {
     ) -> Result<(), RunError> {
         let around = Around {
             led: &self.led,
-            group: &self.group,
+            group: &self.reader.group,
             roster: self.sampler.roster(),
         };
         let surroundings = around.surroundings(request, folders);
@@ -195,7 +195,7 @@ impl Setup {
         let topics = names_of(&self.inputs).into_iter().map(str::to_owned);
         let group = Group {
             client: self.client.clone(),
-            name: self.group.clone(),
+            name: self.reader.group.clone(),
             topics: topics.collect(),
         };
         self.faults.set_group(group);

@@ -62,9 +62,9 @@ pub(super) fn observe(
     let machine = watched.machine(start);
     let remains = audited::Remains {
         client: &setup.client,
-        admin: &setup.admin,
+        admin: &setup.reader.admin,
         inputs: &setup.inputs,
-        starts: &setup.starts,
+        starts: &setup.reader.starts,
         generator: &generated.facts,
         subject: subject_facts.as_ref(),
         ending: &ending,

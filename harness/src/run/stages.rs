@@ -61,10 +61,10 @@ pub(super) struct Setup {
     pub(super) topics: Lent,
     pub(super) collector: Collector,
     pub(super) subject: RunningSubject,
-    /// Whose offsets tell how far the subject is; none where it has no group, or commits no offsets.
-    pub(super) reader: Option<Arc<Reader>>,
-    pub(super) group: String,
-    pub(super) admin: Arc<Admin>,
+    /// The subject's group, and who asks for it.
+    pub(super) reader: Arc<Reader>,
+    /// Whether the group's offsets tell how far the subject is: not where it has no group, or commits none.
+    pub(super) commits: bool,
     pub(super) inputs: BTreeMap<Stream, Vec<String>>,
     /// How far the subject is, and who asks the cluster for that; nobody where it tells nothing.
     pub(super) seen: Seen,
@@ -81,8 +81,6 @@ pub(super) struct Setup {
     /// What was found that does not touch the run.
     pub(super) notices: Vec<String>,
     pub(super) sampler: Sampler,
-    /// The bounds of the input topics before the first event.
-    pub(super) starts: Vec<Watermarks>,
     pub(super) probe: Probe,
     pub(super) faults: Injector,
     /// What the subject is told, with the proxies that stand on its ways.
@@ -134,9 +132,8 @@ impl Setup {
         if let Some(answer) = lookout.answer() {
             let for_faults = answer.question.for_faults;
             let is_excused = self.faults.excuses_broker();
-            let outcome = self
-                .seen
-                .take(answer, &self.inputs, &self.starts, is_excused);
+            let starts = &self.reader.starts;
+            let outcome = self.seen.take(answer, &self.inputs, starts, is_excused);
             let lag = outcome.map_err(RunError::Cluster)?;
             if let Some(lag) = lag.filter(|_| for_faults) {
                 self.faults.note_lag(lag.records);
@@ -155,7 +152,7 @@ impl Setup {
 
     /// Whether the subject had read all that was there at some time after `since_us`, as far as anything tells of it.
     pub(super) fn has_read_all_since(&self, since_us: i64) -> bool {
-        self.reader.is_none() || self.seen.has_read_all_since(since_us)
+        !self.commits || self.seen.has_read_all_since(since_us)
     }
 }
 
@@ -216,10 +213,8 @@ pub(super) fn set_up(
         topics,
         collector,
         subject: RunningSubject::default(),
-        group: reader.group.clone(),
-        starts: reader.starts.clone(),
-        reader: subject.commits.then_some(reader),
-        admin,
+        reader,
+        commits: subject.commits,
         inputs: request.sound.inputs.clone(),
         seen: Seen::default(),
         lookout,

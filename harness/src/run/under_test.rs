@@ -38,7 +38,7 @@ pub(super) fn start(
     write_enrichment(&folders.subject, request.plan)?;
     let around = Around {
         led: &setup.led,
-        group: &setup.group,
+        group: &setup.reader.group,
         roster: setup.sampler.roster(),
     };
     let subject =
@@ -64,14 +64,15 @@ fn wait_until_ready(request: &Request<'_>, setup: &mut Setup) -> Result<(), RunE
             Ready::Url(url) if health.answers(url) => return Ok(()),
             Ready::Url(url) => format!("`{url}` did not answer with success"),
             Ready::Group => {
-                let group = setup.admin.group(&setup.group).map_err(RunError::Cluster)?;
-                let readiness = Readiness::of(group, &setup.inputs, wanted);
+                let Reader { admin, group, .. } = &*setup.reader;
+                let found = admin.group(group).map_err(RunError::Cluster)?;
+                let readiness = Readiness::of(found, &setup.inputs, wanted);
                 if readiness.is_complete() {
                     return Ok(());
                 }
                 format!(
-                    "its group `{}` had {} of {wanted} partitions",
-                    setup.group, readiness.assigned
+                    "its group `{group}` had {} of {wanted} partitions",
+                    readiness.assigned
                 )
             }
         };
@@ -107,13 +108,13 @@ pub(super) fn end(
     }
     // Offsets count the markers of transactions as well.
     let counts = request.plan.transactions().is_none();
-    let Some(reader) = setup.reader.clone().filter(|_| counts) else {
+    if !counts || !setup.commits {
+        return Ok(told);
+    }
+    let Some(lag) = last_lag(setup, &*request.clock) else {
         return Ok(told);
     };
-    let Some(lag) = last_lag(setup, &reader, &*request.clock) else {
-        return Ok(told);
-    };
-    let starts = &setup.starts;
+    let starts = &setup.reader.starts;
     let consumed = |(stream, topics): (&Stream, &Vec<String>)| {
         let of_stream = lag
             .iter()
@@ -131,10 +132,10 @@ pub(super) fn end(
 }
 
 /// The lag when the subject has ended. A cluster that does not answer at this moment does not undo the run.
-fn last_lag(setup: &mut Setup, reader: &Reader, clock: &dyn Clock) -> Option<Vec<Lag>> {
+fn last_lag(setup: &mut Setup, clock: &dyn Clock) -> Option<Vec<Lag>> {
     let deadline = clock.monotonic_us() + files::micros(LAST_LOOK);
     loop {
-        match reader.lag() {
+        match setup.reader.lag() {
             Ok(lag) => return Some(lag),
             Err(_) if clock.monotonic_us() >= deadline => {
                 let text =
