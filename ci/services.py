@@ -3,6 +3,7 @@
 
 import glob
 import os
+import random
 import shutil
 import signal
 import socket
@@ -12,9 +13,13 @@ from detecting import CannotRun, until
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that is free, and below those that the system gives to outgoing connections: one of them could take it
+    while the part is away."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
 
 
 def answers(port):

@@ -187,9 +187,9 @@ pub(crate) fn pending_offsets_are_unstable(target: &Target) {
 pub(crate) fn a_forgotten_transaction_is_aborted(target: &Target) {
     let topic = create_topic(target, 1, &[]);
     let settings = [
-        ("transaction.timeout.ms", "1000"),
-        ("message.timeout.ms", "1000"),
-        ("socket.timeout.ms", "1000"),
+        ("transaction.timeout.ms", "5000"),
+        ("message.timeout.ms", "5000"),
+        ("socket.timeout.ms", "5000"),
     ];
     let producer = transactional(target, &target.unique("txn"), &settings);
     producer.begin_transaction().unwrap();

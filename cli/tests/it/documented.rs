@@ -69,7 +69,7 @@ impl Reader {
         std::fs::write(self.dir.path().join(to), alerts).unwrap();
     }
 
-    /// Puts a copy of a run elsewhere into the folder.
+    /// Puts a copy of a run elsewhere into the folder, as a quiet machine leaves it: what is compared has to be valid.
     fn copies(&self, from: &str, to: &str) {
         let to = self.dir.path().join(to);
         std::fs::create_dir_all(to.parent().unwrap()).unwrap();
@@ -77,9 +77,14 @@ impl Reader {
         let status = copy
             .arg("-r")
             .arg(self.dir.path().join(from))
-            .arg(to)
+            .arg(&to)
             .status();
         assert!(status.unwrap().success());
+        let file = to.join("result.json");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let mut result: serde_json::Value = serde_json::from_str(&text).unwrap();
+        result["validity"] = serde_json::json!({ "status": "valid", "reasons": [] });
+        std::fs::write(&file, result.to_string()).unwrap();
     }
 }
 

@@ -33,7 +33,7 @@ streams:
 "#;
 
 /// What a crash interrupts is kept exact, so that alerts can be compared one by one.
-const EXACTLY: &str = "detector: { watermark_bound: 4s, delivery: { exactly-once: { snapshots: s, snapshot_interval: 2s } } }";
+const EXACTLY: &str = "detector: { watermark_bound: 4s, idleness: 1h, delivery: { exactly-once: { snapshots: s, snapshot_interval: 2s } } }";
 
 /// What a run left behind.
 struct Disturbed {
@@ -195,13 +195,12 @@ fn a_stalled_generator_is_invalid_and_shows_in_latencies_from_the_due_time() {
         "{:?}",
         late.seconds
     );
-    let p99 = |name: &str| run.result.latency[name].percentiles["p99"];
-    assert!(
-        p99("send_lateness") >= 1_000_000,
-        "{}",
-        p99("send_lateness")
-    );
-    assert!(p99("acknowledge") < 1_000_000, "{}", p99("acknowledge"));
+    let at = |name: &str, which: &str| run.result.latency[name].percentiles[which];
+    let late = at("send_lateness", "p99");
+    assert!(late >= 1_000_000, "{late}");
+    // If the pause counted, an eighth of the events would have waited for longer; what was on its way did.
+    let acknowledged = at("acknowledge", "p90");
+    assert!(acknowledged < 500_000, "{acknowledged}");
     assert_eq!(run.fault().facts.kind, FaultKind::GeneratorPause);
     assert!(run.took() >= 2.0);
 }

@@ -179,9 +179,6 @@ fn a_job_is_listed_stopped_with_a_snapshot_and_resumed_where_it_was() {
     let mut plant = Plant::new(&exactly_once(snapshots.path()));
     let job = plant.detect(&[]);
     assert_eq!(job["id"], "floodmark-detector-0");
-    let alerts = plant.alerts();
-    assert!(alerts > 0, "{job:#?}");
-
     for (path, expected) in [
         ("/healthz", "ok\n"),
         ("/readyz", "ok\n"),
@@ -202,6 +199,9 @@ fn a_job_is_listed_stopped_with_a_snapshot_and_resumed_where_it_was() {
 
     let (code, line, error) = plant.jobs(&["stop", "--snapshot", "floodmark-detector-0"]);
     assert_eq!(code, 0, "{error}");
+    // Before its end, what it has read may be ahead of what it has committed.
+    let alerts = plant.alerts();
+    assert!(alerts > 0, "{job:#?}");
     let expected = format!("stopped `floodmark-detector-0` with a snapshot, {alerts} alerts\n");
     assert_eq!(line, expected);
     assert_eq!(plant.children[0].wait().unwrap().code(), Some(0));

@@ -140,9 +140,11 @@ fn q_leaves_the_view_and_the_run_goes_on_in_lines() {
     assert!(seat.run.try_wait().unwrap().is_none(), "the run goes on");
     let code = seat.ends().code().unwrap();
     assert!([0, 98].contains(&code), "{code}");
-    let shown = seat.shown();
-    let after = shown.rsplit_once(GIVEN_BACK).unwrap().1;
-    assert!(after.contains("verdict:"), "{after}");
+    seat.until("the verdict", || {
+        let shown = seat.shown();
+        let after = shown.rsplit_once(GIVEN_BACK).unwrap().1;
+        after.contains("verdict:")
+    });
 }
 
 /// Ends a run in a way, and holds what it leaves of the terminal against what a shell wants.

@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, TcpListener},
     path::Path,
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use floodmark_contracts::{
@@ -215,7 +215,8 @@ fn a_scorer_that_goes_away_for_a_while_costs_no_flag() {
         base: 50.0,
         trees: Vec::new(),
     };
-    let server = ModelServer::start((Ipv4Addr::LOCALHOST, 0).into(), certain.clone()).unwrap();
+    let server =
+        ModelServer::start((Ipv4Addr::LOCALHOST, free_port()).into(), certain.clone()).unwrap();
     let address = server.address();
     let fraud = FraudSection {
         threshold: 0.0,
@@ -287,9 +288,16 @@ impl Redis {
     }
 }
 
+/// A port for a server that comes back: below those of outgoing connections, one of which could take it meanwhile.
 pub(super) fn free_port() -> u16 {
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    free.local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let n = std::process::id() * 7 + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 20_000 + u16::try_from(n % 12_000).unwrap();
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 impl Drop for Redis {

@@ -9,6 +9,7 @@ use floodmark_contracts::{
 use floodmark_detector::{Watch, run_watched};
 
 use super::{
+    fraud::free_port,
     sinks::{with_files, write_end, write_visits},
     *,
 };
@@ -211,7 +212,7 @@ fn registry(listen: SocketAddr) -> (Broker, u32) {
 #[test]
 fn a_registry_that_goes_away_is_tried_again_and_then_given_up() {
     let mut world = World::new(&[Stream::Banking]);
-    let (first, id) = registry(([127, 0, 0, 1], 0).into());
+    let (first, id) = registry(([127, 0, 0, 1], free_port()).into());
     let url = first.registry_url().unwrap();
     drop(first);
     world.job.connection.registry = Some(url.clone());
