@@ -17,7 +17,7 @@ pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Transactions in a row that may fail for records that the broker does not take. One that is too large for its topic
 /// is so each time.
-const FAILED: u32 = 10;
+const MOST_FAILED: u32 = 10;
 
 /// Pause before a call is made again.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -123,7 +123,7 @@ impl Sink {
         })?;
         if let Some((reason, &records)) = self.reports.failures.first_key_value() {
             self.failed += 1;
-            if self.failed >= FAILED {
+            if self.failed >= MOST_FAILED {
                 let reason = reason.clone();
                 return Err(DetectError::Undelivered { records, reason });
             }
@@ -257,7 +257,7 @@ mod tests {
             sink.bury(letter, &clock)?;
             sink.commit(&offsets(3), &consumer, &clock)
         };
-        for _ in 1..FAILED {
+        for _ in 1..MOST_FAILED {
             assert!(!once().unwrap());
         }
         let error = once().unwrap_err().to_string();

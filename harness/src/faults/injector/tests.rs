@@ -208,9 +208,9 @@ fn a_fault_that_follows_another_at_once_is_not_undone_with_it() {
     scene.at(3.05);
     assert!(stands_still(id));
     scene.at(3.15);
-    until("stopped again", || stands_still(id));
     scene.at(3.9);
-    assert!(stands_still(id));
+    // It may be going on for a moment, between the two.
+    until("stopped again", || stands_still(id));
     scene.at(4.2);
     until("going on", || state(id) == "S");
     let spans: Vec<(i64, i64)> = scene
@@ -260,7 +260,7 @@ fn while_the_broker_is_away_nobody_asks_it_and_for_a_while_after_it_is_excused()
 }
 
 #[test]
-fn a_broker_that_was_started_again_is_away_until_it_answers_and_given_up_after_a_minute() {
+fn a_broker_that_was_started_again_is_away_until_it_answers_and_given_up_after_three_minutes() {
     let mut scene = Scene::of(FaultKind::BrokerKill, Action::Kill(Victim::Broker));
     scene.at(2.0);
     let first = scene.broker.process().unwrap().id();
@@ -272,7 +272,7 @@ fn a_broker_that_was_started_again_is_away_until_it_answers_and_given_up_after_a
         scene.injector.is_broker_away(),
         "nothing listens at its port"
     );
-    let error = scene.try_at(70.0).unwrap_err();
+    let error = scene.try_at(190.0).unwrap_err();
     assert!(error.to_string().contains("did not come back"), "{error}");
 }
 
