@@ -56,10 +56,14 @@ impl Stage {
     /// Gives the terminal back, for a process that ends at once. A view that does not do so by itself, because its terminal
     /// takes no more, is left alone: only the keys are put right then, which needs nobody.
     pub fn clear(&self) {
+        self.clear_within(GIVEN_BACK_WITHIN_US);
+    }
+
+    fn clear_within(&self, limit_us: i64) {
         let clock = SystemClock::new();
         self.end();
         while self.0.is_up.load(Ordering::Acquire) {
-            if clock.monotonic_us() > GIVEN_BACK_WITHIN_US {
+            if clock.monotonic_us() > limit_us {
                 let _ = terminal::disable_raw_mode();
                 return;
             }
@@ -275,7 +279,7 @@ mod tests {
             SystemClock::new().sleep(Duration::from_millis(20));
             view.0.is_up.store(false, Ordering::Release);
         });
-        stage.clear();
+        stage.clear_within(60_000_000);
         assert!(!stage.0.is_up.load(Ordering::Acquire));
         drawing.join().unwrap();
     }

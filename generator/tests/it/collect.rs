@@ -258,7 +258,8 @@ fn a_broker_that_takes_nothing_is_felt_by_the_clients_and_nothing_piles_up() {
     admin.create_topics(&[NewTopic::new("clicks", 1)]).unwrap();
     let mut settings = settings(Stream::Clickstream, client, None);
     settings.queue = 50;
-    settings.stall = Duration::from_millis(300);
+    // Longer than three messages take on a busy machine: the queue is to be full before.
+    settings.stall = Duration::from_secs(3);
     let server = CollectServer::start(&settings).unwrap();
     let batch: Vec<Value> = (0..20).map(|number| event(number, json!({}))).collect();
     let body = message(&batch);

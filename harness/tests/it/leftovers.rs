@@ -45,7 +45,13 @@ fn topics_of_a_run_that_is_silent_for_a_minute_are_named_and_no_others() {
         on_cluster(&cluster.client(), &cluster.admin(), "ci.", &clock).unwrap()
     };
     assert_eq!(found(0), [], "a run that goes on");
-    let [left] = &found(3600)[..] else {
+    // A topic whose last record could not be read in time is passed over.
+    let clock = SystemClock::new();
+    let mut all = found(3600);
+    while all.is_empty() && clock.monotonic_us() < 60_000_000 {
+        all = found(3600);
+    }
+    let [left] = &all[..] else {
         panic!("one run has left something")
     };
     assert_eq!(

@@ -39,7 +39,7 @@ fn probed(by_us: i64) -> ClockFacts {
     let probe = Probe::start(&cluster.client(), "probe", off).unwrap();
     let admin = cluster.admin();
     let end = clock.monotonic_us() + PATIENCE.as_micros() as i64;
-    while admin.watermarks(&["probe"]).unwrap()[0].high < 8 {
+    while admin.watermarks(&["probe"]).unwrap()[0].high < 30 {
         assert!(clock.monotonic_us() < end, "no records came");
         clock.sleep(Duration::from_millis(10));
     }
