@@ -7,7 +7,7 @@ use floodmark_contracts::kind::Kind;
 
 use crate::{
     documents::{Line, Tried, blocks, files_below, root, text_of},
-    support::program,
+    support::{program, result_of_a_quiet_machine},
 };
 
 /// A folder like that of a reader who has this repository, a profile in `bench/`, and stored runs.
@@ -81,10 +81,7 @@ impl Reader {
             .status();
         assert!(status.unwrap().success());
         let file = to.join("result.json");
-        let text = std::fs::read_to_string(&file).unwrap();
-        let mut result: serde_json::Value = serde_json::from_str(&text).unwrap();
-        result["validity"] = serde_json::json!({ "status": "valid", "reasons": [] });
-        std::fs::write(&file, result.to_string()).unwrap();
+        std::fs::write(&file, result_of_a_quiet_machine(&file).to_string()).unwrap();
     }
 }
 

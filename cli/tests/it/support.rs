@@ -52,6 +52,14 @@ pub(crate) fn program(name: impl AsRef<OsStr>) -> std::process::Command {
     command
 }
 
+/// A stored result that can be compared, whatever the machine was doing meanwhile: its run is valid.
+pub(crate) fn result_of_a_quiet_machine(file: &Path) -> serde_json::Value {
+    let text = std::fs::read_to_string(file).unwrap();
+    let mut result: serde_json::Value = serde_json::from_str(&text).unwrap();
+    result["validity"] = serde_json::json!({ "status": "valid", "reasons": [] });
+    result
+}
+
 /// A shipped profile.
 pub(crate) fn profile(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
